@@ -1,0 +1,264 @@
+//! What exists in AWS: the stacks of a target at one look, when that was, where we are blind.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{Digest, StackId, StackKey, StackName, Target};
+use crate::moment::Moment;
+
+/// What AWS shows instead of the value of a NoEcho parameter.
+pub const NO_ECHO_MASK: &str = "****";
+
+macro_rules! statuses {
+    ($($variant:ident $text:literal,)*) => {
+        /// A stack status, matched exactly and never by a part of its name.
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(from = "String", into = "String")]
+        #[allow(missing_docs, reason = "the names are AWS's own")]
+        pub enum StackStatus {
+            $($variant,)*
+            /// A status that this program does not know; a stack in it is held.
+            Unknown(String),
+        }
+
+        impl StackStatus {
+            /// Every status that this program knows.
+            pub const KNOWN: &[Self] = &[$(Self::$variant,)*];
+
+            /// AWS's own word.
+            pub fn as_str(&self) -> &str {
+                match self {
+                    $(Self::$variant => $text,)*
+                    Self::Unknown(text) => text,
+                }
+            }
+        }
+
+        impl From<String> for StackStatus {
+            fn from(text: String) -> Self {
+                match text.as_str() {
+                    $($text => Self::$variant,)*
+                    _ => Self::Unknown(text),
+                }
+            }
+        }
+    };
+}
+
+statuses! {
+    CreateInProgress "CREATE_IN_PROGRESS",
+    CreateFailed "CREATE_FAILED",
+    CreateComplete "CREATE_COMPLETE",
+    RollbackInProgress "ROLLBACK_IN_PROGRESS",
+    RollbackFailed "ROLLBACK_FAILED",
+    RollbackComplete "ROLLBACK_COMPLETE",
+    DeleteInProgress "DELETE_IN_PROGRESS",
+    DeleteFailed "DELETE_FAILED",
+    DeleteComplete "DELETE_COMPLETE",
+    UpdateInProgress "UPDATE_IN_PROGRESS",
+    UpdateCompleteCleanupInProgress "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS",
+    UpdateComplete "UPDATE_COMPLETE",
+    UpdateFailed "UPDATE_FAILED",
+    UpdateRollbackInProgress "UPDATE_ROLLBACK_IN_PROGRESS",
+    UpdateRollbackFailed "UPDATE_ROLLBACK_FAILED",
+    UpdateRollbackCompleteCleanupInProgress "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS",
+    UpdateRollbackComplete "UPDATE_ROLLBACK_COMPLETE",
+    ReviewInProgress "REVIEW_IN_PROGRESS",
+    ImportInProgress "IMPORT_IN_PROGRESS",
+    ImportComplete "IMPORT_COMPLETE",
+    ImportRollbackInProgress "IMPORT_ROLLBACK_IN_PROGRESS",
+    ImportRollbackFailed "IMPORT_ROLLBACK_FAILED",
+    ImportRollbackComplete "IMPORT_ROLLBACK_COMPLETE",
+}
+
+/// What a status means for what may be done next: one row of the decision table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Whole and at rest: it may be updated.
+    Complete,
+    /// Something is at work on it, whoever asked.
+    Moving,
+    /// A shell that holds nothing but change sets.
+    InReview,
+    /// It never was complete, and holds nothing that anybody used.
+    NeverComplete,
+    /// An update failed and was left as it is.
+    UpdateFailed,
+    /// Rolling an update back failed.
+    RollbackFailed,
+    /// A delete failed.
+    DeleteFailed,
+    /// It is gone.
+    Gone,
+    /// Nothing that this program may touch.
+    Unclear,
+}
+
+impl StackStatus {
+    /// Which row of the decision table this status belongs to.
+    pub fn standing(&self) -> Standing {
+        match self {
+            Self::CreateComplete
+            | Self::UpdateComplete
+            | Self::ImportComplete
+            | Self::UpdateRollbackComplete
+            | Self::ImportRollbackComplete => Standing::Complete,
+            Self::CreateInProgress
+            | Self::RollbackInProgress
+            | Self::DeleteInProgress
+            | Self::UpdateInProgress
+            | Self::UpdateCompleteCleanupInProgress
+            | Self::UpdateRollbackInProgress
+            | Self::UpdateRollbackCompleteCleanupInProgress
+            | Self::ImportInProgress
+            | Self::ImportRollbackInProgress => Standing::Moving,
+            Self::ReviewInProgress => Standing::InReview,
+            Self::RollbackComplete | Self::CreateFailed | Self::RollbackFailed => {
+                Standing::NeverComplete
+            }
+            Self::UpdateFailed => Standing::UpdateFailed,
+            Self::UpdateRollbackFailed => Standing::RollbackFailed,
+            Self::DeleteFailed => Standing::DeleteFailed,
+            Self::DeleteComplete => Standing::Gone,
+            Self::ImportRollbackFailed | Self::Unknown(_) => Standing::Unclear,
+        }
+    }
+
+    /// Whether an operation runs on a stack in this status.
+    pub fn is_moving(&self) -> bool {
+        self.standing() == Standing::Moving
+    }
+}
+
+impl From<StackStatus> for String {
+    fn from(status: StackStatus) -> Self {
+        status.as_str().to_owned()
+    }
+}
+
+impl fmt::Display for StackStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One stack as AWS describes it. Nested stacks are not among these.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// Its ARN.
+    pub id: StackId,
+    /// Where it stands and what it is called.
+    pub key: StackKey,
+    /// Its status.
+    pub status: StackStatus,
+    /// AWS's words about the status.
+    pub status_reason: Option<String>,
+    /// When it was created.
+    pub created_at: Moment,
+    /// When it was last updated by anybody; moves with every update, failed ones too.
+    pub updated_at: Option<Moment>,
+    /// Values of all parameters, defaults included; [`NO_ECHO_MASK`] where AWS hides one. For
+    /// parameters of an SSM type this is the name that was given, not the resolved value.
+    pub parameters: BTreeMap<String, String>,
+    /// Tags of the stack, without those that AWS sets itself (`aws:`).
+    pub tags: BTreeMap<String, String>,
+    /// Outputs by their logical id, as AWS mangles them.
+    pub outputs: BTreeMap<String, String>,
+    /// Whether the stack refuses to be deleted.
+    pub termination_protection: bool,
+}
+
+impl Seen {
+    /// What tells whether anybody updated the stack in between: the id and the last-updated time.
+    pub fn version(&self) -> StackVersion {
+        StackVersion { id: self.id.clone(), updated_at: self.updated_at }
+    }
+}
+
+/// One state of one stack. Every update by anybody makes a new one.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StackVersion {
+    /// The stack's ARN.
+    pub id: StackId,
+    /// When it was last updated; `None` until the first update.
+    pub updated_at: Option<Moment>,
+}
+
+/// The stacks of one target, all from one paged listing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Look {
+    /// Where we looked.
+    pub target: Target,
+    /// When the listing was complete.
+    pub at: Moment,
+    /// Every root stack in the target, ours or not.
+    pub stacks: BTreeMap<StackName, Seen>,
+}
+
+/// A target that could not be observed this time. Nothing is decided for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Blind {
+    /// The kind of obstacle.
+    pub reason: BlindReason,
+    /// What AWS said.
+    pub message: String,
+}
+
+/// Why a target cannot be observed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum BlindReason {
+    /// The role could not be assumed or may not look.
+    AccessDenied,
+    /// The session belongs to another account than the target.
+    WrongAccount,
+    /// AWS did not answer, or answered with an error of its own.
+    Unreachable,
+    /// AWS asked us to slow down until our patience ended.
+    Throttled,
+    /// The answer was not what AWS's protocol says.
+    Malformed,
+    /// Several stacks that we know were missing from the listing at once.
+    StacksMissing,
+}
+
+impl fmt::Display for BlindReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AccessDenied => "access denied",
+            Self::WrongAccount => "wrong account",
+            Self::Unreachable => "unreachable",
+            Self::Throttled => "throttled",
+            Self::Malformed => "malformed answer",
+            Self::StacksMissing => "known stacks missing from the listing",
+        })
+    }
+}
+
+/// The template and stack policy that a version of a stack is known to have.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownTemplate {
+    /// The version that this is known of.
+    pub version: StackVersion,
+    /// Digest of the template as AWS gives it back (non-ASCII characters mangled).
+    pub template: Digest,
+    /// Digest of the canonical stack policy; `None` when it has none.
+    pub policy: Option<Digest>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn statuses_are_matched_exactly() {
+        for status in StackStatus::KNOWN {
+            assert_eq!(&StackStatus::from(status.to_string()), status);
+        }
+        let longer = StackStatus::from("UPDATE_ROLLBACK_COMPLETE_".to_owned());
+        assert_eq!(longer.standing(), Standing::Unclear);
+        assert_eq!(StackStatus::RollbackComplete.standing(), Standing::NeverComplete);
+        assert_eq!(StackStatus::UpdateRollbackComplete.standing(), Standing::Complete);
+    }
+}

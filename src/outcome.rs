@@ -1,0 +1,220 @@
+//! What became of the steps: causes of failures with their class, attempts, and the memory of one
+//! stack that the next decision is based on.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{Digest, ServiceName, StackId, TenantName};
+use crate::moment::Moment;
+use crate::observed::{KnownTemplate, StackVersion};
+
+mod class;
+
+pub use class::is_throttling;
+
+/// What is done to one stack in one step.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum StepKind {
+    /// CreateStack.
+    Create,
+    /// Prepare an update as a change set of this name.
+    CreateChangeSet {
+        /// Derived from the token of the attempt.
+        name: String,
+    },
+    /// Execute the very change set that was checked.
+    ExecuteChangeSet {
+        /// Its name.
+        name: String,
+    },
+    /// Remove a change set that is not going to be executed.
+    DeleteChangeSet {
+        /// Its name.
+        name: String,
+    },
+    /// DeleteStack.
+    Delete {
+        /// Logical ids to leave behind; legal only on DELETE_FAILED.
+        retain: Vec<String>,
+    },
+    /// Switch termination protection.
+    SetTerminationProtection(bool),
+    /// Set the stack policy.
+    SetStackPolicy,
+}
+
+impl StepKind {
+    /// Whether AWS works on the stack after this call, so that it counts as in flight.
+    pub fn starts_operation(&self) -> bool {
+        matches!(self, Self::Create | Self::ExecuteChangeSet { .. } | Self::Delete { .. })
+    }
+
+    /// The name of the step in reports and tokens.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::CreateChangeSet { .. } => "prepare-update",
+            Self::ExecuteChangeSet { .. } => "update",
+            Self::DeleteChangeSet { .. } => "drop-change-set",
+            Self::Delete { .. } => "delete",
+            Self::SetTerminationProtection(true) => "protect",
+            Self::SetTerminationProtection(false) => "unprotect",
+            Self::SetStackPolicy => "set-policy",
+        }
+    }
+}
+
+/// Who a failure counts against, and so who has to act.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CauseClass {
+    /// AWS's own trouble: tried again after a growing cooldown.
+    Transient,
+    /// This account or our access to it; only failures of our own calls.
+    Account,
+    /// What git says cannot be deployed: not tried again until git changes.
+    Release,
+}
+
+impl fmt::Display for CauseClass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Transient => "transient",
+            Self::Account => "account",
+            Self::Release => "release",
+        })
+    }
+}
+
+/// Why something failed, as the first thing that failed says it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cause {
+    /// Who it counts against.
+    pub class: CauseClass,
+    /// AWS's error code, or the status of the failed event.
+    pub code: String,
+    /// AWS's text, whole.
+    pub text: String,
+    /// Logical id and type of the resource that failed first.
+    pub resource: Option<(String, String)>,
+}
+
+impl Cause {
+    /// The cause of a call of ours that AWS refused.
+    pub fn of_call(code: &str, text: &str) -> Self {
+        let class = class::of_call(code, text);
+        Self { class, code: code.to_owned(), text: text.to_owned(), resource: None }
+    }
+
+    /// The cause that the first failed event of an operation names.
+    pub fn of_event(status: &str, text: &str, logical_id: &str, kind: &str) -> Self {
+        Self {
+            class: class::of_event(text),
+            code: status.to_owned(),
+            text: text.to_owned(),
+            resource: Some((logical_id.to_owned(), kind.to_owned())),
+        }
+    }
+}
+
+/// `Queue (AWS::SQS::Queue): CREATE_FAILED: already exists`
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some((logical_id, kind)) = &self.resource {
+            write!(f, "{logical_id} ({kind}): ")?;
+        }
+        write!(f, "{}: {}", self.code, self.text)
+    }
+}
+
+/// One call that was made, or may have been: it is written before the call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// What was asked for.
+    pub kind: StepKind,
+    /// The version of the stack that the decision was based on; `None` for a create.
+    pub version: Option<StackVersion>,
+    /// Digest of what was wanted; of nothing for a delete.
+    pub digest: Digest,
+    /// How many times this has been tried from this version; part of the token.
+    pub number: u32,
+    /// ClientRequestToken of the call.
+    pub token: String,
+    /// When it was written, just before the call.
+    pub at: Moment,
+    /// Whether the operation that it started was seen to end, or never started one.
+    pub settled: bool,
+}
+
+/// The last failure that still matters.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// Why.
+    pub cause: Cause,
+    /// Which step failed, by its word; `observed` for one that we did not start.
+    pub step: String,
+    /// What was wanted then; `None` when another's operation failed.
+    pub digest: Option<Digest>,
+    /// The version of the stack after the failure.
+    pub version: Option<StackVersion>,
+    /// How many times in a row.
+    pub count: u32,
+    /// When it was noticed.
+    pub at: Moment,
+}
+
+/// A change set of ours that waits to be ready, executed or removed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnChangeSet {
+    /// Its name.
+    pub name: String,
+    /// The version of the stack it was made for.
+    pub version: StackVersion,
+    /// Digest of what was wanted then.
+    pub digest: Digest,
+}
+
+/// What happens to a stack that git no longer gives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum OnRemoval {
+    /// It stays as it is, and is reported.
+    #[default]
+    Retain,
+    /// It is deleted, within the limit on deletions.
+    Delete,
+}
+
+/// What past outcomes mean for the next decision about one stack. Losing it costs calls, never a
+/// stack.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Memory {
+    /// The tenant it was last wanted for.
+    pub tenant: Option<TenantName>,
+    /// The service it was last wanted for.
+    pub service: Option<ServiceName>,
+    /// What its service said about removal when it was last wanted.
+    pub on_removal: OnRemoval,
+    /// The stack of this name that was seen complete; a stack that ever was complete is never
+    /// deleted to be made again.
+    pub ever_complete: Option<StackId>,
+    /// Template and policy of the version last looked into.
+    pub known: Option<KnownTemplate>,
+    /// A version that is in sync with a wanted digest though it does not look so: an empty change
+    /// set said it.
+    pub taught: Option<(StackVersion, Digest)>,
+    /// Keyed hashes of the NoEcho values last given, by parameter.
+    pub no_echo: BTreeMap<String, Digest>,
+    /// How many stacks of this name we have tried to create: part of the token of a create.
+    pub creation_round: u32,
+    /// The last step.
+    pub attempt: Option<Attempt>,
+    /// The last failure.
+    pub failure: Option<Failure>,
+    /// Our pending change set.
+    pub change_set: Option<OwnChangeSet>,
+}

@@ -1,0 +1,166 @@
+//! One commit's files below the fleet folder, in memory. Reading them follows symbolic links inside
+//! the snapshot and never leaves it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::ids::Revision;
+use crate::moment::Moment;
+
+/// More files than this is not a fleet: three times 6,000 tenants and their templates.
+pub const MAX_FILES: usize = 20_000;
+/// A template of 1 MB is CloudFormation's own limit; nothing that we read may be larger.
+pub const MAX_FILE_BYTES: usize = 1_000_000;
+/// All files together; 20,000 documents of 10 KB.
+pub const MAX_TOTAL_BYTES: usize = 200_000_000;
+/// How many symbolic links may lead to one file, as in Linux's `ELOOP` but closer.
+const MAX_LINKS: usize = 8;
+
+/// What lies at a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// A file and its bytes.
+    File(Arc<[u8]>),
+    /// A file larger than [`MAX_FILE_BYTES`], which was not read; its size in bytes.
+    TooLarge(u64),
+    /// A symbolic link and where it points, relative to its own folder.
+    Link(String),
+    /// A git submodule: its files are in another repository.
+    Submodule,
+}
+
+/// Why a path of the snapshot could not be read; the message is a whole sentence with the fix.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Unreadable(pub String);
+
+/// The files of one revision. Paths are relative to the fleet folder, with `/` between parts.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// What was read.
+    pub revision: Revision,
+    /// When it was committed; unknown outside git.
+    pub committed_at: Option<Moment>,
+    entries: BTreeMap<String, Entry>,
+}
+
+impl Snapshot {
+    /// A snapshot of these entries by path.
+    pub fn of(
+        revision: Revision,
+        committed_at: Option<Moment>,
+        entries: BTreeMap<String, Entry>,
+    ) -> Self {
+        Self { revision, committed_at, entries }
+    }
+
+    /// All entries in the order of their paths.
+    pub fn entries(&self) -> impl Iterator<Item = (&str, &Entry)> {
+        self.entries.iter().map(|(path, entry)| (path.as_str(), entry))
+    }
+
+    /// The bytes at `path`, through links.
+    pub fn read(&self, path: &str) -> Result<&Arc<[u8]>, Unreadable> {
+        let mut at = path.to_owned();
+        for _ in 0..=MAX_LINKS {
+            match self.entries.get(&at) {
+                Some(Entry::File(bytes)) => return Ok(bytes),
+                Some(Entry::Link(to)) => {
+                    at = join(&at, to).ok_or_else(|| {
+                        Unreadable(format!(
+                            "`{path}` links to `{to}`, outside the fleet folder: copy the file into it"
+                        ))
+                    })?;
+                }
+                Some(Entry::TooLarge(bytes)) => {
+                    return Err(Unreadable(format!(
+                        "`{at}` has {bytes} bytes; {MAX_FILE_BYTES} is the most that is read"
+                    )));
+                }
+                Some(Entry::Submodule) => return Err(in_submodule(&at)),
+                None => return Err(self.missing(path, &at)),
+            }
+        }
+        Err(Unreadable(format!(
+            "`{path}` leads through more than {MAX_LINKS} links: remove a loop"
+        )))
+    }
+
+    fn missing(&self, path: &str, at: &str) -> Unreadable {
+        let submodule = self.entries.iter().find(|(folder, entry)| {
+            **entry == Entry::Submodule && at.starts_with(&format!("{folder}/"))
+        });
+        match submodule {
+            Some((folder, _)) => in_submodule(folder),
+            None if path == at => Unreadable(format!("there is no file `{path}` in this revision")),
+            None => Unreadable(format!("`{path}` links to `{at}`, which is not in this revision")),
+        }
+    }
+}
+
+fn in_submodule(folder: &str) -> Unreadable {
+    Unreadable(format!(
+        "`{folder}` is a git submodule, whose files are not read: copy them into the fleet folder"
+    ))
+}
+
+/// The path `to`, seen from the folder that holds `from`; `None` where it leaves the snapshot.
+pub fn join(from: &str, to: &str) -> Option<String> {
+    if to.starts_with('/') {
+        return None;
+    }
+    let folder = from.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let mut parts: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
+    for part in to.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop()?;
+            }
+            name => parts.push(name),
+        }
+    }
+    Some(parts.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn snapshot(entries: &[(&str, Entry)]) -> Snapshot {
+        let entries = entries.iter().map(|(path, entry)| ((*path).to_owned(), entry.clone()));
+        Snapshot::of(Revision::of("folder"), None, entries.collect())
+    }
+
+    fn file(text: &str) -> Entry {
+        Entry::File(text.as_bytes().into())
+    }
+
+    #[test]
+    fn links_are_followed_inside_the_snapshot_only() {
+        let snapshot = snapshot(&[
+            ("shared/t.yaml", file("x")),
+            ("a/t.yaml", Entry::Link("../shared/t.yaml".into())),
+            ("a/out.yaml", Entry::Link("../../etc/passwd".into())),
+            ("a/absolute.yaml", Entry::Link("/etc/passwd".into())),
+            ("a/loop.yaml", Entry::Link("loop.yaml".into())),
+        ]);
+        assert_eq!(snapshot.read("a/t.yaml").map(|bytes| bytes.to_vec()), Ok(b"x".to_vec()));
+        for (path, why) in [
+            ("a/out.yaml", "outside the fleet folder"),
+            ("a/absolute.yaml", "outside the fleet folder"),
+            ("a/loop.yaml", "remove a loop"),
+            ("a/nothing.yaml", "no file"),
+        ] {
+            let error = snapshot.read(path).expect_err(path);
+            assert!(error.to_string().contains(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_submodule_is_named_where_its_files_are_missed() {
+        let snapshot = snapshot(&[("vendor", Entry::Submodule)]);
+        let error = snapshot.read("vendor/t.yaml").expect_err("not there");
+        assert!(error.to_string().contains("`vendor` is a git submodule"), "{error}");
+    }
+}
