@@ -2,6 +2,7 @@
 
 pub mod ids;
 pub mod moment;
+pub mod template;
 pub mod observed;
 pub mod outcome;
 pub mod snapshot;
