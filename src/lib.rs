@@ -2,7 +2,8 @@
 
 pub mod ids;
 pub mod moment;
+pub mod snapshot;
 pub mod observed;
 pub mod outcome;
-pub mod snapshot;
+pub mod plan;
 pub mod clock;
