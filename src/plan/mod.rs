@@ -3,6 +3,7 @@
 mod hold;
 mod record;
 mod steering;
+pub mod render;
 
 pub use hold::{Hold, Weight};
 pub use record::{StackRecord, TargetRecord, Verdict};
