@@ -3,7 +3,12 @@
 pub mod ids;
 pub mod moment;
 pub mod snapshot;
+pub mod template;
 pub mod observed;
 pub mod outcome;
+pub mod fleet;
+pub mod desired;
+pub mod check;
 pub mod plan;
+pub mod report;
 pub mod clock;
