@@ -7,3 +7,4 @@ pub mod observed;
 pub mod outcome;
 pub mod plan;
 pub mod clock;
+pub mod aws;
