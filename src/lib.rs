@@ -12,3 +12,4 @@ pub mod check;
 pub mod plan;
 pub mod report;
 pub mod clock;
+pub mod aws;
