@@ -13,3 +13,8 @@ pub mod plan;
 pub mod report;
 pub mod clock;
 pub mod aws;
+pub mod observe;
+pub mod journal;
+pub mod act;
+pub mod board;
+pub mod reconcile;

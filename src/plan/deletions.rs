@@ -63,11 +63,11 @@ pub fn allow(
         gone.chain(waiting).filter(|(id, _)| !by_approval(id)).collect();
     let tenants: BTreeSet<&TenantName> = all.values().copied().collect();
     let share = fleet_size * limits.percent as usize / 100;
-    let most = limits.stacks.min(share.max(1));
-    if all.len() <= most && tenants.len() <= limits.tenants {
+    let (stacks, owners) = ((limits.stacks as usize).min(share.max(1)), limits.tenants as usize);
+    if all.len() <= stacks && tenants.len() <= owners {
         return Ok(());
     }
-    Err(Hold::DeletionLimit(Box::new(request(waiting, approvals, most, limits.tenants, now))))
+    Err(Hold::DeletionLimit(Box::new(request(waiting, approvals, stacks, owners, now))))
 }
 
 /// The request to delete exactly the stacks that wait and are not approved yet.

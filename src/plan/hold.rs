@@ -69,6 +69,8 @@ pub enum Hold {
         /// Its logical id.
         output: String,
     },
+    /// A parameter needs a label that the tenant does not have.
+    LabelMissing(String),
     /// Stacks that use this one are still there.
     WaitsForDependents(ServiceName),
     /// The update would remove or replace what is protected.
@@ -122,6 +124,7 @@ impl Hold {
             Self::WaitsForService(_) => "waits-for-service",
             Self::WaitsForOutput { .. } => "waits-for-output",
             Self::MangledOutput { .. } => "mangled-output",
+            Self::LabelMissing(_) => "label-missing",
             Self::WaitsForDependents(_) => "waits-for-dependents",
             Self::Protected(_) => "protected",
             Self::Cooldown { .. } => "cooldown",
@@ -157,6 +160,7 @@ impl Hold {
             | Self::Renamed(_)
             | Self::InReview
             | Self::MangledOutput { .. }
+            | Self::LabelMissing(_)
             | Self::Protected(_)
             | Self::Failed(_)
             | Self::NeedsPerson { .. }
@@ -181,6 +185,7 @@ impl Hold {
             | Self::WaitsForService(_)
             | Self::WaitsForOutput { .. }
             | Self::MangledOutput { .. }
+            | Self::LabelMissing(_)
             | Self::WaitsForDependents(_)
             | Self::Cooldown { .. }
             | Self::Failed(_)
@@ -219,6 +224,7 @@ impl Hold {
             Self::Renamed(_)
             | Self::Protected(_)
             | Self::DeletionLimit(_)
+            | Self::LabelMissing(_)
             | Self::Moving(_)
             | Self::AnotherController { .. }
             | Self::EffectPending { .. }
@@ -263,6 +269,7 @@ impl Hold {
             | Self::WaitsForService(_)
             | Self::WaitsForOutput { .. }
             | Self::MangledOutput { .. }
+            | Self::LabelMissing(_)
             | Self::WaitsForDependents(_)
             | Self::Protected(_)
             | Self::Failed(_)
@@ -300,6 +307,9 @@ impl fmt::Display for Hold {
                 f,
                 "output {output} of {service} lost its non-ASCII characters in AWS's answer"
             ),
+            Self::LabelMissing(label) => {
+                write!(f, "a parameter needs label {label}, which the tenant does not have")
+            }
             Self::WaitsForDependents(service) => {
                 write!(f, "waits until {service}, which uses it, is gone")
             }
