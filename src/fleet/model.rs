@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use crate::fleet::{Protection, Selector, Source, Text};
 use crate::ids::{AccountId, Digest, DocumentName, Region, ServiceName, TenantName};
 use crate::outcome::OnRemoval;
-use crate::template::Template;
+use crate::template::{Template, canonical_digest};
 
 /// All documents of one snapshot.
 #[derive(Clone, Debug)]
@@ -21,10 +21,26 @@ pub struct Documents {
     pub tenants: BTreeMap<TenantName, Arc<Tenant>>,
     /// Services that could be read.
     pub services: BTreeMap<ServiceName, Arc<Service>>,
-    /// Services whose documents have errors, so that nobody calls them unknown.
-    pub unread_services: BTreeSet<ServiceName>,
-    /// Whether some Tenant document has errors, so that nobody counts the tenants.
-    pub tenants_missing: bool,
+    /// What is missing because of errors that were reported.
+    pub gaps: Gaps,
+}
+
+/// What could not be read, so that nobody calls it unknown or counts without it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Gaps {
+    /// Services whose documents have errors.
+    pub services: BTreeSet<ServiceName>,
+    /// Whether there may be further services.
+    pub any_service: bool,
+    /// Whether tenants are missing.
+    pub tenants: bool,
+}
+
+impl Gaps {
+    /// Whether a service may exist though it is not among those that were read.
+    pub fn may_have(&self, service: &ServiceName) -> bool {
+        self.any_service || self.services.contains(service)
+    }
 }
 
 /// Which cloud a fleet lives in.
@@ -224,15 +240,18 @@ pub struct Service {
 pub struct StackPolicy {
     /// JSON with sorted keys and no blanks.
     pub body: String,
-    /// Of the body.
+    /// [`canonical_digest`] of the body.
     pub digest: Digest,
 }
 
 impl StackPolicy {
-    /// The canonical form of a policy, as it is in git or as AWS gives it back.
-    pub fn parse(text: &str) -> Result<Self, serde_json::Error> {
-        let policy: serde_json::Map<String, serde_json::Value> = serde_json::from_str(text)?;
+    /// The canonical form of a policy, as it is in git or as AWS gives it back. The error is a
+    /// sentence.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let policy: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(text).map_err(|error| error.to_string())?;
         let body = serde_json::Value::Object(policy).to_string();
-        Ok(Self { digest: Digest::of(body.as_bytes()), body })
+        let digest = canonical_digest(&body).map_err(|error| error.to_string())?;
+        Ok(Self { body, digest })
     }
 }

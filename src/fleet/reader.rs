@@ -20,6 +20,11 @@ impl<'a> Reader<'a> {
         Self { path, trail: Vec::new(), findings: Vec::new() }
     }
 
+    /// The file that is being read.
+    pub(super) fn path(&self) -> &'a str {
+        self.path
+    }
+
     /// Records an error.
     pub(super) fn error(
         &mut self,

@@ -1,0 +1,3 @@
+//! Values in, text out: what people and machines read.
+
+pub mod findings;
