@@ -6,4 +6,6 @@ pub mod snapshot;
 pub mod observed;
 pub mod outcome;
 pub mod plan;
+pub mod report;
 pub mod clock;
+pub mod journal;
