@@ -11,10 +11,14 @@ pub mod desired;
 pub mod check;
 pub mod plan;
 pub mod report;
+
 pub mod clock;
+pub mod git;
 pub mod aws;
-pub mod observe;
 pub mod journal;
+pub mod observe;
 pub mod act;
+
 pub mod board;
 pub mod reconcile;
+pub mod controller;
