@@ -6,3 +6,4 @@ pub mod observed;
 pub mod outcome;
 pub mod snapshot;
 pub mod clock;
+pub mod git;
