@@ -82,9 +82,7 @@ async fn contradiction(api: &TargetApi, step: &Step) -> Option<Outcome> {
 
 fn is_same(found: &Seen, seen: &Seen) -> bool {
     let owner = |stack: &Seen| stack.tags.get(ownership::FLEET_TAG).cloned();
-    found.version() == seen.version()
-        && found.status == seen.status
-        && owner(found) == owner(seen)
+    found.version() == seen.version() && found.status == seen.status && owner(found) == owner(seen)
 }
 
 fn unconfirmed(error: &AwsError) -> Outcome {

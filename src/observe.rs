@@ -143,8 +143,11 @@ async fn ask_about(
 fn left_behind(resource: ResourceSeen) -> Option<LeftBehind> {
     let failed = resource.status == "DELETE_FAILED";
     let ResourceSeen { logical_id, kind, status, .. } = resource;
-    (status != "DELETE_COMPLETE" && status != "DELETE_SKIPPED")
-        .then_some(LeftBehind { logical_id, kind, failed })
+    (status != "DELETE_COMPLETE" && status != "DELETE_SKIPPED").then_some(LeftBehind {
+        logical_id,
+        kind,
+        failed,
+    })
 }
 
 /// From when on events tell about the last operation.
@@ -186,11 +189,7 @@ async fn learn(
 }
 
 /// The other controller whose token is on the latest event of a stack that moves.
-async fn mover(
-    api: &TargetApi,
-    seen: &Seen,
-    controller: &str,
-) -> Result<Option<String>, AwsError> {
+async fn mover(api: &TargetApi, seen: &Seen, controller: &str) -> Result<Option<String>, AwsError> {
     let begun = seen.updated_at.unwrap_or(seen.created_at) - CLOCK_SKEW;
     let events = api.events_since(&seen.id, begun).await?;
     let latest = events.iter().rev().find_map(|event| event.token.as_deref());

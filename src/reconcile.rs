@@ -16,8 +16,8 @@ use crate::observed::{Blind, Look};
 use crate::outcome::{Memory, Outcome};
 use crate::plan::deletions::{self, Deletion};
 use crate::plan::{
-    ApprovalRequest, Decided, Decision, FormerStack, Hold, Scene, StackRecord, Step, TargetRecord, Verdict, Weight,
-    after_look, cooldown, decide, ownership,
+    ApprovalRequest, Decided, Decision, FormerStack, Hold, Scene, StackRecord, Step, TargetRecord,
+    Verdict, Weight, after_look, cooldown, decide, ownership,
 };
 
 /// How soon a target is looked at again whose last look was in vain; doubles up to the resync.
@@ -294,8 +294,7 @@ impl Pass<'_> {
             return Ok(Err(Hold::NotOurs));
         };
         let now = self.means.clock.now();
-        let deletion =
-            Deletion { stack: seen.id.clone(), key: step.key.clone(), tenant, at: now };
+        let deletion = Deletion { stack: seen.id.clone(), key: step.key.clone(), tenant, at: now };
         let waiting = self.means.board.waiting();
         let desired = &self.view.desired;
         self.means.journal.reserve_deletion(&deletion, |book| {

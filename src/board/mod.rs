@@ -146,9 +146,9 @@ impl Board {
     pub fn recall(&self, target: &Target, rows: &[StackRecord], desired: &Desired) {
         self.settle_in(target, rows.iter());
         let goes = |row: &&StackRecord| {
-            row.seen.as_ref().is_some_and(|seen| {
-                crate::plan::is_waiting_to_go(desired, seen, &row.memory)
-            })
+            row.seen
+                .as_ref()
+                .is_some_and(|seen| crate::plan::is_waiting_to_go(desired, seen, &row.memory))
         };
         let waiting = rows.iter().filter(goes).filter_map(|row| {
             let seen = row.seen.as_ref()?;
@@ -210,11 +210,9 @@ impl Board {
         lock(&self.0.unseen).is_empty()
     }
 
-    /// A target that will never be looked at is not waited for.
-    pub fn forget(&self, target: &Target) {
-        lock(&self.0.unseen).remove(target);
-        lock(&self.0.places).remove(target);
-        self.settle_in(target, std::iter::empty());
+    /// Whether stacks of ours stand in `target`, as far as is known.
+    pub fn has_stacks(&self, target: &Target) -> bool {
+        lock(&self.0.homes).tenants_in.contains_key(target)
     }
 
     /// How the fleet stands.

@@ -127,10 +127,10 @@ async fn until_due(clock: &Clock, due: Option<crate::moment::Moment>) {
 
 impl Controller {
     fn start(settings: Settings, until: Until) -> Result<Self, ControllerError> {
-        let (desired, refused) = wake::first_revision(&settings)?;
+        let (good, refused) = wake::first_revision(&settings)?;
         let now = settings.clock.now();
         let view = View {
-            desired: Arc::new(desired),
+            desired: Arc::new(good.desired),
             steering: Arc::new(settings.journal.steering(now)?),
         };
         let mut targets: BTreeSet<Target> = settings.journal.targets_with_stacks()?;
@@ -163,7 +163,7 @@ impl Controller {
             controller.queue.add(target, Next { at: now, class: Class::Changed });
         }
         controller.plan_sweeps(&swept);
-        controller.announce_start(&view.desired, targets, refused);
+        controller.announce_start(&view.desired, good.warnings, targets, refused);
         Ok(controller)
     }
 

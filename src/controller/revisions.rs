@@ -36,12 +36,16 @@ pub fn checked(snapshot: &Snapshot) -> Checked {
 /// tenant wakes one tenant.
 pub fn changed_targets(old: &Desired, new: &Desired) -> BTreeSet<Target> {
     let all = || old.stacks.keys().chain(new.stacks.keys()).cloned();
-    if !is_same_fleet(old, new) {
+    if !old.fleet.source.is_same(&new.fleet.source) {
         return all().collect();
     }
     let changes = Changes {
-        tenants: differing(&old.tenants, &new.tenants, |a, b| a == b),
-        services: differing(&old.services, &new.services, |a, b| a == b),
+        tenants: differing(&old.tenants, &new.tenants, |a, b| a.source.is_same(&b.source)),
+        services: differing(&old.services, &new.services, |a, b| {
+            a.source.is_same(&b.source)
+                && a.template.body() == b.template.body()
+                && a.stack_policy == b.stack_policy
+        }),
     };
     let none = BTreeMap::new();
     all()
@@ -64,10 +68,6 @@ impl Changes {
     fn touch(&self, wanted: &Wanted) -> bool {
         self.tenants.contains(&wanted.tenant.name) || self.services.contains(&wanted.service.name)
     }
-}
-
-fn is_same_fleet(old: &Desired, new: &Desired) -> bool {
-    *old.fleet == *new.fleet
 }
 
 fn differing<K: Ord + Clone, V>(

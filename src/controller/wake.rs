@@ -11,6 +11,7 @@ use crate::fleet::{Finding, Severity};
 use crate::git::GitError;
 use crate::ids::{Revision, Target};
 use crate::journal::{AcceptedRevision, RefusedRevision};
+use crate::moment::Moment;
 use crate::plan::{ApprovalKind, ApprovalRequest, cooldown};
 use crate::reconcile::{Class, Next};
 use crate::snapshot::Snapshot;
@@ -31,14 +32,35 @@ pub struct Refusal {
     pub request: Option<ApprovalRequest>,
 }
 
+impl Refusal {
+    /// What people read: the findings, or why there are none.
+    pub fn text(&self) -> String {
+        if self.findings.is_empty() {
+            return self.why.clone();
+        }
+        let line = |finding: &Finding| {
+            let Finding { path, line, column, message, .. } = finding;
+            format!("{path}:{line}:{column}: {message}\n")
+        };
+        self.findings.iter().map(line).collect()
+    }
+}
+
+/// A revision that nothing speaks against.
+pub(super) struct Good {
+    pub(super) desired: Desired,
+    pub(super) committed_at: Option<Moment>,
+    pub(super) warnings: Vec<Finding>,
+}
+
 /// The revision to begin with: the newest, or the last good one when the newest is refused.
 pub(super) fn first_revision(
     settings: &Settings,
-) -> Result<(Desired, Option<Refusal>), ControllerError> {
+) -> Result<(Good, Option<Refusal>), ControllerError> {
     let refusal = match acceptable(settings) {
-        Ok((desired, warnings)) => {
-            accept(settings, &desired, &warnings)?;
-            return Ok((desired, None));
+        Ok(good) => {
+            accept(settings, &good)?;
+            return Ok((good, None));
         }
         Err(refusal) => refusal,
     };
@@ -46,27 +68,42 @@ pub(super) fn first_revision(
     let last_good = settings.journal.accepted_revision()?;
     let last_good = last_good.and_then(|accepted| {
         let snapshot = settings.source.read_at(accepted.revision.as_str()).ok()?;
-        checked(&snapshot).desired
+        let found = checked(&snapshot);
+        let committed_at = snapshot.committed_at;
+        Some(Good { desired: found.desired?, committed_at, warnings: found.findings })
     });
     match last_good {
-        Some(desired) => Ok((desired, Some(refusal))),
+        Some(good) => Ok((good, Some(refusal))),
         None => Err(ControllerError::Refused(Box::new(refusal))),
     }
 }
 
+/// An error with all that led to it, in one line.
+fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(&format!(": {error}"));
+        source = error.source();
+    }
+    text
+}
+
 /// The newest revision, if nothing speaks against converging it.
-fn acceptable(settings: &Settings) -> Result<(Desired, Vec<Finding>), Refusal> {
+fn acceptable(settings: &Settings) -> Result<Good, Refusal> {
     let unreadable = |error: &GitError| Refusal {
         revision: None,
         findings: Vec::new(),
-        why: crate::git::sentence(error),
+        why: with_sources(error),
         request: None,
     };
     let snapshot = settings.source.read().map_err(|error| unreadable(&error))?;
     descent(settings, &snapshot)?;
     let found = checked(&snapshot);
     match found.desired {
-        Some(desired) => Ok((desired, found.findings)),
+        Some(desired) => {
+            Ok(Good { desired, committed_at: snapshot.committed_at, warnings: found.findings })
+        }
         None => {
             let errors = found.findings.iter().filter(|one| one.severity == Severity::Error);
             Err(Refusal {
@@ -102,26 +139,20 @@ fn descent(settings: &Settings, snapshot: &Snapshot) -> Result<(), Refusal> {
     if steering.approves(ApprovalKind::Revision, &member, now) {
         return Ok(());
     }
-    let why = format!(
-        "{} does not descend from {}, which was converged last",
-        new.short(),
-        old.short()
-    );
+    let why =
+        format!("{} does not descend from {}, which was converged last", new.short(), old.short());
     let members = BTreeSet::from([member]);
     let request = ApprovalRequest::of(ApprovalKind::Revision, members, why.clone());
     Err(refused(why, Some(request)))
 }
 
-fn accept(
-    settings: &Settings,
-    desired: &Desired,
-    _warnings: &[Finding],
-) -> Result<(), ControllerError> {
+fn accept(settings: &Settings, good: &Good) -> Result<(), ControllerError> {
+    let (desired, committed_at) = (&good.desired, good.committed_at);
     settings.journal.accept_revision(&AcceptedRevision {
         revision: desired.revision.clone(),
+        committed_at,
         at: settings.clock.now(),
     })?;
-    settings.journal.clear_refused_revision()?;
     Ok(())
 }
 
@@ -129,7 +160,8 @@ fn refuse(settings: &Settings, refusal: &Refusal) -> Result<(), ControllerError>
     let revision = refusal.revision.clone().unwrap_or_else(|| Revision::of("unreadable"));
     settings.journal.refuse_revision(&RefusedRevision {
         revision,
-        why: refusal.why.clone(),
+        findings: refusal.text(),
+        count: refusal.findings.iter().filter(|one| one.severity == Severity::Error).count(),
         at: settings.clock.now(),
     })?;
     Ok(())
@@ -163,6 +195,7 @@ impl Controller {
     pub(super) fn announce_start(
         &mut self,
         desired: &Desired,
+        warnings: Vec<Finding>,
         changed: BTreeSet<Target>,
         refused: Option<Refusal>,
     ) {
@@ -170,7 +203,7 @@ impl Controller {
             revision: desired.revision.clone(),
             stacks: desired.stack_count(),
             changed,
-            warnings: Vec::new(),
+            warnings,
         });
         if let Some(refusal) = refused {
             self.tell_refusal(refusal);
@@ -198,9 +231,9 @@ impl Controller {
         let first_time = head != self.considered || head.is_some();
         self.considered = head;
         match acceptable(&self.settings) {
-            Ok((desired, warnings)) => {
-                accept(&self.settings, &desired, &warnings)?;
-                self.take_over(desired, warnings)
+            Ok(good) => {
+                accept(&self.settings, &good)?;
+                self.take_over(good)
             }
             Err(refusal) => {
                 if first_time {
@@ -212,18 +245,14 @@ impl Controller {
         }
     }
 
-    fn take_over(
-        &mut self,
-        desired: Desired,
-        warnings: Vec<Finding>,
-    ) -> Result<(), ControllerError> {
+    fn take_over(&mut self, good: Good) -> Result<(), ControllerError> {
+        let Good { desired, warnings, .. } = good;
         let before = self.board.view().desired;
         let changed = changed_targets(&before, &desired);
         let desired = Arc::new(desired);
         self.board.want(Arc::clone(&desired));
         for target in &changed {
-            let rows: Vec<_> =
-                self.settings.journal.stacks_in(target)?.into_values().collect();
+            let rows: Vec<_> = self.settings.journal.stacks_in(target)?.into_values().collect();
             self.board.recall(target, &rows, &desired);
         }
         self.board.tell(Progress::Accepted {
@@ -270,9 +299,9 @@ impl Controller {
     pub(super) fn wake_everything(&mut self) {
         let desired = self.board.view().desired;
         let all: BTreeSet<Target> = self.queue.targets();
-        let all = all.into_iter().filter(|target| {
-            desired.stacks.contains_key(target) || self.board.has_stacks(target)
-        });
+        let all = all
+            .into_iter()
+            .filter(|target| desired.stacks.contains_key(target) || self.board.has_stacks(target));
         self.wake(&all.collect());
     }
 

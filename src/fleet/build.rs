@@ -126,7 +126,8 @@ fn limits(spec: Option<&LimitsSpec>, node: &Node, reader: &mut Reader<'_>) -> Li
         if value < range.0 || value > range.1 {
             let place = node.find(&[&["spec", "limits"], path].concat());
             let message = format!("`{}` is {value}: out of range", path.join("."));
-            let help = format!("write {} to {}; there is no way to switch it off", range.0, range.1);
+            let help =
+                format!("write {} to {}; there is no way to switch it off", range.0, range.1);
             reader.error(place, "bad-limit", message, Some(help));
         }
         *limit = value;
@@ -213,7 +214,10 @@ pub(super) fn service(
         template: template?,
         template_path: template_path?,
         stack_name: spec.stack_name.unwrap_or_else(|| Text::literal(metadata.name.as_str())),
-        selector: spec.selector.map(|selector| self::selector(selector, node, reader)).unwrap_or_default(),
+        selector: spec
+            .selector
+            .map(|selector| self::selector(selector, node, reader))
+            .unwrap_or_default(),
         regions: match spec.regions {
             None | Some(RegionChoice::Tenant) => ServiceRegions::Tenant,
             Some(RegionChoice::Home) => ServiceRegions::Home,

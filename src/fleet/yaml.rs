@@ -203,9 +203,7 @@ impl<'t> Builder<'_, 't> {
             | Event::DocumentStart(_)
             | Event::DocumentEnd
             | Event::SequenceEnd
-            | Event::MappingEnd => {
-                (Content::Scalar { text: String::new(), plain: true }, 0)
-            }
+            | Event::MappingEnd => (Content::Scalar { text: String::new(), plain: true }, 0),
         };
         let node = Rc::new(Node::of(place, content));
         if anchor != 0 {

@@ -22,9 +22,9 @@ pub fn first_failure(events: &[StackEvent], stack: &StackId) -> Option<Cause> {
         let reason = event.reason.as_deref().unwrap_or_default();
         FOLLOWERS.iter().any(|text| reason.starts_with(text))
     };
-    let resource =
-        operation.iter().filter(failed).find(|event| !is_own(event) && !follows(event));
-    let rollback = |event: &&StackEvent| is_own(event) && event.status.contains("ROLLBACK_IN_PROGRESS");
+    let resource = operation.iter().filter(failed).find(|event| !is_own(event) && !follows(event));
+    let rollback =
+        |event: &&StackEvent| is_own(event) && event.status.contains("ROLLBACK_IN_PROGRESS");
     let stack = || operation.iter().filter(is_own).find(|event| failed(event) || rollback(event));
     resource.or_else(stack).map(|event| {
         let reason = event.reason.as_deref().unwrap_or("AWS gave no reason");
@@ -42,7 +42,8 @@ mod tests {
             at: Moment::from_millis(0),
             logical_id: id.into(),
             physical_id: Some(format!("arn:{id}")),
-            kind: if id == "stack" { "AWS::CloudFormation::Stack" } else { "AWS::SQS::Queue" }.into(),
+            kind: if id == "stack" { "AWS::CloudFormation::Stack" } else { "AWS::SQS::Queue" }
+                .into(),
             status: status.into(),
             reason: (!reason.is_empty()).then(|| reason.into()),
             token: None,

@@ -151,8 +151,7 @@ pub fn decide(scene: &Scene<'_>) -> BTreeMap<StackName, Decided> {
 
 /// Whether stacks that depend on this one may go on.
 fn is_satisfied(case: &Case<'_>, decision: &Decision) -> bool {
-    let complete =
-        case.seen.is_some_and(|seen| seen.status.standing() == Standing::Complete);
+    let complete = case.seen.is_some_and(|seen| seen.status.standing() == Standing::Complete);
     match decision {
         Decision::InSync => true,
         // Whoever suspends a service does not want to stop the services that use it as it is.
@@ -167,10 +166,10 @@ fn in_order_of_dependency(wanted: &BTreeMap<StackName, Wanted>) -> Vec<StackName
     let mut open: Vec<&Wanted> = wanted.values().collect();
     let mut order = Vec::with_capacity(open.len());
     while !open.is_empty() {
-        let names: BTreeSet<&ServiceName> = open.iter().map(|wanted| &wanted.service.name).collect();
-        let blocked = |wanted: &Wanted| {
-            wanted.depends_on.iter().any(|service| names.contains(service))
-        };
+        let names: BTreeSet<&ServiceName> =
+            open.iter().map(|wanted| &wanted.service.name).collect();
+        let blocked =
+            |wanted: &Wanted| wanted.depends_on.iter().any(|service| names.contains(service));
         let (later, now): (Vec<&Wanted>, Vec<&Wanted>) =
             open.iter().partition(|wanted| blocked(wanted));
         if now.is_empty() {

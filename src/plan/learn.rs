@@ -91,10 +91,8 @@ fn learn_change_set(
             memory.taught = Some((own.version, own.digest));
         }
         ChangeSetStatus::Failed(reason) => {
-            let cause = Cause {
-                resource: None,
-                ..Cause::of_event("CHANGE_SET_FAILED", reason, "", "")
-            };
+            let cause =
+                Cause { resource: None, ..Cause::of_event("CHANGE_SET_FAILED", reason, "", "") };
             let count = count_of(memory, "prepare-update", Some(own.digest));
             // The same failed set is seen until it is removed; it is one failure.
             let noted = memory.failure.as_ref().is_some_and(|failure| {

@@ -25,5 +25,5 @@ pub use ledger::Ledger;
 pub use record::{StackRecord, TargetRecord, Verdict};
 pub use render::{Missing, Rendered, render};
 pub use steering::{Approval, ApprovalKind, ApprovalRequest, Scope, Steering, Suspension};
-pub use table::is_waiting_to_go;
 pub use sync::{Difference, differences};
+pub use table::is_waiting_to_go;

@@ -64,7 +64,9 @@ pub fn differences(
                     (Some(_) | None, None) | (None, Some(_)) => true,
                 }
             }
-            (seen, wanted) => seen.map(String::as_str) == wanted.map(|text| returned(text)).as_deref(),
+            (seen, wanted) => {
+                seen.map(String::as_str) == wanted.map(|text| returned(text)).as_deref()
+            }
         };
         if !same {
             found.push(Difference::Parameter(name.clone()));

@@ -191,10 +191,8 @@ fn rendered(case: &Case<'_>, wanted: &Wanted) -> Result<Rendered, Hold> {
         }
         let value = seen.outputs.get(output)?;
         if value.contains('?') && may_be_mangled(case, seen) {
-            *mangled.borrow_mut() = Some(Hold::MangledOutput {
-                service: service.clone(),
-                output: output.to_owned(),
-            });
+            *mangled.borrow_mut() =
+                Some(Hold::MangledOutput { service: service.clone(), output: output.to_owned() });
         }
         Some(value.clone())
     };

@@ -21,7 +21,8 @@ pub fn token(
     digest: &Digest,
     attempt: u32,
 ) -> String {
-    let subject = version.map_or_else(|| format!("{key}#{round}"), |version| version.id.to_string());
+    let subject =
+        version.map_or_else(|| format!("{key}#{round}"), |version| version.id.to_string());
     let updated_at = version.and_then(|version| version.updated_at).map(Moment::as_millis);
     let parts = [
         controller.as_bytes().to_vec(),

@@ -125,9 +125,8 @@ fn carry_on(
 
 fn approved(case: &Case<'_>, request: &crate::plan::ApprovalRequest) -> bool {
     let now = case.scene.now;
-    let approves = |member: &String| {
-        case.scene.steering.approves(ApprovalKind::Protected, member, now)
-    };
+    let approves =
+        |member: &String| case.scene.steering.approves(ApprovalKind::Protected, member, now);
     request.members.iter().all(approves)
 }
 
