@@ -203,7 +203,7 @@ fn rendered(case: &Case<'_>, wanted: &Wanted) -> Result<Rendered, Hold> {
         (None, Err(Missing::Output { service, output })) => {
             Err(Hold::WaitsForOutput { service, output })
         }
-        (None, Err(Missing::Label { label, .. })) => Err(Hold::LabelMissing(label)),
+        (None, Err(Missing::Variable { variable, .. })) => Err(Hold::VariableMissing(variable)),
     }
 }
 
