@@ -9,3 +9,4 @@ pub mod plan;
 pub mod report;
 pub mod clock;
 pub mod journal;
+pub mod cli;

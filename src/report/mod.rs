@@ -1,5 +1,19 @@
 //! What people and programs read: values in, text or JSON out.
 
 mod event;
+mod explain;
+mod explain_text;
+mod grouping;
+mod json;
+#[cfg(test)]
+pub(crate) mod sample;
+mod status;
+mod status_text;
+mod words;
 
 pub use event::{AcceptedRevision, Event, RefusedRevision, Subject};
+pub use explain::Explanation;
+pub use grouping::{EXAMPLES, Group};
+pub use json::FORMAT_VERSION;
+pub use status::{BlindGroup, Counting, Detail, FEW, StackLine, Status, Surroundings};
+pub use words::{ago, ahead, counted};
