@@ -3,28 +3,15 @@
 use std::time::Duration;
 
 use rusqlite::{OptionalExtension as _, params};
-use serde::{Deserialize, Serialize};
 
-use crate::ids::{StackId, StackKey, TenantName};
+use crate::ids::StackId;
 use crate::journal::{Journal, JournalError, from_row, steering, stored, to_row};
 use crate::moment::Moment;
 use crate::plan::Approval;
+use crate::plan::deletions::Deletion;
 
 /// The limit on deletions is one per rolling day.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// One stack that we deleted, or asked AWS to delete.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Deletion {
-    /// Which one, exactly: a stack of the same name that is made later is another.
-    pub stack: StackId,
-    /// Where it stood and what it was called.
-    pub key: StackKey,
-    /// Whose it was.
-    pub tenant: TenantName,
-    /// When.
-    pub at: Moment,
-}
 
 /// What a deletion is judged by.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -22,7 +22,7 @@ mod stacks;
 mod steering;
 
 pub use crate::report::{AcceptedRevision, Event, RefusedRevision, Subject};
-pub use deletions::{Deletion, DeletionBook};
+pub use deletions::DeletionBook;
 pub use error::JournalError;
 pub use file::SetAside;
 pub use history::{About, MAX_EVENTS};

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use crate::ids::{Revision, StackId, StackKey, Target};
 use crate::journal::{
-    About, AcceptedRevision, Deletion, DeletionBook, Event, Filter, Journal, JournalError,
-    RefusedRevision, Subject,
+    About, AcceptedRevision, DeletionBook, Event, Filter, Journal, JournalError, RefusedRevision,
+    Subject,
 };
 use crate::moment::Moment;
 use crate::observed::{Blind, BlindReason};
+use crate::plan::deletions::Deletion;
 use crate::plan::{
     ApprovalKind, ApprovalRequest, Scope, StackRecord, Suspension, TargetRecord, Weight,
 };

@@ -1,8 +1,9 @@
-//! What people and programs read: values in, text or JSON out.
+//! Values in, text out: what people and programs read.
 
 mod event;
 mod explain;
 mod explain_text;
+pub mod findings;
 mod grouping;
 mod json;
 #[cfg(test)]
