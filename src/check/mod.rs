@@ -40,5 +40,9 @@ fn error<'a>(source: &'a Source, pointer: &'a [&'a str], code: &'static str) -> 
 /// A list of names for people.
 fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {
     let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
-    if names.is_empty() { "there are none".into() } else { format!("there are {}", names.join(", ")) }
+    if names.is_empty() {
+        "there are none".into()
+    } else {
+        format!("there are {}", names.join(", "))
+    }
 }
