@@ -159,3 +159,23 @@ fn is_whole(body: &[u8]) -> bool {
     let closed_at_once = rest.ends_with("/>") && rest.matches('<').count() == 1;
     !name.is_empty() && (closed_at_once || rest.ends_with(&format!("</{name}>")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_is_whole_when_its_first_element_is_closed_at_its_end() {
+        for whole in [
+            "<A><B>1</B></A>",
+            "<?xml version=\"1.0\"?>\n<A x=\"1\">\n</A>\n",
+            "<A/>",
+            "<!DOCTYPE html><html><body/></html>",
+        ] {
+            assert!(is_whole(whole.as_bytes()), "{whole}");
+        }
+        for cut in ["", "<A><B>1</B>", "<A><B>1</", "<A><B/>", "<A", "{\"a\": 1}", "<A></AA>"] {
+            assert!(!is_whole(cut.as_bytes()), "{cut}");
+        }
+    }
+}
