@@ -1,1 +1,3 @@
+//! driftless
+
 fn main() {}

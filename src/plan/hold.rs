@@ -1,0 +1,338 @@
+//! Why nothing is done with a stack now. Every reason has a word, a sentence and a weight.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{ServiceName, StackKey};
+use crate::moment::Moment;
+use crate::observed::StackStatus;
+use crate::outcome::Cause;
+use crate::plan::{ApprovalRequest, Verdict};
+
+/// How much a verdict matters to somebody who looks at the fleet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Weight {
+    /// As git says.
+    Settled,
+    /// Left alone on purpose.
+    LeftAlone,
+    /// Being worked on, or waiting for something that comes by itself.
+    Waiting,
+    /// Waits for a person or for a change in git.
+    Stuck,
+}
+
+/// Why nothing is done with a stack now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// A stack of the wanted name exists without our ownership tag.
+    NotOurs,
+    /// A stack for the same tenant and service stands elsewhere, or this one is another's.
+    Renamed(Box<ApprovalRequest>),
+    /// The fleet's documents or a person suspended it.
+    Suspended {
+        /// Who or what says so.
+        by: String,
+    },
+    /// An operation runs.
+    Moving(StackStatus),
+    /// Another controller of the same fleet works in this target.
+    AnotherController {
+        /// Its id, as it stands in the tokens.
+        id: String,
+    },
+    /// Our last call has not shown its effect yet.
+    EffectPending {
+        /// What was asked for.
+        step: &'static str,
+    },
+    /// Our change set is being prepared.
+    ChangeSetPending,
+    /// Somebody else's change set made this shell.
+    InReview,
+    /// A service that this one needs is not complete here.
+    WaitsForService(ServiceName),
+    /// An output that a parameter needs is not there yet.
+    WaitsForOutput {
+        /// Whose output.
+        service: ServiceName,
+        /// Its logical id.
+        output: String,
+    },
+    /// An output that a parameter needs lost its non-ASCII characters on the way.
+    MangledOutput {
+        /// Whose output.
+        service: ServiceName,
+        /// Its logical id.
+        output: String,
+    },
+    /// A variable in a parameter, a tag or a name has no value for the tenant.
+    VariableMissing(String),
+    /// Stacks that use this one are still there.
+    WaitsForDependents(ServiceName),
+    /// The update would remove or replace what is protected.
+    Protected(Box<ApprovalRequest>),
+    /// It failed, and is left alone for a while.
+    Cooldown {
+        /// Until then.
+        until: Moment,
+        /// Why it failed.
+        cause: Cause,
+    },
+    /// It failed for a reason that only a change in git removes.
+    Failed(Cause),
+    /// Its status asks for a person.
+    NeedsPerson {
+        /// The status.
+        status: StackStatus,
+        /// The first thing that failed.
+        cause: Option<Cause>,
+        /// What that person would run.
+        command: String,
+    },
+    /// Somebody tried to delete a stack that is wanted.
+    DeleteFailed,
+    /// Git no longer gives it, and it is to be retained.
+    Retained,
+    /// As many operations run in the fleet as may.
+    FleetBusy(usize),
+    /// As many operations run in the target as may.
+    TargetBusy(usize),
+    /// More deletions than the limit allows in a day.
+    DeletionLimit(Box<ApprovalRequest>),
+    /// Deletions wait until every target has been looked at once.
+    FleetNotSeenYet,
+    /// The controller is stopping.
+    ShuttingDown,
+}
+
+impl Hold {
+    /// A stable word for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotOurs => "not-ours",
+            Self::Renamed(_) => "renamed",
+            Self::Suspended { .. } => "suspended",
+            Self::Moving(_) => "moving",
+            Self::AnotherController { .. } => "another-controller",
+            Self::EffectPending { .. } => "effect-pending",
+            Self::ChangeSetPending => "change-set-pending",
+            Self::InReview => "in-review",
+            Self::WaitsForService(_) => "waits-for-service",
+            Self::WaitsForOutput { .. } => "waits-for-output",
+            Self::MangledOutput { .. } => "mangled-output",
+            Self::VariableMissing(_) => "variable-missing",
+            Self::WaitsForDependents(_) => "waits-for-dependents",
+            Self::Protected(_) => "protected",
+            Self::Cooldown { .. } => "cooldown",
+            Self::Failed(_) => "failed",
+            Self::NeedsPerson { .. } => "needs-person",
+            Self::DeleteFailed => "delete-failed",
+            Self::Retained => "retained",
+            Self::FleetBusy(_) => "fleet-busy",
+            Self::TargetBusy(_) => "target-busy",
+            Self::DeletionLimit(_) => "deletion-limit",
+            Self::FleetNotSeenYet => "fleet-not-seen-yet",
+            Self::ShuttingDown => "shutting-down",
+        }
+    }
+
+    /// How much it matters.
+    pub fn weight(&self) -> Weight {
+        match self {
+            Self::Retained | Self::Suspended { .. } => Weight::LeftAlone,
+            Self::Moving(_)
+            | Self::AnotherController { .. }
+            | Self::EffectPending { .. }
+            | Self::ChangeSetPending
+            | Self::WaitsForService(_)
+            | Self::WaitsForOutput { .. }
+            | Self::WaitsForDependents(_)
+            | Self::Cooldown { .. }
+            | Self::FleetBusy(_)
+            | Self::TargetBusy(_)
+            | Self::FleetNotSeenYet
+            | Self::ShuttingDown => Weight::Waiting,
+            Self::NotOurs
+            | Self::Renamed(_)
+            | Self::InReview
+            | Self::MangledOutput { .. }
+            | Self::VariableMissing(_)
+            | Self::Protected(_)
+            | Self::Failed(_)
+            | Self::NeedsPerson { .. }
+            | Self::DeleteFailed
+            | Self::DeletionLimit(_) => Weight::Stuck,
+        }
+    }
+
+    /// The request that a person could approve.
+    pub fn request(&self) -> Option<&ApprovalRequest> {
+        match self {
+            Self::Renamed(request) | Self::Protected(request) | Self::DeletionLimit(request) => {
+                Some(request)
+            }
+            Self::NotOurs
+            | Self::Suspended { .. }
+            | Self::Moving(_)
+            | Self::AnotherController { .. }
+            | Self::EffectPending { .. }
+            | Self::ChangeSetPending
+            | Self::InReview
+            | Self::WaitsForService(_)
+            | Self::WaitsForOutput { .. }
+            | Self::MangledOutput { .. }
+            | Self::VariableMissing(_)
+            | Self::WaitsForDependents(_)
+            | Self::Cooldown { .. }
+            | Self::Failed(_)
+            | Self::NeedsPerson { .. }
+            | Self::DeleteFailed
+            | Self::Retained
+            | Self::FleetBusy(_)
+            | Self::TargetBusy(_)
+            | Self::FleetNotSeenYet
+            | Self::ShuttingDown => None,
+        }
+    }
+
+    /// What a person can do about it.
+    pub fn help(&self, key: &StackKey) -> Option<String> {
+        if let Some(request) = self.request() {
+            return Some(format!("driftless approve {}", request.id));
+        }
+        match self {
+            Self::NotOurs => Some(format!(
+                "give the service another stackName for this tenant, or delete the stack {key}"
+            )),
+            Self::InReview => {
+                Some("execute or delete that change set and its stack in the console".to_owned())
+            }
+            Self::Failed(_) => Some("change the template or a parameter in git".to_owned()),
+            Self::NeedsPerson { command, .. } => Some(command.clone()),
+            Self::DeleteFailed => Some(
+                "find out who tried to delete it; then finish the delete or say `absent: true`"
+                    .to_owned(),
+            ),
+            Self::MangledOutput { .. } => {
+                Some("use ASCII in that output, or give the parameter in git".to_owned())
+            }
+            Self::Suspended { .. } => Some("driftless resume, or change the document".to_owned()),
+            Self::Renamed(_)
+            | Self::Protected(_)
+            | Self::DeletionLimit(_)
+            | Self::VariableMissing(_)
+            | Self::Moving(_)
+            | Self::AnotherController { .. }
+            | Self::EffectPending { .. }
+            | Self::ChangeSetPending
+            | Self::WaitsForService(_)
+            | Self::WaitsForOutput { .. }
+            | Self::WaitsForDependents(_)
+            | Self::Cooldown { .. }
+            | Self::Retained
+            | Self::FleetBusy(_)
+            | Self::TargetBusy(_)
+            | Self::FleetNotSeenYet
+            | Self::ShuttingDown => None,
+        }
+    }
+
+    /// The row that reports show.
+    pub fn verdict(&self, key: &StackKey) -> Verdict {
+        Verdict {
+            weight: self.weight(),
+            code: self.code().to_owned(),
+            text: self.to_string(),
+            help: self.help(key),
+            approval: self.request().map(|request| request.id.clone()),
+        }
+    }
+
+    /// When to look again at the latest because of this hold; `None`: at the next resync.
+    pub fn look_again(&self, now: Moment) -> Option<Duration> {
+        match self {
+            Self::Cooldown { until, .. } => Some(until.since(now)),
+            Self::FleetBusy(_) | Self::TargetBusy(_) => Some(Duration::from_secs(5)),
+            Self::FleetNotSeenYet => Some(Duration::from_secs(10)),
+            Self::NotOurs
+            | Self::Renamed(_)
+            | Self::Suspended { .. }
+            | Self::Moving(_)
+            | Self::AnotherController { .. }
+            | Self::EffectPending { .. }
+            | Self::ChangeSetPending
+            | Self::InReview
+            | Self::WaitsForService(_)
+            | Self::WaitsForOutput { .. }
+            | Self::MangledOutput { .. }
+            | Self::VariableMissing(_)
+            | Self::WaitsForDependents(_)
+            | Self::Protected(_)
+            | Self::Failed(_)
+            | Self::NeedsPerson { .. }
+            | Self::DeleteFailed
+            | Self::Retained
+            | Self::DeletionLimit(_)
+            | Self::ShuttingDown => None,
+        }
+    }
+}
+
+impl fmt::Display for Hold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotOurs => f.write_str("a stack of this name exists and is not ours"),
+            Self::Renamed(request) | Self::Protected(request) | Self::DeletionLimit(request) => {
+                f.write_str(&request.summary)
+            }
+            Self::Suspended { by } => write!(f, "suspended by {by}"),
+            Self::Moving(status) => write!(f, "an operation runs: {status}"),
+            Self::AnotherController { id } => {
+                write!(f, "another controller ({id}) works in this target")
+            }
+            Self::EffectPending { step } => write!(f, "waiting to see the effect of `{step}`"),
+            Self::ChangeSetPending => f.write_str("its change set is being prepared"),
+            Self::InReview => f.write_str("somebody's change set for a new stack is in review"),
+            Self::WaitsForService(service) => {
+                write!(f, "waits until {service} is complete in this target")
+            }
+            Self::WaitsForOutput { service, output } => {
+                write!(f, "waits for output {output} of {service}")
+            }
+            Self::MangledOutput { service, output } => write!(
+                f,
+                "output {output} of {service} lost its non-ASCII characters in AWS's answer"
+            ),
+            Self::VariableMissing(variable) => {
+                write!(f, "${{{variable}}} has no value for this tenant")
+            }
+            Self::WaitsForDependents(service) => {
+                write!(f, "waits until {service}, which uses it, is gone")
+            }
+            Self::Cooldown { until, cause } => write!(f, "tried again at {until}: {cause}"),
+            Self::Failed(cause) => write!(f, "failed: {cause}"),
+            Self::NeedsPerson { status, cause: Some(cause), .. } => {
+                write!(f, "{status} needs a person: {cause}")
+            }
+            Self::NeedsPerson { status, cause: None, .. } => write!(f, "{status} needs a person"),
+            Self::DeleteFailed => {
+                f.write_str("somebody tried to delete this stack, and the delete failed")
+            }
+            Self::Retained => f.write_str("git no longer gives it; retained"),
+            Self::FleetBusy(limit) => {
+                write!(f, "waits for a place: {limit} operations run in the fleet")
+            }
+            Self::TargetBusy(limit) => {
+                write!(f, "waits for a place: {limit} operations run in this target")
+            }
+            Self::FleetNotSeenYet => {
+                f.write_str("deletions wait until every target has been looked at")
+            }
+            Self::ShuttingDown => f.write_str("the controller is stopping"),
+        }
+    }
+}

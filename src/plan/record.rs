@@ -1,0 +1,56 @@
+//! What is known and decided about one stack: the row that the journal keeps and reports read.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{StackKey, Target};
+use crate::moment::Moment;
+use crate::observed::{Blind, Seen};
+use crate::outcome::Memory;
+use crate::plan::Weight;
+
+/// A decision in words, as it is shown to people.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// How much it matters.
+    pub weight: Weight,
+    /// A stable word for programs: `in-sync`, `update`, `not-ours`, ...
+    pub code: String,
+    /// A sentence for people.
+    pub text: String,
+    /// What a person can do about it, if anything.
+    pub help: Option<String>,
+    /// Id of the approval that would let it go on.
+    pub approval: Option<String>,
+}
+
+/// All that is kept of one stack.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StackRecord {
+    /// Which stack.
+    pub key: StackKey,
+    /// What it was at the last look; `None` when it was not there.
+    pub seen: Option<Seen>,
+    /// When that look was.
+    pub looked_at: Moment,
+    /// Whether git gives it, at the revision of the last look.
+    pub wanted: bool,
+    /// What was decided last.
+    pub verdict: Verdict,
+    /// Since when the verdict has had this code.
+    pub verdict_since: Moment,
+    /// What the next decision is based on.
+    pub memory: Memory,
+}
+
+/// All that is kept of one target as a whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetRecord {
+    /// Which target.
+    pub target: Target,
+    /// When it was last seen.
+    pub looked_at: Option<Moment>,
+    /// Why it cannot be seen now, and since when.
+    pub blind: Option<(Blind, Moment)>,
+    /// How many looks in a row have failed.
+    pub blind_looks: u32,
+}
