@@ -126,7 +126,8 @@ fn limits(spec: Option<&LimitsSpec>, node: &Node, reader: &mut Reader<'_>) -> Li
         if value < range.0 || value > range.1 {
             let place = node.find(&[&["spec", "limits"], path].concat());
             let message = format!("`{}` is {value}: out of range", path.join("."));
-            let help = format!("write {} to {}; there is no way to switch it off", range.0, range.1);
+            let help =
+                format!("write {} to {}; there is no way to switch it off", range.0, range.1);
             reader.error(place, "bad-limit", message, Some(help));
         }
         *limit = value;
@@ -213,7 +214,10 @@ pub(super) fn service(
         template: template?,
         template_path: template_path?,
         stack_name: spec.stack_name.unwrap_or_else(|| Text::literal(metadata.name.as_str())),
-        selector: spec.selector.map(|selector| self::selector(selector, node, reader)).unwrap_or_default(),
+        selector: spec
+            .selector
+            .map(|selector| self::selector(selector, node, reader))
+            .unwrap_or_default(),
         regions: match spec.regions {
             None | Some(RegionChoice::Tenant) => ServiceRegions::Tenant,
             Some(RegionChoice::Home) => ServiceRegions::Home,
@@ -301,11 +305,11 @@ fn check_tag_key(key: &str, pointer: &[&str], node: &Node, reader: &mut Reader<'
     let reserved = ["aws:", "driftless:"].into_iter().find(|prefix| lower.starts_with(prefix));
     if let Some(prefix) = reserved {
         let message = format!("tags that start with `{prefix}` are reserved");
-        reader.error(node.find(pointer), "reserved-tag", message, Some("rename it".into()));
+        reader.error(node.find_key(pointer), "reserved-tag", message, Some("rename it".into()));
     }
     if key.is_empty() || key.chars().count() > 128 {
         let message = "the key of a tag has 1 to 128 characters";
-        reader.error(node.find(pointer), "bad-tag", message, Some("rename it".into()));
+        reader.error(node.find_key(pointer), "bad-tag", message, Some("rename it".into()));
     }
 }
 

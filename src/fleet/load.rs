@@ -104,8 +104,9 @@ impl<'s> Loading<'s> {
             Entry::File(bytes) if is_yaml(path) => self.file(path, bytes),
             Entry::File(_) => {}
             Entry::TooLarge(bytes) if is_yaml(path) => {
-                let message =
-                    format!("the file has {bytes} bytes; {MAX_FILE_BYTES} is the most that is read");
+                let message = format!(
+                    "the file has {bytes} bytes; {MAX_FILE_BYTES} is the most that is read"
+                );
                 self.unread(about(path, "too-large", message, "split it, or move it elsewhere"));
             }
             Entry::TooLarge(_) => {}
@@ -143,7 +144,8 @@ impl<'s> Loading<'s> {
     fn file(&mut self, path: &str, bytes: &Arc<[u8]>) {
         let Ok(text) = std::str::from_utf8(bytes) else {
             let before = bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid());
-            let mut finding = about(path, "not-utf-8", "the file is not UTF-8 text", "save it as UTF-8");
+            let mut finding =
+                about(path, "not-utf-8", "the file is not UTF-8 text", "save it as UTF-8");
             finding.line = before.matches('\n').count() + 1;
             finding.column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
             return self.unread(finding);
@@ -226,7 +228,8 @@ impl<'s> Loading<'s> {
         self.fleets += 1;
         if let (2.., Some(first)) = (self.fleets, &self.fleet) {
             let message = "there is a second Fleet document";
-            let help = format!("the first is in {}:{}; keep one", first.source.path, first.source.line);
+            let help =
+                format!("the first is in {}:{}; keep one", first.source.path, first.source.line);
             reader.error(root.find(&["kind"]), "duplicate-fleet", message, Some(help));
             return None;
         }
@@ -243,7 +246,8 @@ impl<'s> Loading<'s> {
             }
             Slot::Occupied(slot) => {
                 let (account, first) = (tenant.account, slot.get());
-                let message = format!("account {account} belongs to tenant `{}` already", first.name);
+                let message =
+                    format!("account {account} belongs to tenant `{}` already", first.name);
                 let help = format!("see {}:{}", first.source.path, first.source.line);
                 let place = root.find(&["spec", "account"]);
                 reader.error(place, "duplicate-account", message, Some(help));

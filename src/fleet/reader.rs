@@ -53,18 +53,31 @@ impl<'a> Reader<'a> {
     }
 
     fn here(&self) -> String {
-        if self.trail.is_empty() { "the document".into() } else { format!("`{}`", self.trail.join(".")) }
+        if self.trail.is_empty() {
+            "the document".into()
+        } else {
+            format!("`{}`", self.trail.join("."))
+        }
     }
 
     /// Records that something else was expected, and returns `None`.
-    pub(super) fn expected<T>(&mut self, node: &Node, what: &str, help: Option<String>) -> Option<T> {
+    pub(super) fn expected<T>(
+        &mut self,
+        node: &Node,
+        what: &str,
+        help: Option<String>,
+    ) -> Option<T> {
         let message = format!("{}: expected {what}, found {}", self.here(), describe(node));
         self.error(node.place, "wrong-type", message, help);
         None
     }
 
     /// The fields of a map, of which only `known` ones may be there.
-    pub(super) fn fields<'n>(&mut self, node: &'n Node, known: &'static [&str]) -> Option<Fields<'n>> {
+    pub(super) fn fields<'n>(
+        &mut self,
+        node: &'n Node,
+        known: &'static [&str],
+    ) -> Option<Fields<'n>> {
         let Content::Map(entries) = &node.content else {
             return self.expected(node, "a map", None);
         };

@@ -119,7 +119,10 @@ mod tests {
     #[test]
     fn every_kind_has_a_schema_that_forbids_unknown_fields_and_null() {
         let schemas = schemas();
-        assert_eq!(schemas.keys().copied().collect::<Vec<_>>(), ["fleet.json", "service.json", "tenant.json"]);
+        assert_eq!(
+            schemas.keys().copied().collect::<Vec<_>>(),
+            ["fleet.json", "service.json", "tenant.json"]
+        );
         for (file, text) in schemas {
             let schema: Value = serde_json::from_str(&text).expect(file);
             assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");

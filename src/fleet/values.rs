@@ -106,7 +106,8 @@ fn parameter_text(node: &Node, reader: &mut Reader<'_>) -> Option<String> {
 fn list_item(node: &Node, reader: &mut Reader<'_>) -> Option<String> {
     let text = parameter_text(node, reader)?;
     if text.contains(',') {
-        let message = format!("`{text}` would be split at its comma: CloudFormation knows no other list");
+        let message =
+            format!("`{text}` would be split at its comma: CloudFormation knows no other list");
         reader.error(node.place, "comma-in-list", message, Some("write two items".into()));
         return None;
     }
