@@ -1,0 +1,318 @@
+//! From documents as they are written to the values that everything else works with, with the
+//! findings that one document shows alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::fleet::document::{
+    AccessSpec, ExceptionSpec, FleetDocument, FleetRegion, LimitsSpec, ParameterValue,
+    ProtectedTypes, RegionChoice, SelectorSpec, ServiceDocument, ServiceSpec, TenantDocument,
+};
+use crate::fleet::files::Files;
+use crate::fleet::reader::{Read, Reader};
+use crate::fleet::yaml::Node;
+use crate::fleet::{
+    Access, Cloud, Exception, Fleet, Limits, Operator, PROTECTED_BY_DEFAULT, Protection,
+    Requirement, Selector, Service, ServiceRegions, Source, Tenant, Text, Variable,
+};
+use crate::ids::{Region, ServiceName};
+
+/// Each target is looked at at least this often unless the fleet says otherwise.
+const RESYNC: Duration = Duration::from_secs(30 * 60);
+/// The role of a simulated fleet that names none.
+const SIMULATED_ROLE: &str = "arn:${partition}:iam::${account.id}:role/driftless-execution";
+
+/// Reads a Fleet document; `None` after errors, which are then recorded.
+pub(super) fn fleet(node: &Rc<Node>, source: Source, reader: &mut Reader<'_>) -> Option<Fleet> {
+    let FleetDocument { metadata, spec, .. } = FleetDocument::read(node, reader)?;
+    let errors = reader.findings.len();
+    let access = access(spec.access, spec.cloud, node, reader);
+    let regions = fleet_regions(&spec.regions, node, reader);
+    let limits = limits(spec.limits.as_ref(), node, reader);
+    let tags = spec.tags.unwrap_or_default();
+    for (key, text) in &tags {
+        check_tag_key(key, &["spec", "tags", key], node, reader);
+        no_outputs(text, "a tag of the whole fleet", &["spec", "tags", key], node, reader);
+    }
+    let fleet = Fleet {
+        name: metadata.name,
+        cloud: spec.cloud,
+        access: access?,
+        regions,
+        parameters: texts(spec.parameters),
+        tags,
+        limits,
+        resync: spec.resync.map_or(RESYNC, |length| length.0),
+        suspend: spec.suspend.unwrap_or(false),
+        source,
+    };
+    (reader.findings.len() == errors).then_some(fleet)
+}
+
+fn access(
+    spec: Option<AccessSpec>,
+    cloud: Cloud,
+    node: &Node,
+    reader: &mut Reader<'_>,
+) -> Option<Access> {
+    let Some(spec) = spec else {
+        if cloud == Cloud::Simulated {
+            let role_arn = SIMULATED_ROLE.parse().ok()?;
+            return Some(Access { role_arn, external_id: None });
+        }
+        let help = "write `access: { roleArn: ... }` below `spec`".to_owned();
+        let message = "`cloud: aws` needs a role that gives access to the accounts";
+        reader.error(node.find(&["spec", "cloud"]), "missing-field", message, Some(help));
+        return None;
+    };
+    for variable in spec.role_arn.variables() {
+        match variable {
+            Variable::AccountId | Variable::Region | Variable::Partition | Variable::FleetName => {}
+            Variable::TenantName
+            | Variable::Label(_)
+            | Variable::ServiceName
+            | Variable::Output { .. } => {
+                let message = format!("the role cannot use `${{{variable}}}`");
+                let help = "accounts outlive their tenants: use `${account.id}`, `${region}`, \
+                            `${partition}` or `${fleet.name}`";
+                let place = node.find(&["spec", "access", "roleArn"]);
+                reader.error(place, "bad-variable", message, Some(help.into()));
+            }
+        }
+    }
+    let first = spec.role_arn.to_string();
+    if !first.starts_with("arn:") || !first.contains(":role/") {
+        let help = "write one such as `arn:aws:iam::${account.id}:role/driftless-execution`";
+        let message = format!("`{first}` is not the ARN of a role");
+        let place = node.find(&["spec", "access", "roleArn"]);
+        reader.error(place, "bad-role", message, Some(help.into()));
+    }
+    Some(Access { role_arn: spec.role_arn, external_id: spec.external_id })
+}
+
+fn fleet_regions(
+    regions: &[FleetRegion],
+    node: &Node,
+    reader: &mut Reader<'_>,
+) -> BTreeMap<Region, bool> {
+    let names: Vec<Region> = regions.iter().map(|region| region.name.clone()).collect();
+    check_regions(&names, &["spec", "regions"], node, reader);
+    regions.iter().map(|region| (region.name.clone(), region.retired)).collect()
+}
+
+/// At least one region, and none twice.
+fn check_regions(regions: &[Region], pointer: &[&str], node: &Node, reader: &mut Reader<'_>) {
+    if regions.is_empty() {
+        let help = "name at least one, such as `[eu-central-1]`".to_owned();
+        reader.error(node.find(pointer), "no-regions", "there is no region", Some(help));
+    }
+    for (index, region) in regions.iter().enumerate() {
+        if regions[..index].contains(region) {
+            let index = index.to_string();
+            let place = node.find(&[pointer, &[index.as_str()]].concat());
+            let message = format!("the region `{region}` stands here twice");
+            reader.error(place, "duplicate-region", message, Some("remove one of them".into()));
+        }
+    }
+}
+
+fn limits(spec: Option<&LimitsSpec>, node: &Node, reader: &mut Reader<'_>) -> Limits {
+    let mut limits = Limits::default();
+    let Some(spec) = spec else { return limits };
+    let mut set = |limit: &mut u32, value: Option<u32>, path: &[&str], range: (u32, u32)| {
+        let Some(value) = value else { return };
+        if value < range.0 || value > range.1 {
+            let place = node.find(&[&["spec", "limits"], path].concat());
+            let message = format!("`{}` is {value}: out of range", path.join("."));
+            let help =
+                format!("write {} to {}; there is no way to switch it off", range.0, range.1);
+            reader.error(place, "bad-limit", message, Some(help));
+        }
+        *limit = value;
+    };
+    set(&mut limits.stacks_in_flight, spec.stacks_in_flight, &["stacksInFlight"], (1, 1_000_000));
+    set(&mut limits.per_target, spec.per_target, &["perTarget"], (1, 2_000));
+    if let Some(deletes) = &spec.deletes {
+        let all = (0, 1_000_000);
+        set(&mut limits.deletes.tenants, deletes.tenants, &["deletes", "tenants"], all);
+        set(&mut limits.deletes.stacks, deletes.stacks, &["deletes", "stacks"], all);
+        set(&mut limits.deletes.percent, deletes.percent, &["deletes", "percent"], (0, 100));
+    }
+    limits
+}
+
+/// Reads a Tenant document; `None` after errors, which are then recorded.
+pub(super) fn tenant(node: &Rc<Node>, source: Source, reader: &mut Reader<'_>) -> Option<Tenant> {
+    let TenantDocument { metadata, spec, .. } = TenantDocument::read(node, reader)?;
+    let errors = reader.findings.len();
+    check_regions(&spec.regions, &["spec", "regions"], node, reader);
+    let exceptions = spec.services.unwrap_or_default().into_iter();
+    let services = exceptions.map(|(service, exception)| {
+        let exception = self::exception(exception, &service, node, reader);
+        (service, exception)
+    });
+    let tenant = Tenant {
+        name: metadata.name,
+        labels: metadata.labels.unwrap_or_default(),
+        account: spec.account,
+        regions: spec.regions,
+        lifecycle: spec.lifecycle.unwrap_or_default(),
+        parameters: texts(spec.parameters),
+        services: services.collect(),
+        suspend: spec.suspend.unwrap_or(false),
+        source,
+    };
+    (reader.findings.len() == errors).then_some(tenant)
+}
+
+fn exception(
+    spec: ExceptionSpec,
+    service: &ServiceName,
+    node: &Node,
+    reader: &mut Reader<'_>,
+) -> Exception {
+    let pointer = ["spec", "services", service.as_str()];
+    if let Some(regions) = &spec.regions {
+        check_regions(regions, &[&pointer[..], &["regions"]].concat(), node, reader);
+    }
+    if let Some(name) = &spec.stack_name {
+        let pointer = [&pointer[..], &["stackName"]].concat();
+        no_outputs(name, "a stack name", &pointer, node, reader);
+    }
+    Exception {
+        parameters: texts(spec.parameters),
+        regions: spec.regions,
+        suspend: spec.suspend.unwrap_or(false),
+        stack_name: spec.stack_name,
+        absent: spec.absent.unwrap_or(false),
+    }
+}
+
+/// Reads a Service document and the files that it names; `None` after errors, which are then
+/// recorded.
+pub(super) fn service(
+    node: &Rc<Node>,
+    source: Source,
+    files: &mut Files<'_>,
+    reader: &mut Reader<'_>,
+) -> Option<Service> {
+    let ServiceDocument { metadata, spec, .. } = ServiceDocument::read(node, reader)?;
+    let errors = reader.findings.len();
+    let (template_path, template) = files.template(&spec.template, node, reader).unzip();
+    let policy = spec.stack_policy.as_ref().map(|path| files.stack_policy(path, node, reader));
+    check_service(&spec, node, reader);
+    let parameters = texts(spec.parameters);
+    let tags = spec.tags.unwrap_or_default();
+    let depends_on = spec.depends_on.unwrap_or_default().into_iter();
+    let implied = parameters.values().chain(tags.values()).flat_map(Text::services_used).cloned();
+    let depends_on: BTreeSet<ServiceName> = depends_on.chain(implied).collect();
+    let capabilities = spec.capabilities.unwrap_or_default().into_iter();
+    let capabilities: BTreeSet<String> = capabilities.map(|capability| capability.0).collect();
+    let service = Service {
+        template: template?,
+        template_path: template_path?,
+        stack_name: spec.stack_name.unwrap_or_else(|| Text::literal(metadata.name.as_str())),
+        selector: spec
+            .selector
+            .map(|selector| self::selector(selector, node, reader))
+            .unwrap_or_default(),
+        regions: match spec.regions {
+            None | Some(RegionChoice::Tenant) => ServiceRegions::Tenant,
+            Some(RegionChoice::Home) => ServiceRegions::Home,
+            Some(RegionChoice::Listed(regions)) => ServiceRegions::Listed(regions),
+        },
+        depends_on: Arc::new(depends_on),
+        parameters,
+        capabilities: capabilities.into_iter().collect(),
+        tags,
+        termination_protection: spec.termination_protection.unwrap_or(false),
+        stack_policy: policy.flatten(),
+        protected: protection(spec.protect, node, reader),
+        on_removal: spec.on_removal.unwrap_or_default(),
+        suspend: spec.suspend.unwrap_or(false),
+        name: metadata.name,
+        source,
+    };
+    (reader.findings.len() == errors).then_some(service)
+}
+
+fn check_service(spec: &ServiceSpec, node: &Node, reader: &mut Reader<'_>) {
+    if let Some(RegionChoice::Listed(regions)) = &spec.regions {
+        check_regions(regions, &["spec", "regions"], node, reader);
+    }
+    if let Some(name) = &spec.stack_name {
+        no_outputs(name, "a stack name", &["spec", "stackName"], node, reader);
+    }
+    for key in spec.tags.iter().flat_map(BTreeMap::keys) {
+        check_tag_key(key, &["spec", "tags", key], node, reader);
+    }
+}
+
+fn selector(spec: SelectorSpec, node: &Node, reader: &mut Reader<'_>) -> Selector {
+    let mut match_expressions = Vec::new();
+    for (index, spec) in spec.match_expressions.unwrap_or_default().into_iter().enumerate() {
+        let values = spec.values.unwrap_or_default();
+        let wrong = match (spec.operator, values.is_empty()) {
+            (Operator::In | Operator::NotIn, true) => Some("needs `values`"),
+            (Operator::Exists | Operator::DoesNotExist, false) => Some("takes no `values`"),
+            (Operator::In | Operator::NotIn, false)
+            | (Operator::Exists | Operator::DoesNotExist, true) => None,
+        };
+        if let Some(wrong) = wrong {
+            let index = index.to_string();
+            let pointer = ["spec", "selector", "matchExpressions", &index, "operator"];
+            let message = format!("the operator {wrong}");
+            reader.error(node.find(&pointer), "bad-selector", message, None);
+        }
+        match_expressions.push(Requirement { key: spec.key, operator: spec.operator, values });
+    }
+    Selector { match_labels: spec.match_labels.unwrap_or_default(), match_expressions }
+}
+
+fn protection(spec: Option<ProtectedTypes>, node: &Node, reader: &mut Reader<'_>) -> Protection {
+    let Some(ProtectedTypes::Listed(listed)) = spec else { return Protection::default() };
+    let mut types = BTreeSet::new();
+    for (index, kind) in listed.into_iter().enumerate() {
+        if kind == "default" {
+            types.extend(PROTECTED_BY_DEFAULT.iter().map(|(kind, _)| (*kind).to_owned()));
+            continue;
+        }
+        let parts: Vec<&str> = kind.split("::").collect();
+        if parts.len() < 2 || parts.iter().any(|part| part.is_empty()) {
+            let place = node.find(&["spec", "protect", &index.to_string()]);
+            let help = "write `default` or one such as `AWS::DynamoDB::Table`".to_owned();
+            let message = format!("`{kind}` is not a resource type");
+            reader.error(place, "bad-resource-type", message, Some(help));
+        }
+        types.insert(kind);
+    }
+    Protection::of(types)
+}
+
+fn no_outputs(text: &Text, what: &str, pointer: &[&str], node: &Node, reader: &mut Reader<'_>) {
+    if text.services_used().next().is_some() {
+        let message = format!("{what} cannot use outputs of stacks");
+        let help = "outputs are known only after a deployment: use them in parameters and in tags \
+                    of services";
+        reader.error(node.find(pointer), "bad-variable", message, Some(help.into()));
+    }
+}
+
+fn check_tag_key(key: &str, pointer: &[&str], node: &Node, reader: &mut Reader<'_>) {
+    let lower = key.to_lowercase();
+    let reserved = ["aws:", "driftless:"].into_iter().find(|prefix| lower.starts_with(prefix));
+    if let Some(prefix) = reserved {
+        let message = format!("tags that start with `{prefix}` are reserved");
+        reader.error(node.find(pointer), "reserved-tag", message, Some("rename it".into()));
+    }
+    if key.is_empty() || key.chars().count() > 128 {
+        let message = "the key of a tag has 1 to 128 characters";
+        reader.error(node.find(pointer), "bad-tag", message, Some("rename it".into()));
+    }
+}
+
+fn texts(values: Option<BTreeMap<String, ParameterValue>>) -> BTreeMap<String, Text> {
+    values.unwrap_or_default().into_iter().map(|(name, value)| (name, value.0)).collect()
+}

@@ -1,0 +1,277 @@
+//! The documents as they are written: one declaration gives the fields, their JSON Schema and the
+//! reading of them. The doc comments here are the schema's descriptions.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+
+use crate::fleet::reader::{Read, Reader};
+use crate::fleet::yaml::Node;
+use crate::fleet::{Cloud, Lifecycle, Operator, Text};
+use crate::ids::{AccountId, DocumentName, Region};
+use crate::outcome::OnRemoval;
+
+/// The `apiVersion` of every document.
+pub(super) const API_VERSION: &str = "driftless.dev/v1";
+/// What every `apiVersion` of ours starts with.
+pub(super) const API_GROUP: &str = "driftless.dev/";
+
+/// A value of a template's parameter: text, a number, a boolean, or a list of these.
+#[derive(Clone, Debug)]
+pub(super) struct ParameterValue(pub(super) Text);
+
+/// A length of time such as `30m`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Length(pub(super) Duration);
+
+/// The regions of a service.
+#[derive(Clone, Debug)]
+pub(super) enum RegionChoice {
+    Tenant,
+    Home,
+    Listed(Vec<Region>),
+}
+
+/// A region of the fleet.
+#[derive(Clone, Debug)]
+pub(super) struct FleetRegion {
+    pub(super) name: Region,
+    pub(super) retired: bool,
+}
+
+/// `default`, or a list of resource types.
+#[derive(Clone, Debug)]
+pub(super) enum ProtectedTypes {
+    Default,
+    Listed(Vec<String>),
+}
+
+/// A CloudFormation capability.
+#[derive(Clone, Debug)]
+pub(super) struct Capability(pub(super) String);
+
+macro_rules! documents {
+    ($(
+        $(#[$about:meta])*
+        struct $name:ident {$(
+            $(#[$about_field:meta])*
+            $field:ident as $key:literal: $type:ty,
+        )*}
+    )*) => {$(
+        $(#[$about])*
+        #[derive(Clone, Debug, JsonSchema)]
+        #[schemars(deny_unknown_fields)]
+        pub(super) struct $name {$(
+            $(#[$about_field])*
+            #[schemars(rename = $key)]
+            pub(super) $field: $type,
+        )*}
+
+        impl Read for $name {
+            fn read(node: &Rc<Node>, reader: &mut Reader<'_>) -> Option<Self> {
+                let fields = reader.fields(node, &[$($key),*])?;
+                $(let $field = fields.take(reader, $key);)*
+                Some(Self { $($field: $field?),* })
+            }
+        }
+    )*};
+}
+
+documents! {
+    /// The one document about the fleet as a whole.
+    struct FleetDocument {
+        /// Always `driftless.dev/v1`.
+        _api_version as "apiVersion": ApiVersion,
+        /// `Fleet`
+        _kind as "kind": String,
+        /// The fleet's name.
+        metadata as "metadata": Metadata,
+        /// What holds for the whole fleet.
+        spec as "spec": FleetSpec,
+    }
+
+    /// A customer with an account of its own.
+    struct TenantDocument {
+        /// Always `driftless.dev/v1`.
+        _api_version as "apiVersion": ApiVersion,
+        /// `Tenant`
+        _kind as "kind": String,
+        /// The tenant's name and labels.
+        metadata as "metadata": LabelledMetadata,
+        /// The tenant's account and what it has otherwise than others.
+        spec as "spec": TenantSpec,
+    }
+
+    /// A root stack that many tenants get.
+    struct ServiceDocument {
+        /// Always `driftless.dev/v1`.
+        _api_version as "apiVersion": ApiVersion,
+        /// `Service`
+        _kind as "kind": String,
+        /// The service's name.
+        metadata as "metadata": Metadata,
+        /// What is deployed, to whom and how.
+        spec as "spec": ServiceSpec,
+    }
+
+    /// The name of a document.
+    struct Metadata {
+        /// Lower-case letters, digits and inner hyphens, 63 at most; unique in its kind.
+        name as "name": DocumentName,
+    }
+
+    /// Name and labels of a document.
+    struct LabelledMetadata {
+        /// Lower-case letters, digits and inner hyphens, 63 at most; unique in its kind.
+        name as "name": DocumentName,
+        /// What the selectors of services look at.
+        labels as "labels": Option<BTreeMap<String, String>>,
+    }
+
+    /// What holds for the whole fleet.
+    struct FleetSpec {
+        /// Where the fleet lives: `simulated` is a cloud inside this program.
+        cloud as "cloud": Cloud,
+        /// How the accounts are entered. Needed for `cloud: aws`.
+        access as "access": Option<AccessSpec>,
+        /// The only regions ever touched. A retired one is only looked at and deleted from.
+        regions as "regions": Vec<FleetRegion>,
+        /// For every service whose template declares them; tenants and services go before.
+        parameters as "parameters": Option<BTreeMap<String, ParameterValue>>,
+        /// On every stack.
+        tags as "tags": Option<BTreeMap<String, Text>>,
+        /// Numbers that stop us; all have safe defaults.
+        limits as "limits": Option<LimitsSpec>,
+        /// Each target is looked at at least this often; 30m unless given.
+        resync as "resync": Option<Length>,
+        /// Start nothing new anywhere.
+        suspend as "suspend": Option<bool>,
+    }
+
+    /// How the accounts are entered.
+    struct AccessSpec {
+        /// The role to assume, such as `arn:aws:iam::${account.id}:role/driftless-execution`. It
+        /// may use `account.id`, `region`, `partition` and `fleet.name`.
+        role_arn as "roleArn": Text,
+        /// The external id that the role asks for.
+        external_id as "externalId": Option<String>,
+    }
+
+    /// Numbers that stop us.
+    struct LimitsSpec {
+        /// Operations running in AWS at once, in the whole fleet; 3000 unless given.
+        stacks_in_flight as "stacksInFlight": Option<u32>,
+        /// Operations running in AWS at once, in one account and region; 5 unless given.
+        per_target as "perTarget": Option<u32>,
+        /// Deletions per rolling 24 hours; beyond, an approval is needed.
+        deletes as "deletes": Option<DeletesSpec>,
+    }
+
+    /// Deletions per rolling 24 hours.
+    struct DeletesSpec {
+        /// Tenants whose stacks are deleted; 1 unless given.
+        tenants as "tenants": Option<u32>,
+        /// Stacks; 25 unless given.
+        stacks as "stacks": Option<u32>,
+        /// Percent of the fleet's stacks, which only lowers `stacks`; 1 unless given.
+        percent as "percent": Option<u32>,
+    }
+
+    /// The tenant's account and what it has otherwise than others.
+    struct TenantSpec {
+        /// The twelve digits of the account that the tenant owns, quoted.
+        account as "account": AccountId,
+        /// Where the tenant's stacks are; the first one is its home region.
+        regions as "regions": Vec<Region>,
+        /// `active`, `inactive` (still converged) or `offboarded` (its stacks are deleted).
+        lifecycle as "lifecycle": Option<Lifecycle>,
+        /// For every service whose template declares them; the tenant's exceptions go before.
+        parameters as "parameters": Option<BTreeMap<String, ParameterValue>>,
+        /// Exceptions by service.
+        services as "services": Option<BTreeMap<DocumentName, ExceptionSpec>>,
+        /// Start nothing new for this tenant.
+        suspend as "suspend": Option<bool>,
+    }
+
+    /// What one tenant has otherwise than the service says.
+    struct ExceptionSpec {
+        /// Values that win over all others.
+        parameters as "parameters": Option<BTreeMap<String, ParameterValue>>,
+        /// Instead of the service's regions.
+        regions as "regions": Option<Vec<Region>>,
+        /// Start nothing new for this stack.
+        suspend as "suspend": Option<bool>,
+        /// Instead of the service's stack name.
+        stack_name as "stackName": Option<Text>,
+        /// Delete this stack, whatever `onRemoval` says.
+        absent as "absent": Option<bool>,
+    }
+
+    /// What is deployed, to whom and how.
+    struct ServiceSpec {
+        /// The CloudFormation template, relative to this file, inside the fleet folder.
+        template as "template": String,
+        /// The name of the stack; the service's name unless given.
+        stack_name as "stackName": Option<Text>,
+        /// Which tenants get it; every tenant unless given.
+        selector as "selector": Option<SelectorSpec>,
+        /// `tenant` (all regions of the tenant, unless given), `home`, or a list of regions.
+        regions as "regions": Option<RegionChoice>,
+        /// Services whose stacks in the same account and region must be complete before. Those
+        /// whose outputs are used need not be named.
+        depends_on as "dependsOn": Option<Vec<DocumentName>>,
+        /// Values of the template's parameters.
+        parameters as "parameters": Option<BTreeMap<String, ParameterValue>>,
+        /// What the template may do, as CloudFormation wants it acknowledged.
+        capabilities as "capabilities": Option<Vec<Capability>>,
+        /// On its stacks, over those of the fleet.
+        tags as "tags": Option<BTreeMap<String, Text>>,
+        /// Whether its stacks refuse to be deleted; no unless given.
+        termination_protection as "terminationProtection": Option<bool>,
+        /// A stack policy in JSON, relative to this file.
+        stack_policy as "stackPolicy": Option<String>,
+        /// Resource types that an update may never remove or replace unapproved: `default`, or a
+        /// list in which `default` stands for the built-in one; `[]` protects none.
+        protect as "protect": Option<ProtectedTypes>,
+        /// What happens to a stack that git no longer gives: `retain` (unless given) or `delete`.
+        on_removal as "onRemoval": Option<OnRemoval>,
+        /// Start nothing new for this service.
+        suspend as "suspend": Option<bool>,
+    }
+
+    /// Which tenants get a service: all conditions must hold.
+    struct SelectorSpec {
+        /// Labels that the tenant has with exactly these values.
+        match_labels as "matchLabels": Option<BTreeMap<String, String>>,
+        /// Further conditions.
+        match_expressions as "matchExpressions": Option<Vec<RequirementSpec>>,
+    }
+
+    /// One condition on one label.
+    struct RequirementSpec {
+        /// The label.
+        key as "key": String,
+        /// `In`, `NotIn`, `Exists` or `DoesNotExist`; as in Kubernetes, `NotIn` holds for a tenant
+        /// that lacks the label.
+        operator as "operator": Operator,
+        /// For `In` and `NotIn`.
+        values as "values": Option<Vec<String>>,
+    }
+
+    /// A region of the fleet with its state.
+    struct RegionSpec {
+        /// The region.
+        name as "name": Region,
+        /// Only look and delete there.
+        retired as "retired": Option<bool>,
+    }
+}
+
+/// The version of the documents, checked before anything else is read.
+#[derive(Clone, Copy, Debug, JsonSchema)]
+pub(super) enum ApiVersion {
+    #[schemars(rename = "driftless.dev/v1")]
+    V1,
+}

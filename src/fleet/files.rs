@@ -1,0 +1,154 @@
+//! The files that documents point to: templates, each read once, and stack policies.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::fleet::reader::{Reader, nearest};
+use crate::fleet::yaml::Node;
+use crate::fleet::{Finding, Severity, StackPolicy};
+use crate::snapshot::{Snapshot, Unreadable, join};
+use crate::template::{Template, limits};
+
+/// CloudFormation's limit on stack policies, in bytes.
+const MAX_POLICY_BYTES: usize = 16_384;
+
+/// The files of one snapshot.
+pub(super) struct Files<'s> {
+    snapshot: &'s Snapshot,
+    /// By path; `None` for a template that was reported already.
+    templates: BTreeMap<String, Option<Arc<Template>>>,
+    /// Findings in templates.
+    pub(super) findings: Vec<Finding>,
+}
+
+impl<'s> Files<'s> {
+    pub(super) fn new(snapshot: &'s Snapshot) -> Self {
+        Self { snapshot, templates: BTreeMap::new(), findings: Vec::new() }
+    }
+
+    /// The template that `spec.template` names, with its path in the fleet folder.
+    pub(super) fn template(
+        &mut self,
+        named: &str,
+        node: &Node,
+        reader: &mut Reader<'_>,
+    ) -> Option<(String, Arc<Template>)> {
+        let (path, text) = self.text(named, "template", node, reader)?;
+        if let Some(known) = self.templates.get(&path) {
+            let template = known.clone();
+            if template.is_none() {
+                // The service cannot be used either; the finding in the template says why.
+                reader.findings.push(self.refers_to_broken(&path, node, reader));
+            }
+            return template.map(|template| (path, template));
+        }
+        let template = self.parse(&path, text);
+        self.templates.insert(path.clone(), template.clone());
+        if template.is_none() {
+            reader.findings.push(self.refers_to_broken(&path, node, reader));
+        }
+        template.map(|template| (path, template))
+    }
+
+    fn refers_to_broken(&self, path: &str, node: &Node, reader: &Reader<'_>) -> Finding {
+        let (line, column) = node.find(&["spec", "template"]);
+        Finding {
+            code: "template-broken",
+            severity: Severity::Error,
+            path: reader.path().to_owned(),
+            line,
+            column,
+            message: format!("the template `{path}` has errors"),
+            help: None,
+        }
+    }
+
+    fn parse(&mut self, path: &str, text: &str) -> Option<Arc<Template>> {
+        let template = match Template::parse(text) {
+            Ok(template) => template,
+            Err(error) => {
+                let (line, column) = error.position.map_or((0, 0), |at| (at.line, at.column));
+                self.report("template-syntax", path, (line, column), error.message, error.help);
+                return None;
+            }
+        };
+        for flaw in limits(&template) {
+            let place = template.position(&flaw.pointer).map_or((0, 0), |at| (at.line, at.column));
+            self.report("template-limit", path, place, flaw.message, Some(flaw.help));
+        }
+        Some(Arc::new(template))
+    }
+
+    fn report(
+        &mut self,
+        code: &'static str,
+        path: &str,
+        (line, column): (usize, usize),
+        message: String,
+        help: Option<String>,
+    ) {
+        let (path, severity) = (path.to_owned(), Severity::Error);
+        self.findings.push(Finding { code, severity, path, line, column, message, help });
+    }
+
+    /// The stack policy that `spec.stackPolicy` names.
+    pub(super) fn stack_policy(
+        &self,
+        named: &str,
+        node: &Node,
+        reader: &mut Reader<'_>,
+    ) -> Option<Arc<StackPolicy>> {
+        let (path, text) = self.text(named, "stackPolicy", node, reader)?;
+        let place = node.find(&["spec", "stackPolicy"]);
+        let policy = match StackPolicy::parse(text) {
+            Ok(policy) => policy,
+            Err(error) => {
+                let message = format!("`{path}` is not a stack policy: {error}");
+                let help = "write a JSON object with `Statement`".to_owned();
+                reader.error(place, "bad-stack-policy", message, Some(help));
+                return None;
+            }
+        };
+        if policy.body.len() > MAX_POLICY_BYTES {
+            let message = format!(
+                "`{path}` has {} bytes; {MAX_POLICY_BYTES} is CloudFormation's limit",
+                policy.body.len()
+            );
+            reader.error(place, "bad-stack-policy", message, None);
+            return None;
+        }
+        Some(Arc::new(policy))
+    }
+
+    /// The text of the file that a field of `spec` names, with its path in the fleet folder.
+    fn text(
+        &self,
+        named: &str,
+        field: &str,
+        node: &Node,
+        reader: &mut Reader<'_>,
+    ) -> Option<(String, &'s str)> {
+        let place = node.find(&["spec", field]);
+        let Some(path) = join(reader.path(), named).filter(|path| !path.is_empty()) else {
+            let message = format!("`{named}` leaves the fleet folder");
+            let help = "only files of the fleet folder are read: move it there".to_owned();
+            reader.error(place, "outside-fleet", message, Some(help));
+            return None;
+        };
+        let bytes = match self.snapshot.read(&path) {
+            Ok(bytes) => bytes,
+            Err(Unreadable(message)) => {
+                let files = self.snapshot.entries().map(|(path, _)| path);
+                let help = nearest(&path, files).map(|file| format!("did you mean `{file}`?"));
+                reader.error(place, "file-unreadable", message, help);
+                return None;
+            }
+        };
+        let Ok(text) = std::str::from_utf8(bytes) else {
+            let message = format!("`{path}` is not UTF-8 text");
+            reader.error(place, "not-utf-8", message, Some("save it as UTF-8".into()));
+            return None;
+        };
+        Some((path, text))
+    }
+}

@@ -1,0 +1,84 @@
+//! Findings about many tenants at one place are one finding. Places are looked up at the end, so
+//! that a fleet without findings pays nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::fleet::{Finding, Severity, Source};
+
+/// Findings that are still being collected.
+#[derive(Debug, Default)]
+pub struct Gathering(BTreeMap<Key, Gathered>);
+
+type Key = (Arc<str>, usize, Vec<String>, &'static str, String);
+
+#[derive(Debug)]
+struct Gathered {
+    source: Source,
+    severity: Severity,
+    message: String,
+    help: Option<String>,
+    first: Option<String>,
+    others: usize,
+}
+
+/// What is wrong, as far as it does not depend on whom it concerns.
+#[derive(Debug)]
+pub struct Complaint<'a> {
+    /// The document to fix.
+    pub source: &'a Source,
+    /// Keys and indices that lead to the place, such as `["spec", "regions"]`.
+    pub pointer: &'a [&'a str],
+    /// See [`Finding::code`].
+    pub code: &'static str,
+    /// Tells findings of one code at one place apart; may be empty.
+    pub subject: &'a str,
+    /// See [`Finding::severity`].
+    pub severity: Severity,
+    /// See [`Finding::help`].
+    pub help: Option<String>,
+}
+
+impl Gathering {
+    /// Adds a finding; of several at one place, only the first message is kept and the others are
+    /// counted. `whom` is shown behind the message.
+    pub fn add(&mut self, complaint: Complaint<'_>, whom: Option<&str>, message: String) {
+        let Complaint { source, pointer, code, subject, severity, help } = complaint;
+        let pointer = pointer.iter().map(|part| (*part).to_owned()).collect();
+        let key = (Arc::clone(&source.path), source.line, pointer, code, subject.to_owned());
+        if let Some(gathered) = self.0.get_mut(&key) {
+            gathered.others += usize::from(gathered.first.as_deref() != whom);
+            return;
+        }
+        let first = whom.map(str::to_owned);
+        let source = source.clone();
+        self.0.insert(key, Gathered { source, severity, message, help, first, others: 0 });
+    }
+
+    /// All findings, sorted.
+    pub fn into_findings(self) -> Vec<Finding> {
+        let mut findings: Vec<Finding> = self
+            .0
+            .into_iter()
+            .map(|((path, _, pointer, code, _), gathered)| {
+                let (line, column) = gathered.source.position(&pointer);
+                let concerned = match (&gathered.first, gathered.others) {
+                    (None, _) => String::new(),
+                    (Some(first), 0) => format!(" ({first})"),
+                    (Some(first), others) => format!(" ({first} and {others} more)"),
+                };
+                Finding {
+                    code,
+                    severity: gathered.severity,
+                    path: path.to_string(),
+                    line,
+                    column,
+                    message: gathered.message + &concerned,
+                    help: gathered.help,
+                }
+            })
+            .collect();
+        findings.sort();
+        findings
+    }
+}

@@ -1,0 +1,31 @@
+//! The documents of a fleet: from the files of a snapshot to Fleet, Tenant and Service values, with
+//! every finding on single documents reported at once.
+
+mod build;
+mod document;
+mod files;
+mod finding;
+mod gathering;
+mod load;
+mod model;
+mod protection;
+mod reader;
+mod schema;
+mod selector;
+mod source;
+mod text;
+mod values;
+mod yaml;
+
+pub use finding::{Finding, Severity};
+pub use gathering::{Complaint, Gathering};
+pub use load::load;
+pub use model::{
+    Access, Cloud, DeleteLimits, Documents, Exception, Fleet, Gaps, Lifecycle, Limits, Service,
+    ServiceRegions, StackPolicy, Tenant,
+};
+pub use protection::{PROTECTED_BY_DEFAULT, Protection};
+pub use schema::schemas;
+pub use selector::{Operator, Requirement, Selector};
+pub use source::Source;
+pub use text::{Part, Text, TextError, Variable};

@@ -1,0 +1,257 @@
+//! Fleet, Tenant and Service as everything after parsing sees them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+
+use crate::fleet::{Protection, Selector, Source, Text};
+use crate::ids::{AccountId, Digest, DocumentName, Region, ServiceName, TenantName};
+use crate::outcome::OnRemoval;
+use crate::template::{Template, canonical_digest};
+
+/// All documents of one snapshot.
+#[derive(Clone, Debug)]
+pub struct Documents {
+    /// The one Fleet document.
+    pub fleet: Fleet,
+    /// Tenants that could be read.
+    pub tenants: BTreeMap<TenantName, Arc<Tenant>>,
+    /// Services that could be read.
+    pub services: BTreeMap<ServiceName, Arc<Service>>,
+    /// What is missing because of errors that were reported.
+    pub gaps: Gaps,
+}
+
+/// What could not be read, so that nobody calls it unknown or counts without it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Gaps {
+    /// Services whose documents have errors.
+    pub services: BTreeSet<ServiceName>,
+    /// Whether there may be further services.
+    pub any_service: bool,
+    /// Whether tenants are missing.
+    pub tenants: bool,
+}
+
+impl Gaps {
+    /// Whether a service may exist though it is not among those that were read.
+    pub fn may_have(&self, service: &ServiceName) -> bool {
+        self.any_service || self.services.contains(service)
+    }
+}
+
+/// Which cloud a fleet lives in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+pub enum Cloud {
+    /// The simulated cloud of this program.
+    Simulated,
+    /// AWS.
+    Aws,
+}
+
+impl fmt::Display for Cloud {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Simulated => "simulated",
+            Self::Aws => "aws",
+        })
+    }
+}
+
+/// The Fleet document.
+#[derive(Clone, Debug)]
+pub struct Fleet {
+    /// metadata.name: the value of the ownership tag.
+    pub name: DocumentName,
+    /// Where the fleet lives.
+    pub cloud: Cloud,
+    /// How its accounts are entered.
+    pub access: Access,
+    /// The only regions ever touched; `true` for a retired one: look and delete only.
+    pub regions: BTreeMap<Region, bool>,
+    /// For every service that declares them.
+    pub parameters: BTreeMap<String, Text>,
+    /// On every stack.
+    pub tags: BTreeMap<String, Text>,
+    /// Numbers that stop us.
+    pub limits: Limits,
+    /// Each target is looked at at least this often.
+    pub resync: Duration,
+    /// Whether new steps are stopped everywhere.
+    pub suspend: bool,
+    /// Where it is written.
+    pub source: Source,
+}
+
+/// How the accounts of a fleet are entered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// The role to assume, with account, region, partition and fleet name interpolated.
+    pub role_arn: Text,
+    /// The external id to assume it with.
+    pub external_id: Option<String>,
+}
+
+/// Numbers that stop us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Operations running in AWS at once, in the whole fleet.
+    pub stacks_in_flight: u32,
+    /// Operations running in AWS at once, in one target.
+    pub per_target: u32,
+    /// Deletions per rolling 24 hours.
+    pub deletes: DeleteLimits,
+}
+
+/// Deletions per rolling 24 hours, above which an approval is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeleteLimits {
+    /// Tenants whose stacks are deleted.
+    pub tenants: u32,
+    /// Stacks.
+    pub stacks: u32,
+    /// Percent of the fleet's stacks; only ever lowers `stacks`.
+    pub percent: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let deletes = DeleteLimits { tenants: 1, stacks: 25, percent: 1 };
+        Self { stacks_in_flight: 3_000, per_target: 5, deletes }
+    }
+}
+
+/// Where a tenant is in its life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+pub enum Lifecycle {
+    /// In use.
+    #[default]
+    Active,
+    /// Not in use; a label for cost and reports: its stacks are still converged.
+    Inactive,
+    /// Asked to go: its stacks are deleted.
+    Offboarded,
+}
+
+impl fmt::Display for Lifecycle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Active => "active",
+            Self::Inactive => "inactive",
+            Self::Offboarded => "offboarded",
+        })
+    }
+}
+
+/// A Tenant document.
+#[derive(Clone, Debug)]
+pub struct Tenant {
+    /// metadata.name.
+    pub name: TenantName,
+    /// metadata.labels: what selectors see.
+    pub labels: BTreeMap<String, String>,
+    /// The account that it owns.
+    pub account: AccountId,
+    /// Never empty; the first one is the home region.
+    pub regions: Vec<Region>,
+    /// Where it is in its life.
+    pub lifecycle: Lifecycle,
+    /// For every service that declares them.
+    pub parameters: BTreeMap<String, Text>,
+    /// Exceptions by service.
+    pub services: BTreeMap<ServiceName, Exception>,
+    /// Whether new steps are stopped in its account.
+    pub suspend: bool,
+    /// Where it is written.
+    pub source: Source,
+}
+
+/// What one tenant has otherwise than the Service document says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Exception {
+    /// Values that win over all others.
+    pub parameters: BTreeMap<String, Text>,
+    /// Instead of the service's regions.
+    pub regions: Option<Vec<Region>>,
+    /// Whether new steps are stopped.
+    pub suspend: bool,
+    /// Instead of the service's stack name.
+    pub stack_name: Option<Text>,
+    /// Asked to go: the stack is deleted.
+    pub absent: bool,
+}
+
+/// Where a service stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServiceRegions {
+    /// In all regions of the tenant.
+    Tenant,
+    /// In the tenant's home region.
+    Home,
+    /// In these, whatever regions the tenant has.
+    Listed(Vec<Region>),
+}
+
+/// A Service document with its template.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// metadata.name.
+    pub name: ServiceName,
+    /// The template; services of one file share it.
+    pub template: Arc<Template>,
+    /// Its path, relative to the fleet folder.
+    pub template_path: String,
+    /// The stack's name, with variables still in it.
+    pub stack_name: Text,
+    /// Which tenants get it.
+    pub selector: Selector,
+    /// In which regions.
+    pub regions: ServiceRegions,
+    /// What must be complete before in the same target: `dependsOn` and the services whose outputs
+    /// this document uses. [`crate::desired::Wanted`] has those that a tenant adds as well.
+    pub depends_on: Arc<BTreeSet<ServiceName>>,
+    /// Values of the template's parameters.
+    pub parameters: BTreeMap<String, Text>,
+    /// CloudFormation capabilities that are acknowledged, sorted.
+    pub capabilities: Vec<String>,
+    /// On its stacks, over those of the fleet.
+    pub tags: BTreeMap<String, Text>,
+    /// Whether its stacks refuse to be deleted.
+    pub termination_protection: bool,
+    /// The stack policy.
+    pub stack_policy: Option<Arc<StackPolicy>>,
+    /// Resource types that an update may never remove or replace unapproved.
+    pub protected: Protection,
+    /// What happens when a stack is dropped.
+    pub on_removal: OnRemoval,
+    /// Whether new steps are stopped.
+    pub suspend: bool,
+    /// Where it is written.
+    pub source: Source,
+}
+
+/// A stack policy in canonical form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StackPolicy {
+    /// JSON with sorted keys and no blanks.
+    pub body: String,
+    /// [`canonical_digest`] of the body.
+    pub digest: Digest,
+}
+
+impl StackPolicy {
+    /// The canonical form of a policy, as it is in git or as AWS gives it back. The error is a
+    /// sentence.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let policy: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let body = serde_json::Value::Object(policy).to_string();
+        let digest = canonical_digest(&body).map_err(|error| error.to_string())?;
+        Ok(Self { body, digest })
+    }
+}
