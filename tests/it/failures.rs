@@ -31,7 +31,7 @@ fn resource(tenant: usize, logical_id: &str, phase: Phase, text: &str) -> Resour
 #[tokio::test(start_paused = true)]
 async fn a_failing_create_is_named_and_made_again_when_git_changes() {
     let world = World::with_tenants(2);
-    world.cloud.script().resource(resource(1, "Jobs", Phase::Create, "Queue jobs already exists"));
+    world.cloud.script().resource(resource(1, "Jobs", Phase::Change, "Queue jobs already exists"));
     let ended = world.apply().await;
     assert_eq!(ended.standing.total().stuck, 1, "{:#?}", ended.standing);
     assert_eq!(
@@ -53,7 +53,7 @@ async fn a_failing_create_is_named_and_made_again_when_git_changes() {
 async fn a_failing_update_rolls_back_is_named_and_heals_when_git_goes_back() {
     let world = World::with_tenants(1);
     world.apply().await.assert_converged(2);
-    world.cloud.script().resource(resource(1, "Setting", Phase::Update, "value not allowed"));
+    world.cloud.script().resource(resource(1, "Setting", Phase::Change, "value not allowed"));
     world.edit("api/service.yaml", "Size: \"1\"", "Size: \"2\"");
     world.commit();
     let ended = world.apply().await;
@@ -73,7 +73,7 @@ async fn a_failing_update_rolls_back_is_named_and_heals_when_git_goes_back() {
 #[tokio::test(start_paused = true)]
 async fn what_aws_broke_heals_by_itself() {
     let world = World::with_tenants(1);
-    let fault = resource(1, "Jobs", Phase::Create, "Internal Failure");
+    let fault = resource(1, "Jobs", Phase::Change, "Internal Failure");
     world.cloud.script().resource(ResourceFault { times: Some(1), ..fault });
     world.apply().await.assert_converged(2);
 }

@@ -229,7 +229,7 @@ spec:
     /// `name status` of all stacks of a tenant.
     pub(crate) fn stacks(&self, tenant: usize) -> Vec<String> {
         let Target { account, region } = key(tenant, "x").target;
-        let stacks = self.cloud.console().stacks(&account, &region).expect("the cloud answers");
+        let stacks = self.cloud.console().stacks(account, &region).expect("the cloud answers");
         stacks.iter().map(|stack| format!("{} {}", stack.name, stack.status.as_str())).collect()
     }
 
