@@ -140,7 +140,7 @@ impl From<StackStatus> for String {
 
 impl fmt::Display for StackStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        f.pad(self.as_str())
     }
 }
 
@@ -245,6 +245,112 @@ pub struct KnownTemplate {
     pub template: Digest,
     /// Digest of the canonical stack policy; `None` when it has none.
     pub policy: Option<Digest>,
+}
+
+/// A change set of a stack, as far as it has come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangeSetSeen {
+    /// How far it has come, and so what may be done with it.
+    pub status: ChangeSetStatus,
+    /// When AWS began to compute it.
+    pub created_at: Option<Moment>,
+    /// What executing it would do to resources, from all pages, in AWS's order. A set without
+    /// any may still be executable: it changes outputs only.
+    pub changes: Vec<PlannedChange>,
+}
+
+/// How far a change set has come.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ChangeSetStatus {
+    /// AWS still computes it.
+    Pending,
+    /// AWS found nothing to do: the stack is what was asked for.
+    Empty,
+    /// AWS could not compute it, with its reason.
+    Failed(String),
+    /// It may be executed.
+    Ready,
+    /// It can no longer be executed: it was, or the stack changed since, or it is being deleted.
+    Obsolete,
+    /// A status that this program does not know; such a set is never executed.
+    Unknown(String),
+}
+
+/// What one change set would do to one resource.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlannedChange {
+    /// The resource's name in the template.
+    pub logical_id: String,
+    /// The resource itself; `None` for one that does not exist yet.
+    pub physical_id: Option<String>,
+    /// Its type, such as `AWS::SQS::Queue`.
+    pub kind: String,
+    /// What happens to it.
+    pub action: ChangeAction,
+    /// Whether another one takes its place.
+    pub replacement: Replacement,
+}
+
+/// What a change set does to a resource.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ChangeAction {
+    /// It is created.
+    Add,
+    /// It is updated or replaced.
+    Modify,
+    /// It leaves the stack, and is deleted unless its policy says otherwise.
+    Remove,
+    /// It exists and enters the stack.
+    Import,
+    /// AWS cannot tell before it executes the set.
+    Dynamic,
+    /// Drift of it is taken over or reverted without another change.
+    SyncWithActual,
+    /// A word of AWS's that this program does not know.
+    Unknown(String),
+}
+
+/// Whether a modified resource is replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Replacement {
+    /// It is updated in place, or not modified at all.
+    Never,
+    /// AWS cannot tell before it executes the set, or says it in a word that is unknown here.
+    Conditional,
+    /// A new one is made and the old one goes.
+    Always,
+}
+
+/// One event of a stack, as AWS tells it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StackEvent {
+    /// When it happened.
+    pub at: Moment,
+    /// The resource's name in the template; the stack's own name for the stack.
+    pub logical_id: String,
+    /// The resource itself; the ARN for a stack. `None` before it exists.
+    pub physical_id: Option<String>,
+    /// Its type, such as `AWS::SQS::Queue`.
+    pub kind: String,
+    /// AWS's word, such as `CREATE_FAILED`.
+    pub status: String,
+    /// AWS's text.
+    pub reason: Option<String>,
+    /// The ClientRequestToken of the call that led to it.
+    pub token: Option<String>,
+}
+
+/// One resource of a stack.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResourceSeen {
+    /// Its name in the template.
+    pub logical_id: String,
+    /// The resource itself; `None` before it exists.
+    pub physical_id: Option<String>,
+    /// Its type, such as `AWS::SQS::Queue`.
+    pub kind: String,
+    /// AWS's word, such as `DELETE_FAILED`.
+    pub status: String,
 }
 
 #[cfg(test)]

@@ -145,8 +145,28 @@ pub struct Attempt {
     pub token: String,
     /// When it was written, just before the call.
     pub at: Moment,
-    /// Whether the operation that it started was seen to end, or never started one.
+    /// Whether AWS's answer came. One without an answer may be repeated with the same token.
+    pub answered: bool,
+    /// Whether its effect was seen, or is no longer to be expected.
     pub settled: bool,
+    /// Keyed hashes of the NoEcho values that it gave, by parameter.
+    #[serde(default)]
+    pub no_echo: BTreeMap<String, Digest>,
+}
+
+/// What became of the call that carries a step out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// AWS works on it; a later look shows how it ends.
+    Started,
+    /// It is done.
+    Done,
+    /// It was not called, or has changed nothing: what was seen is no longer so.
+    LookAgain(String),
+    /// AWS said no.
+    Failed(Cause),
+    /// No answer came: it may have happened or not.
+    Unknown(Cause),
 }
 
 /// The last failure that still matters.
@@ -202,6 +222,8 @@ pub struct Memory {
     /// The stack of this name that was seen complete; a stack that ever was complete is never
     /// deleted to be made again.
     pub ever_complete: Option<StackId>,
+    /// The stack of this name that was seen to have failed before it ever was complete.
+    pub never_complete: Option<StackId>,
     /// Template and policy of the version last looked into.
     pub known: Option<KnownTemplate>,
     /// A version that is in sync with a wanted digest though it does not look so: an empty change

@@ -22,6 +22,11 @@ impl Source {
         Self { path, line, bytes, offset }
     }
 
+    /// Whether the text is the same from this document to the end of its file.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.path == other.path && self.bytes.get(self.offset..) == other.bytes.get(other.offset..)
+    }
+
     /// Line and column (from 1) of the value at a path of keys and indices, such as
     /// `["spec", "regions", "0"]`; of the nearest thing around it when it is not written. The
     /// document is parsed again for it, which is meant for findings.

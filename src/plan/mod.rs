@@ -1,10 +1,29 @@
 //! What to do with each stack, decided from values alone.
 
+mod cause;
+pub mod cooldown;
+pub mod deletions;
+mod decide;
 mod hold;
+mod learn;
+mod ledger;
+pub mod ownership;
+mod protection;
 mod record;
+mod render;
 mod steering;
-pub mod render;
+mod sync;
+mod table;
+pub mod token;
+mod update;
 
+pub use cause::first_failure;
+pub use decide::{Decided, Decision, FormerStack, Insight, LeftBehind, Scene, Step, decide};
 pub use hold::{Hold, Weight};
+pub use learn::{EFFECT_PATIENCE, after_look, after_outcome, count_of, wants_cause};
+pub use ledger::Ledger;
 pub use record::{StackRecord, TargetRecord, Verdict};
+pub use render::{Missing, Rendered, render};
 pub use steering::{Approval, ApprovalKind, ApprovalRequest, Scope, Steering, Suspension};
+pub use sync::{Difference, differences};
+pub use table::is_waiting_to_go;

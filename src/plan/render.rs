@@ -6,14 +6,8 @@ use std::sync::Arc;
 use crate::desired::{Desired, Hole, Wanted};
 use crate::fleet::StackPolicy;
 use crate::ids::{Digest, ServiceName, TenantName};
+use crate::plan::ownership::{FLEET_TAG, SERVICE_TAG, TENANT_TAG};
 use crate::template::Template;
-
-/// The ownership tag with the fleet's name.
-pub const FLEET_TAG: &str = "driftless:fleet";
-/// The ownership tag with the tenant's name.
-pub const TENANT_TAG: &str = "driftless:tenant";
-/// The ownership tag with the service's name.
-pub const SERVICE_TAG: &str = "driftless:service";
 
 /// A stack as it is given to CloudFormation.
 #[derive(Clone, Debug)]

@@ -181,10 +181,10 @@ fn read(text: &str) -> Result<Rc<Node>, TemplateError> {
     match json::read(text) {
         Ok(root) => Ok(root),
         Err(JsonError::Content(error)) => Err(error),
-        // YAML in braces looks much like JSON; who started with a quoted key meant JSON.
-        Err(JsonError::Syntax(error)) => yaml::read(text).map_err(|yaml_error| {
-            if start[1..].trim_start().starts_with('"') { error } else { yaml_error }
-        }),
+        // YAML in braces looks much like JSON; who starts with a quoted key means JSON, and AWS
+        // would not take a comma too many either.
+        Err(JsonError::Syntax(error)) if start[1..].trim_start().starts_with('"') => Err(error),
+        Err(JsonError::Syntax(_)) => yaml::read(text),
     }
 }
 
@@ -193,4 +193,373 @@ fn line_before(text: &str, character: char) -> Option<(usize, &str)> {
     let (before, _) = text.split_once(character)?;
     let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
     Some((line, before.rsplit('\n').next().unwrap_or(before)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    fn value(text: &str) -> Value {
+        Template::parse(text).expect(text).value().clone()
+    }
+
+    /// The message of a refused text, with its place in front.
+    fn refused(text: &str) -> String {
+        let error = Template::parse(text).expect_err(text);
+        let place = error.position.map(|at| format!("{}:{}: ", at.line, at.column));
+        format!("{}{}", place.unwrap_or_default(), error.message)
+    }
+
+    #[test]
+    fn short_forms_become_long_forms() {
+        let text = "
+A: !Ref B
+B: !GetAtt C.D.E
+C: !GetAtt [F, G]
+D: {Fn::GetAtt: H.I}
+E: !Join [',', [!Ref J, !Sub '${K}']]
+F: !If
+  - L
+  - !Select [0, !GetAZs '']
+  - !Ref AWS::NoValue
+G: !Not [!Condition M]
+H: !Base64
+  Fn::Sub: 12
+I: !Sub 007
+";
+        let expected = json!({
+            "A": { "Ref": "B" },
+            "B": { "Fn::GetAtt": ["C", "D.E"] },
+            "C": { "Fn::GetAtt": ["F", "G"] },
+            "D": { "Fn::GetAtt": ["H", "I"] },
+            "E": { "Fn::Join": [",", [{ "Ref": "J" }, { "Fn::Sub": "${K}" }]] },
+            "F": { "Fn::If": [
+                "L", { "Fn::Select": [0, { "Fn::GetAZs": "" }] }, { "Ref": "AWS::NoValue" }
+            ] },
+            "G": { "Fn::Not": [{ "Condition": "M" }] },
+            "H": { "Fn::Base64": { "Fn::Sub": "12" } },
+            "I": { "Fn::Sub": "007" },
+        });
+        assert_eq!(value(text), expected);
+    }
+
+    #[test]
+    fn scalars_keep_their_meaning() {
+        let text = "
+Date: 2012-10-17
+Account: 007123456789
+Int: 42
+Negative: -1
+Float: 1.5
+Version: 1.10
+Large: 123456789012345678901234567890
+Time: 22:22
+Hex: 0x1F
+Yes: yes
+Off: 'off'
+Tagged: !!str 5
+Block: |
+  two
+  lines
+1: one
+";
+        let expected = json!({
+            "Date": "2012-10-17", "Account": "007123456789", "Int": 42, "Negative": -1,
+            "Float": 1.5, "Version": "1.10", "Large": "123456789012345678901234567890",
+            "Time": "22:22", "Hex": "0x1F", "Yes": true, "Off": "off", "Tagged": "5",
+            "Block": "two\nlines\n", "1": "one",
+        });
+        assert_eq!(value(text), expected);
+    }
+
+    #[test]
+    fn json_is_read_with_tabs_escapes_and_large_numbers() {
+        let text =
+            "{\n\t\"A\": \"\\ud83d\\ude00\\/\",\r\n\t\"B\": [1, -2.5, true, {}, [], 1e999]\n}\n";
+        assert_eq!(
+            value(text),
+            json!({ "A": "\u{1f600}/", "B": [1, -2.5, true, {}, [], "1e999"] })
+        );
+        assert_eq!(value("{A: [b, !Ref C]}"), json!({ "A": ["b", { "Ref": "C" }] }));
+    }
+
+    #[test]
+    fn broken_texts_are_refused_with_the_place() {
+        for (text, expected) in [
+            ("", "1:1: The text is empty."),
+            ("# nothing\n", "2:1: The text is empty."),
+            ("- a", "1:1: A template is a map of sections."),
+            ("a: 1\nb: 2\na: 3", "3:1: The key `a` comes twice in one map."),
+            ("a: {b: 1, 'b': 2}", "1:11: The key `b` comes twice in one map."),
+            ("{\"a\": 1,\n \"a\": 2}", "2:2: The key `a` comes twice in one map."),
+            ("a:\n  b:\n  c: 1", "2:4: Null values are not allowed in templates."),
+            ("a: ~", "1:4: Null values are not allowed in templates."),
+            ("{\"a\": null}", "1:7: Null values are not allowed in templates."),
+            ("a: !Reff b", "1:10: The tag `!Reff` is unknown to CloudFormation."),
+            ("a: !!binary b", "1:13: The tag `!!binary` is unknown to CloudFormation."),
+            ("a: 1\n---\nb: 2", "2:1: There is text after the first YAML document."),
+            ("{\"a\": 1} x", "1:10: There is text after the end of the JSON value."),
+            ("{\"a\": 1,}", "1:9: A key in double quotes is missing here."),
+            ("{\"a\" 1}", "1:6: A colon is missing after the key `a`."),
+            ("{\"a\": \"b}", "1:7: This string has no closing quote."),
+            ("a: &x {b: 1}\nc:\n  <<: *x", "3:3: CloudFormation does not merge maps with `<<`."),
+            ("a: &x [*x]", "1:8: This alias is part of what it stands for."),
+            ("? [a]\n: b", "1:3: A key must be a plain text."),
+            ("? ? ? a", "1:3: A key must be a plain text."),
+            ("a: b\0c", "1:5: There is a zero byte in the text."),
+            ("\u{feff}a: b", "1:1: The text starts with a byte order mark."),
+        ] {
+            assert_eq!(refused(text), expected, "{text:?}");
+        }
+        assert!(refused("a: [b").contains("This is not YAML"), "{}", refused("a: [b"));
+        assert!(refused(&" ".repeat(MAX_TEXT_BYTES + 1)).contains("1000001 bytes"));
+    }
+
+    #[test]
+    fn depth_and_aliases_are_bounded() {
+        for text in [
+            "[".repeat(500_000),
+            format!("a: {}", "{a: ".repeat(200_000)),
+            "- ".repeat(400_000),
+            format!("{{\"a\": {}", "[".repeat(500_000)),
+            (0..400).map(|n| format!("{}a:\n", " ".repeat(n))).collect(),
+        ] {
+            let message = refused(&text);
+            let bounded = message.contains("levels deep") || message.contains("recursion limit");
+            assert!(bounded, "{message}");
+        }
+        let mut laughs = "a0: &a0 [lol]\n".to_owned();
+        for n in 1..30 {
+            let alias = format!("*a{}", n - 1);
+            laughs += &format!("a{n}: &a{n} [{}]\n", vec![alias; 9].join(", "));
+        }
+        assert!(refused(&laughs).contains("Aliases make this text larger"), "{}", refused(&laughs));
+        let long = format!("a: &a {}\nb: [{}]", "x".repeat(100_000), vec!["*a"; 1_000].join(","));
+        assert!(refused(&long).contains("Aliases make this text larger"), "{}", refused(&long));
+        assert_eq!(value("a: &x {b: 1}\nc: *x"), json!({ "a": { "b": 1 }, "c": { "b": 1 } }));
+    }
+
+    #[test]
+    fn positions_are_those_of_the_text() {
+        let text = "Resources:\n  A:\n    Type: t\n    Properties:\n      P: !Ref X\n      L:\n        - ä: b\n";
+        let template = Template::parse(text).expect("a template");
+        for (pointer, line, column) in [
+            ("", 1, 1),
+            ("/Resources/A", 2, 3),
+            ("/Resources/A/Type", 3, 11),
+            ("/Resources/A/Properties/P", 5, 7),
+            ("/Resources/A/Properties/P/Ref", 5, 15),
+            ("/Resources/A/Properties/L/0/ä", 7, 14),
+        ] {
+            assert_eq!(template.position(pointer), Some(Position { line, column }), "{pointer}");
+        }
+        assert_eq!(template.position("/Resources/B"), None);
+        let json = Template::parse("{\"ä\": {\n\t\"b\": 1}}").expect("a template");
+        assert_eq!(json.position("/ä/b"), Some(Position { line: 2, column: 7 }));
+    }
+
+    #[test]
+    fn what_aws_gives_back_has_the_returned_digest() {
+        let ascii = Template::parse("Description: a").expect("a template");
+        assert_eq!(ascii.returned_digest(), ascii.digest());
+        let text = "Description: Größe €😀 # ü\n";
+        let template = Template::parse(text).expect("a template");
+        assert_eq!(mangle(text), "Description: Gr??e ?? # ?\n");
+        let returned = Template::parse(&mangle(text)).expect("what AWS gives back");
+        assert_eq!(template.returned_digest(), returned.digest());
+        assert_ne!(template.returned_digest(), template.digest());
+        assert!(Template::parse("ä: 1\nö: 2").is_ok(), "its mangled form has a key twice");
+    }
+
+    #[test]
+    fn sections_can_be_asked_for() {
+        let text = "Description: d\nTransform: [A, B]\nParameters: {P: {Type: String}}\n\
+                    Resources: {R: {Type: t}, 'Fn::ForEach::X': [a]}\nOutputs: {O: {Value: v}}\n\
+                    Conditions: {C: !Equals [a, b]}\nMappings: {M: {a: {b: c}}}";
+        let template = Template::parse(text).expect("a template");
+        assert_eq!(template.body(), text);
+        assert_eq!(template.description(), Some("d"));
+        assert_eq!(template.transforms(), ["A", "B"]);
+        assert!(template.parameters().keys().eq(["P"]));
+        assert!(template.resources().keys().eq(["R"]));
+        assert!(template.outputs().keys().eq(["O"]));
+        assert!(template.conditions().keys().eq(["C"]));
+        assert!(template.mappings().keys().eq(["M"]));
+    }
+
+    /// Values in canonical form, functions among them.
+    fn values() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            "[ -~äß€\n\t]{0,12}".prop_map(Value::from),
+            "(true|no|null|~|1.10|007|2012-10-17|-|!Ref x|a: b|)".prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<bool>().prop_map(Value::from),
+            "[A-Z][a-z]{0,5}".prop_map(|name| json!({ "Ref": name })),
+            ("[A-Z][a-z]{0,5}", "[A-Z][a-z.]{0,5}")
+                .prop_map(|(name, attribute)| json!({ "Fn::GetAtt": [name, attribute] })),
+            "[ -~]{0,12}".prop_map(|text| json!({ "Fn::Sub": text })),
+        ];
+        leaf.prop_recursive(5, 60, 5, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+                maps(inner.clone()),
+                proptest::collection::vec(inner.clone(), 0..4)
+                    .prop_map(|items| json!({ "Fn::Join": [",", items] })),
+                inner.prop_map(|value| match value {
+                    Value::Number(_) | Value::Bool(_) => json!({ "Fn::Base64": value.to_string() }),
+                    Value::Null | Value::String(_) | Value::Array(_) | Value::Object(_) => {
+                        json!({ "Fn::Base64": value })
+                    }
+                }),
+            ]
+        })
+    }
+
+    fn maps(inner: impl Strategy<Value = Value>) -> impl Strategy<Value = Value> {
+        proptest::collection::btree_map("[ -~ä]{1,8}", inner, 0..5)
+            .prop_map(|entries| Value::Object(entries.into_iter().collect()))
+    }
+
+    /// JSON with the keys in the reverse of their sorted order.
+    fn as_json(value: &Value) -> String {
+        match value {
+            Value::Array(items) => {
+                format!("[{}]", items.iter().map(as_json).collect::<Vec<_>>().join(",\t"))
+            }
+            Value::Object(entries) => {
+                let mut entries: Vec<_> = entries.iter().collect();
+                entries.sort_by(|a, b| b.0.cmp(a.0));
+                let line = |(key, value): (&String, &Value)| {
+                    format!("{}:{}", Value::from(key.as_str()), as_json(value))
+                };
+                format!("{{{}}}", entries.into_iter().map(line).collect::<Vec<_>>().join(",\n"))
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.to_string(),
+        }
+    }
+
+    /// Block YAML that goes behind a key or dash; `short` asks for tags and sorted keys, else the
+    /// keys come in reverse. One node cannot have two tags, so a function in a tagged function is
+    /// written long.
+    fn as_yaml(value: &Value, depth: usize, short: bool, tagged: bool) -> String {
+        let indent = format!("\n{}", "  ".repeat(depth));
+        match value {
+            Value::Array(items) if !items.is_empty() => items
+                .iter()
+                .map(|item| format!("{indent}-{}", as_yaml(item, depth + 1, short, false)))
+                .collect(),
+            Value::Object(entries) if !entries.is_empty() => {
+                let tag = entries.iter().next().filter(|_| entries.len() == 1 && short && !tagged);
+                match tag {
+                    Some((key, Value::Array(parts))) if key == "Fn::GetAtt" => {
+                        let text = |part: &Value| part.as_str().unwrap_or_default().to_owned();
+                        return format!(" !GetAtt {}.{}", text(&parts[0]), text(&parts[1]));
+                    }
+                    Some((key, value)) if key == "Ref" || key.starts_with("Fn::") => {
+                        let name = key.trim_start_matches("Fn::");
+                        return format!(" !{name}{}", as_yaml(value, depth, short, true));
+                    }
+                    Some(_) | None => {}
+                }
+                let mut entries: Vec<_> = entries.iter().collect();
+                entries.sort_by(|a, b| if short { a.0.cmp(b.0) } else { b.0.cmp(a.0) });
+                let line = |(key, value): (&String, &Value)| {
+                    let value = as_yaml(value, depth + 1, short, false);
+                    format!("{indent}{}:{value} # note", Value::from(key.as_str()))
+                };
+                entries.into_iter().map(line).collect()
+            }
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Array(_)
+            | Value::Object(_) => format!(" {value}"),
+        }
+    }
+
+    /// The leaves of a value, to be changed one at a time.
+    fn leaves<'a>(value: &'a mut Value, found: &mut Vec<&'a mut Value>) {
+        match value {
+            Value::Array(items) => items.iter_mut().for_each(|item| leaves(item, found)),
+            Value::Object(entries) => entries.values_mut().for_each(|item| leaves(item, found)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => found.push(value),
+        }
+    }
+
+    const SAMPLE: &str = "Parameters:\n  P: {Type: String, Default: &d a}\nResources:\n  A:\n    \
+        Type: 'AWS::SQS::Queue' # a queue\n    Properties:\n      Name: !Sub \"${P}-ä\"\n      \
+        Tags:\n        - {Key: k, Value: *d}\n        - Key: !GetAtt B.Arn\n          Value: |\n            \
+        text\n  B:\n    Type: >-\n      folded\n";
+
+    proptest! {
+        #[test]
+        fn the_digest_ignores_form(value in maps(values())) {
+            let digest = canonical::digest(&value);
+            for text in [
+                as_json(&value),
+                as_yaml(&value, 0, true, true),
+                as_yaml(&value, 0, false, true),
+            ] {
+                let template = Template::parse(&text);
+                let template = template.map_err(|error| TestCaseError::fail(format!("{error:?}\n{text}")))?;
+                prop_assert_eq!(template.value(), &value, "{}", text);
+                prop_assert_eq!(template.digest(), digest, "{}", text);
+            }
+        }
+
+        #[test]
+        fn the_digest_sees_every_leaf(value in maps(values()), which in any::<prop::sample::Index>()) {
+            let mut other = value.clone();
+            let mut found = Vec::new();
+            leaves(&mut other, &mut found);
+            prop_assume!(!found.is_empty());
+            let index = which.index(found.len());
+            let leaf = &mut *found[index];
+            *leaf = match leaf {
+                Value::String(text) => format!("{text}x").into(),
+                Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+                    leaf.to_string().into()
+                }
+            };
+            prop_assert_ne!(canonical::digest(&value), canonical::digest(&other));
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text in "(\\PC|[\\[\\]{}:,&*!?|>'\"#%\n\t -]){0,200}") {
+            if let Ok(template) = Template::parse(&text) {
+                limits(&template);
+            }
+        }
+
+        #[test]
+        fn a_mutated_template_is_read_or_refused(
+            edits in proptest::collection::vec(
+                (any::<prop::sample::Index>(), 0..4_usize, "[\\[\\]{}:,&*!?|>'\"#%\n\t -ä~]{0,3}"),
+                1..6,
+            )
+        ) {
+            let mut text: Vec<char> = SAMPLE.chars().collect();
+            for (at, removed, added) in edits {
+                let start = at.index(text.len() + 1);
+                let end = (start + removed).min(text.len());
+                text.splice(start..end, added.chars());
+            }
+            let text: String = text.into_iter().collect();
+            if let Ok(template) = Template::parse(&text) {
+                limits(&template);
+                prop_assert_eq!(compare(&template, &template), Vec::new());
+                prop_assert!(template.position("").is_some());
+            }
+        }
+
+        #[test]
+        fn a_template_does_not_differ_from_itself(resources in maps(values())) {
+            let text = json!({ "Resources": resources }).to_string();
+            let template = Template::parse(&text).expect("a template");
+            prop_assert_eq!(compare(&template, &template), Vec::new());
+        }
+    }
 }

@@ -187,3 +187,87 @@ fn compile(pattern: &str) -> Option<Regex> {
     let whole = format!(r"\A(?:{pattern})\z");
     RegexBuilder::new(&whole).size_limit(MAX_PATTERN_BYTES).build().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn each_constraint_is_checked_and_named() {
+        let text = |rest: Value| {
+            let mut section = json!({ "Type": "String" });
+            if let (Some(section), Value::Object(rest)) = (section.as_object_mut(), rest) {
+                section.extend(rest);
+            }
+            section
+        };
+        for (section, good, bad, constraint) in [
+            (
+                text(json!({ "AllowedValues": ["a", 1, true] })),
+                "true",
+                "b",
+                "AllowedValues: a, 1, true",
+            ),
+            (text(json!({ "AllowedPattern": "[a-z]+" })), "abc", "abc1", "AllowedPattern `[a-z]+`"),
+            (text(json!({ "AllowedPattern": "a|b" })), "b", "ab", "AllowedPattern"),
+            (text(json!({ "MinLength": "2" })), "ab", "a", "MinLength of 2"),
+            (text(json!({ "MaxLength": 2 })), "\u{e4}\u{e4}", "abc", "MaxLength of 2"),
+            (json!({ "Type": "Number" }), "-1.5e3", "nan", "not a number"),
+            (json!({ "Type": "Number", "MinValue": 3 }), "3", "2.9", "MinValue 3"),
+            (json!({ "Type": "Number", "MaxValue": 3.5 }), "3.5", "4", "MaxValue 3.5"),
+            (json!({ "Type": "List<Number>" }), "1, 2", "1,x", "`x` is not a number"),
+            (
+                json!({ "Type": "CommaDelimitedList", "AllowedValues": ["a", "b"] }),
+                "a, b,a",
+                "a,c",
+                "`c` is not one of",
+            ),
+            (json!({ "Type": "AWS::SSM::Parameter::Value<String>" }), "/a", "", "SSM parameter"),
+        ] {
+            let parameter = Parameter::of(&section);
+            assert_eq!(parameter.check(good), Ok(()), "{section}");
+            let broken = parameter.check(bad).expect_err("a broken constraint");
+            assert!(broken.contains(constraint), "{section}: {broken}");
+        }
+        let large = "x".repeat(MAX_PARAMETER_BYTES + 1);
+        assert!(Parameter::of(&text(json!({}))).check(&large).is_err());
+    }
+
+    #[test]
+    fn the_value_of_a_secret_is_never_shown() {
+        for constraint in [
+            json!({ "AllowedValues": ["hunter1"] }),
+            json!({ "AllowedPattern": "[0-9]" }),
+            json!({ "MinLength": 20 }),
+            json!({ "MaxLength": 2 }),
+            json!({ "Type": "Number" }),
+            json!({ "Type": "List<Number>" }),
+        ] {
+            let mut section = json!({ "Type": "String", "NoEcho": "true" });
+            if let (Some(section), Value::Object(more)) = (section.as_object_mut(), constraint) {
+                section.extend(more);
+            }
+            let broken = Parameter::of(&section).check("hunter2").expect_err("a broken constraint");
+            assert!(!broken.contains("hunter"), "{broken}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_that_only_java_knows_is_left_to_aws() {
+        for pattern in ["(?!-)[a-z]+", "(a)\\1", "[a--b]", "((a{1000}){1000}){1000}"] {
+            let section = json!({ "Type": "String", "AllowedPattern": pattern });
+            let parameter = Parameter::of(&section);
+            assert!(!parameter.pattern_is_checkable(), "{pattern}");
+            assert_eq!(parameter.check("anything"), Ok(()));
+        }
+        assert!(Parameter::of(&json!({ "Type": "String" })).pattern_is_checkable());
+    }
+
+    #[test]
+    fn the_words_of_the_author_are_passed_on() {
+        let section = json!({ "Type": "String", "MinLength": 3, "ConstraintDescription": "an id" });
+        let broken = Parameter::of(&section).check("x").expect_err("too short");
+        assert!(broken.ends_with("(the template says: an id)"), "{broken}");
+    }
+}

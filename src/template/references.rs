@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::template::resource::below;
 
@@ -23,35 +23,37 @@ pub(super) struct Reference {
     pub(super) pointer: String,
 }
 
-/// All references in a value, in the order of `serde_json`'s map.
+/// Adds all references in a value that stands at `pointer`.
 pub(super) fn collect(value: &Value, pointer: &str, found: &mut Vec<Reference>) {
+    each_call(value, pointer, &mut |function, argument, pointer| {
+        for (name, attribute) in names(function, argument) {
+            if !name.starts_with("AWS::") {
+                found.push(Reference { name, attribute, pointer: pointer.to_owned() });
+            }
+        }
+    });
+}
+
+/// Calls `visit` with the name, the argument and the argument's pointer of whatever may be a
+/// function in a value: each map of one key.
+pub(super) fn each_call(value: &Value, pointer: &str, visit: &mut impl FnMut(&str, &Value, &str)) {
     match value {
         Value::Object(entries) => {
-            if let Some((function, argument)) = function(entries) {
-                let pointer = below(pointer, function);
-                for (name, attribute) in names(function, argument) {
-                    if !name.starts_with("AWS::") {
-                        found.push(Reference { name, attribute, pointer: pointer.clone() });
-                    }
-                }
-            }
             for (key, value) in entries {
-                collect(value, &below(pointer, key), found);
+                let pointer = below(pointer, key);
+                if entries.len() == 1 {
+                    visit(key, value, &pointer);
+                }
+                each_call(value, &pointer, visit);
             }
         }
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {
-                collect(item, &below(pointer, &index.to_string()), found);
+                each_call(item, &below(pointer, &index.to_string()), visit);
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
-}
-
-/// The one key of a map and its value: functions stand alone in their map.
-pub(super) fn function(entries: &Map<String, Value>) -> Option<(&str, &Value)> {
-    let (key, value) = entries.iter().next().filter(|_| entries.len() == 1)?;
-    Some((key.as_str(), value))
 }
 
 /// The names in one call of a function, and whether an attribute of them is asked for.
@@ -86,4 +88,30 @@ fn placeholders(text: &str) -> Vec<(String, bool)> {
             None => (name.to_owned(), false),
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn references_are_found_in_every_form() {
+        let value = json!({
+            "A": { "Ref": "Plain" },
+            "B": { "Fn::GetAtt": ["Owner", "Arn"] },
+            "C": { "Fn::Sub": "${Direct}-${Dotted.Arn}-${!Literal}-${AWS::Region}" },
+            "D": [{ "Fn::Sub": ["${Local}${Other}", { "Local": { "Ref": "Inside" } }] }],
+            "E": { "Fn::If": ["Condition", { "Ref": "Branch" }, { "Ref": "AWS::NoValue" }] },
+            "F": { "Fn::FindInMap": ["Mapping", { "Ref": "AWS::Region" }, "x"] },
+        });
+        let found: Vec<String> = references(&value).into_iter().collect();
+        let expected = ["Branch", "Direct", "Dotted", "Inside", "Other", "Owner", "Plain"];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_map_with_a_second_key_is_no_function() {
+        assert!(references(&json!({ "Ref": "X", "Other": 1 })).is_empty());
+    }
 }

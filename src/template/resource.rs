@@ -143,3 +143,69 @@ fn differences(old: &Value, new: &Value, at: &str, paths: &mut Vec<String>) {
 pub(super) fn below(pointer: &str, key: &str) -> String {
     format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn changes(old: &str, new: &str) -> Vec<(String, String, Change)> {
+        let template = |resources: &str| {
+            Template::parse(&format!("Resources: {resources}")).expect("a template")
+        };
+        compare(&template(old), &template(new))
+            .into_iter()
+            .map(|change| (change.logical_id, change.kind, change.change))
+            .collect()
+    }
+
+    fn row(id: &str, kind: &str, change: Change) -> (String, String, Change) {
+        (id.to_owned(), kind.to_owned(), change)
+    }
+
+    #[test]
+    fn added_removed_and_modified_are_told_apart() {
+        let old = "{A: {Type: t}, C: {Type: t, Properties: {x/y: 1, l: [1, 2], m: [1]}}}";
+        let new = "{B: {Type: t}, C: {Type: t, Properties: {x/y: 2, l: [1, 3], m: [1, 2], n: 1}}}";
+        let paths = ["/Properties/l/1", "/Properties/m", "/Properties/n", "/Properties/x~1y"];
+        let paths = paths.map(str::to_owned).to_vec();
+        assert_eq!(
+            changes(old, new),
+            [
+                row("A", "t", Change::Removed),
+                row("B", "t", Change::Added),
+                row("C", "t", Change::Modified { paths }),
+            ]
+        );
+    }
+
+    #[test]
+    fn another_type_is_another_resource() {
+        assert_eq!(
+            changes("{A: {Type: table}}", "{A: {Type: queue}}"),
+            [row("A", "table", Change::Removed), row("A", "queue", Change::Added)]
+        );
+    }
+
+    #[test]
+    fn short_and_long_forms_do_not_differ() {
+        let short = "{A: {Type: t, Properties: {x: !GetAtt B.C.D}}}";
+        let long = "{A: {Properties: {x: {'Fn::GetAtt': [B, C.D]}}, Type: t}}";
+        assert_eq!(changes(short, long), []);
+    }
+
+    #[test]
+    fn attributes_of_a_resource_are_read() {
+        let text = "Resources: {A: {Type: t, DependsOn: B, Condition: C, DeletionPolicy: Retain, \
+                    UpdateReplacePolicy: Snapshot}, B: {Type: t, DependsOn: [C, D]}}";
+        let template = Template::parse(text).expect("a template");
+        let a = &template.resources()["A"];
+        assert_eq!(
+            (a.depends_on.as_slice(), a.condition.as_deref()),
+            (&["B".to_owned()][..], Some("C"))
+        );
+        assert_eq!(a.deletion_policy.as_deref(), Some("Retain"));
+        assert_eq!(a.update_replace_policy.as_deref(), Some("Snapshot"));
+        assert!(a.properties().is_null());
+        assert_eq!(template.resources()["B"].depends_on, ["C", "D"]);
+    }
+}

@@ -104,18 +104,28 @@ impl Node {
         Ok(Rc::new(Self { position, weight, height, content: Content::Map(entries) }))
     }
 
-    /// A map entry in canonical form: `Fn::GetAtt: a.b.c` means `[a, b.c]`.
+    /// A map entry in canonical form: `Fn::GetAtt: a.b.c` means `[a, b.c]`, and a scalar that a
+    /// function is called with is a text, as it is behind a short-form tag.
     pub(super) fn entry(key: String, position: Position, value: Rc<Self>) -> Entry {
-        let split = match &value.content {
-            Content::Scalar(Value::String(text)) if key == "Fn::GetAtt" => text.split_once('.'),
-            Content::Scalar(_) | Content::List(_) | Content::Map(_) => None,
-        };
-        let Some((resource, attribute)) = split else {
+        let Content::Scalar(scalar) = &value.content else {
             return Entry { key, position, value };
         };
         let part = |text: &str| Self::scalar(value.position, text.into());
-        let list = Self::list(value.position, vec![part(resource), part(attribute)]);
-        Entry { key, position, value: list }
+        let canonical = match scalar {
+            Value::String(text) if key == "Fn::GetAtt" => text
+                .split_once('.')
+                .map(|(id, name)| Self::list(value.position, vec![part(id), part(name)])),
+            Value::Number(_) | Value::Bool(_) if key == "Ref" || key.starts_with("Fn::") => {
+                Some(part(&scalar.to_string()))
+            }
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Array(_)
+            | Value::Object(_) => None,
+        };
+        Entry { key, position, value: canonical.unwrap_or(value) }
     }
 
     /// The value without its places.

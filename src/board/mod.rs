@@ -1,0 +1,260 @@
+//! What all workers of one controller share: what is wanted, what people said, which places are
+//! taken, what waits to be deleted, and how the fleet stands.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::mpsc::UnboundedSender;
+
+use crate::desired::Desired;
+use crate::ids::{AccountId, StackName, Target, TenantName};
+use crate::moment::Moment;
+use crate::plan::deletions::Waiting;
+use crate::plan::{ApprovalRequest, FormerStack, Ledger, StackRecord, Steering, ownership};
+
+mod progress;
+
+pub use progress::{Progress, Standing, Tally};
+
+/// Cheap to clone; all clones are the same board.
+#[derive(Clone)]
+pub struct Board(Arc<Shared>);
+
+/// What one pass is based on.
+#[derive(Clone)]
+pub struct View {
+    /// What git says.
+    pub desired: Arc<Desired>,
+    /// What people said.
+    pub steering: Arc<Steering>,
+}
+
+struct Shared {
+    view: Mutex<View>,
+    ledger: Mutex<Ledger>,
+    places: Mutex<BTreeMap<Target, Place>>,
+    homes: Mutex<Homes>,
+    unseen: Mutex<BTreeSet<Target>>,
+    /// No journal remembers what ran before, so nothing is started before all has been seen.
+    starts_blindfolded: bool,
+    stopped: AtomicBool,
+    news: UnboundedSender<Progress>,
+}
+
+/// Where the stacks of each tenant stand.
+#[derive(Default)]
+struct Homes {
+    of: BTreeMap<TenantName, BTreeMap<Target, BTreeSet<FormerStack>>>,
+    tenants_in: BTreeMap<Target, BTreeSet<TenantName>>,
+}
+
+/// What is known of one target for the sake of the others.
+#[derive(Default)]
+struct Place {
+    waiting: Waiting,
+    requests: BTreeMap<String, ApprovalRequest>,
+    tallies: BTreeMap<String, Tally>,
+    is_blind: bool,
+}
+
+impl Board {
+    /// A board for `view`. `unseen` are all targets that will be looked at; `is_fresh` says that
+    /// no journal knows what ran before.
+    pub fn new(
+        view: View,
+        unseen: BTreeSet<Target>,
+        is_fresh: bool,
+        news: UnboundedSender<Progress>,
+    ) -> Self {
+        Self(Arc::new(Shared {
+            view: Mutex::new(view),
+            ledger: Mutex::default(),
+            places: Mutex::default(),
+            homes: Mutex::default(),
+            unseen: Mutex::new(unseen),
+            starts_blindfolded: is_fresh,
+            stopped: AtomicBool::new(false),
+            news,
+        }))
+    }
+
+    /// What is wanted and said now.
+    pub fn view(&self) -> View {
+        lock(&self.0.view).clone()
+    }
+
+    /// From now on this is wanted.
+    pub fn want(&self, desired: Arc<Desired>) {
+        lock(&self.0.view).desired = desired;
+    }
+
+    /// From now on this is what people say.
+    pub fn steer(&self, steering: Arc<Steering>) {
+        lock(&self.0.view).steering = steering;
+    }
+
+    /// The places for operations.
+    pub fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        lock(&self.0.ledger)
+    }
+
+    /// No new call that changes anything is made from now on.
+    pub fn stop(&self) {
+        self.0.stopped.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether [`Board::stop`] was called.
+    pub fn is_stopped(&self) -> bool {
+        self.0.stopped.load(Ordering::SeqCst)
+    }
+
+    /// Whether a step has to wait until every target has been looked at: a deletion always, since
+    /// what waits to be deleted is weighed as one set; anything when no journal knows what runs.
+    pub fn is_blindfolded(&self, is_deletion: bool) -> bool {
+        (is_deletion || self.0.starts_blindfolded) && !lock(&self.0.unseen).is_empty()
+    }
+
+    /// All stacks of the fleet that wait to be deleted.
+    pub fn waiting(&self) -> Waiting {
+        let places = lock(&self.0.places);
+        places.values().flat_map(|place| place.waiting.clone()).collect()
+    }
+
+    /// The stacks in `target` that wait to be deleted are exactly these.
+    pub fn replace_waiting(&self, target: &Target, waiting: Waiting) {
+        lock(&self.0.places).entry(target.clone()).or_default().waiting = waiting;
+    }
+
+    /// What waits for a person, sorted.
+    pub fn requests(&self) -> Vec<ApprovalRequest> {
+        let places = lock(&self.0.places);
+        let all: BTreeMap<&String, &ApprovalRequest> =
+            places.values().flat_map(|place| &place.requests).collect();
+        all.into_values().cloned().collect()
+    }
+
+    /// Stacks of a tenant in other accounts than the one it has now.
+    pub fn former_stacks(&self, tenant: &TenantName, account: &AccountId) -> Vec<FormerStack> {
+        let homes = lock(&self.0.homes);
+        let Some(home) = homes.of.get(tenant) else { return Vec::new() };
+        let elsewhere = home.iter().filter(|(target, _)| &target.account != account);
+        elsewhere.flat_map(|(_, stacks)| stacks.iter().cloned()).collect()
+    }
+
+    /// What the journal remembers of a target that has not been looked at yet.
+    pub fn recall(&self, target: &Target, rows: &[StackRecord], desired: &Desired) {
+        self.settle_in(target, rows.iter());
+        let goes = |row: &&StackRecord| {
+            row.seen
+                .as_ref()
+                .is_some_and(|seen| crate::plan::is_waiting_to_go(desired, seen, &row.memory))
+        };
+        let waiting = rows.iter().filter(goes).filter_map(|row| {
+            let seen = row.seen.as_ref()?;
+            Some((seen.id.clone(), ownership::tenant_of(seen)?))
+        });
+        self.replace_waiting(target, waiting.collect());
+        let runs = rows.iter().filter(|row| {
+            let moves = row.seen.as_ref().is_some_and(|seen| seen.status.is_moving());
+            let last = row.memory.attempt.as_ref();
+            moves || last.is_some_and(|last| !last.settled && last.kind.starts_operation())
+        });
+        let names = runs.map(|row| row.key.name.clone()).collect();
+        self.ledger().replace(target, names);
+    }
+
+    /// A pass over `target` ended with these rows and requests.
+    pub fn saw(
+        &self,
+        target: &Target,
+        rows: &BTreeMap<StackName, StackRecord>,
+        requests: Vec<ApprovalRequest>,
+    ) {
+        self.settle_in(target, rows.values());
+        let mut tallies: BTreeMap<String, Tally> = BTreeMap::new();
+        for row in rows.values() {
+            let service = row.memory.service.as_ref().map(ToString::to_string);
+            let tally = tallies.entry(service.unwrap_or_else(|| "(unknown)".into())).or_default();
+            tally.count(row.verdict.weight);
+        }
+        let mut places = lock(&self.0.places);
+        let place = places.entry(target.clone()).or_default();
+        let asked = requests.into_iter().map(|request| (request.id.clone(), request));
+        let asked: BTreeMap<String, ApprovalRequest> = asked.collect();
+        let new = asked.iter().filter(|(id, _)| !place.requests.contains_key(*id));
+        let new: Vec<ApprovalRequest> = new.map(|(_, request)| request.clone()).collect();
+        place.requests = asked;
+        (place.tallies, place.is_blind) = (tallies, false);
+        let known_elsewhere = |request: &ApprovalRequest| {
+            let others = places.iter().filter(|(other, _)| *other != target);
+            others.map(|(_, place)| place).any(|place| place.requests.contains_key(&request.id))
+        };
+        let new: Vec<ApprovalRequest> =
+            new.into_iter().filter(|request| !known_elsewhere(request)).collect();
+        drop(places);
+        for request in new {
+            self.tell(Progress::Asked(request));
+        }
+        lock(&self.0.unseen).remove(target);
+    }
+
+    /// A pass over `target` saw nothing.
+    pub fn saw_nothing(&self, target: &Target) {
+        lock(&self.0.places).entry(target.clone()).or_default().is_blind = true;
+        lock(&self.0.unseen).remove(target);
+    }
+
+    /// Whether every target has been looked at, or tried to be, since the start.
+    pub fn has_seen_all(&self) -> bool {
+        lock(&self.0.unseen).is_empty()
+    }
+
+    /// Whether stacks of ours stand in `target`, as far as is known.
+    pub fn has_stacks(&self, target: &Target) -> bool {
+        lock(&self.0.homes).tenants_in.contains_key(target)
+    }
+
+    /// How the fleet stands.
+    pub fn standing(&self, now: Moment) -> Standing {
+        let places = lock(&self.0.places);
+        let mut services: BTreeMap<String, Tally> = BTreeMap::new();
+        for (service, tally) in places.values().flat_map(|place| &place.tallies) {
+            *services.entry(service.clone()).or_default() += *tally;
+        }
+        Standing {
+            at: now,
+            services,
+            blind: places.values().filter(|place| place.is_blind).count(),
+            unseen: lock(&self.0.unseen).len(),
+            in_flight: self.ledger().total(),
+        }
+    }
+
+    /// Hands news to whoever listens.
+    pub fn tell(&self, progress: Progress) {
+        // Nobody listening is no reason to stop.
+        let _ = self.0.news.send(progress);
+    }
+
+    /// Notes which stacks of which tenants stand in `target`.
+    fn settle_in<'a>(&self, target: &Target, rows: impl Iterator<Item = &'a StackRecord>) {
+        let mut homes = lock(&self.0.homes);
+        for tenant in homes.tenants_in.remove(target).unwrap_or_default() {
+            homes.of.entry(tenant).or_default().remove(target);
+        }
+        for seen in rows.filter_map(|row| row.seen.as_ref()) {
+            let owner = ownership::tenant_of(seen).zip(ownership::service_of(seen));
+            let Some((tenant, service)) = owner else { continue };
+            let stack = FormerStack { service, id: seen.id.clone() };
+            homes.tenants_in.entry(target.clone()).or_default().insert(tenant.clone());
+            homes.of.entry(tenant).or_default().entry(target.clone()).or_default().insert(stack);
+        }
+    }
+}
+
+/// A poisoned lock means that a worker panicked between two statements that cannot panic; what it
+/// guards is whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

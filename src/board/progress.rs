@@ -1,0 +1,146 @@
+//! What a controller says while it works. Whoever listens turns it into bars, lines or log events.
+
+use std::collections::BTreeSet;
+
+use crate::fleet::Finding;
+use crate::ids::{Revision, StackName, Target};
+use crate::moment::Moment;
+use crate::observed::Blind;
+use crate::outcome::Outcome;
+use crate::plan::{ApprovalRequest, StackRecord, Step, Weight};
+
+/// One piece of news.
+#[derive(Clone, Debug)]
+pub enum Progress {
+    /// A revision is what is converged from now on.
+    Accepted {
+        /// Which.
+        revision: Revision,
+        /// How many stacks it wants, those asked to go among them.
+        stacks: usize,
+        /// In how many targets something is wanted otherwise than before.
+        changed: BTreeSet<Target>,
+        /// Warnings about it.
+        warnings: Vec<Finding>,
+    },
+    /// A revision was refused; the last good one stays.
+    Refused {
+        /// Which; unknown when it could not be read.
+        revision: Option<Revision>,
+        /// What is wrong with it.
+        findings: Vec<Finding>,
+        /// Why, in a sentence.
+        why: String,
+    },
+    /// A call was made for a step, or could not be made.
+    Step {
+        /// The stack's row afterwards.
+        record: StackRecord,
+        /// The step.
+        step: Step,
+        /// What became of the call.
+        outcome: Outcome,
+    },
+    /// What is decided about a stack is something else than before.
+    Verdict {
+        /// The stack's row.
+        record: StackRecord,
+        /// How much the last verdict mattered; `None` for a stack that is new to us.
+        earlier: Option<Weight>,
+    },
+    /// A stack that nobody wants is not there any more.
+    Gone {
+        /// Where it was.
+        target: Target,
+        /// What it was called.
+        name: StackName,
+    },
+    /// A target cannot be observed.
+    Blind {
+        /// Which.
+        target: Target,
+        /// Why.
+        blind: Blind,
+    },
+    /// Something waits for a person.
+    Asked(ApprovalRequest),
+    /// A person suspended, resumed or approved something.
+    Steered {
+        /// How many suspensions there are now.
+        suspensions: usize,
+        /// How many approvals count now.
+        approvals: usize,
+    },
+    /// How the fleet stands, after some targets were looked at.
+    Standing(Standing),
+    /// The controller waits for running calls and ends.
+    Stopping {
+        /// How many targets are being reconciled.
+        busy: usize,
+    },
+}
+
+/// How the stacks of the fleet stand.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// When it was counted.
+    pub at: Moment,
+    /// By service: stacks that are as git says, left alone, waiting, stuck.
+    pub services: std::collections::BTreeMap<String, Tally>,
+    /// Targets that cannot be observed.
+    pub blind: usize,
+    /// Targets that have not been looked at since the start.
+    pub unseen: usize,
+    /// Operations that run in AWS.
+    pub in_flight: usize,
+}
+
+/// How many stacks stand how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// As git says.
+    pub settled: usize,
+    /// Left alone on purpose.
+    pub left_alone: usize,
+    /// Being worked on, or waiting for something that comes by itself.
+    pub waiting: usize,
+    /// Waiting for a person or for a change in git.
+    pub stuck: usize,
+}
+
+impl Tally {
+    /// Counts one stack more.
+    pub fn count(&mut self, weight: Weight) {
+        match weight {
+            Weight::Settled => self.settled += 1,
+            Weight::LeftAlone => self.left_alone += 1,
+            Weight::Waiting => self.waiting += 1,
+            Weight::Stuck => self.stuck += 1,
+        }
+    }
+
+    /// All of them.
+    pub fn total(&self) -> usize {
+        self.settled + self.left_alone + self.waiting + self.stuck
+    }
+}
+
+impl std::ops::AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.settled += other.settled;
+        self.left_alone += other.left_alone;
+        self.waiting += other.waiting;
+        self.stuck += other.stuck;
+    }
+}
+
+impl Standing {
+    /// The stacks of all services.
+    pub fn total(&self) -> Tally {
+        let mut total = Tally::default();
+        for tally in self.services.values() {
+            total += *tally;
+        }
+        total
+    }
+}

@@ -1,0 +1,237 @@
+//! The loop: keeps every target converged on the newest good revision until it is told to stop.
+
+mod queue;
+mod revisions;
+mod wake;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::JoinSet;
+
+use crate::aws::Aws;
+use crate::board::{Board, Progress, Standing, View};
+use crate::clock::Clock;
+use crate::desired::Desired;
+use crate::git::{GitError, Source};
+use crate::ids::{Target, TenantName};
+use crate::journal::{Journal, JournalError};
+use crate::reconcile::{Class, Next, Reconciler};
+
+pub use queue::Queue;
+pub use revisions::{Checked, changed_targets, checked};
+pub use wake::Refusal;
+
+/// Targets handled at once. They wait for AWS nearly all of the time; more would only wait for
+/// the pacing of STS, which takes 600 calls a second.
+const WORKERS: usize = 512;
+/// How often the journal is asked whether people said something: within a second, in time.
+const STEERING_PERIOD: Duration = Duration::from_millis(500);
+
+/// What a controller works with.
+pub struct Settings {
+    /// Where the fleet is read from.
+    pub source: Source,
+    /// The cloud.
+    pub aws: Aws,
+    /// What survives. Its lock for acting is held by the caller.
+    pub journal: Journal,
+    /// The time.
+    pub clock: Clock,
+    /// The shortest pause between two looks at a target while something moves.
+    pub look_every: Duration,
+    /// Where news go.
+    pub news: UnboundedSender<Progress>,
+}
+
+/// When the loop ends by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// Never: it watches git for new revisions.
+    Stopped,
+    /// When nothing is left to do, in these tenants or in all.
+    AtRest {
+        /// Only these targets are handled.
+        only: Option<BTreeSet<TenantName>>,
+    },
+}
+
+/// Why the loop could not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ControllerError {
+    /// The journal cannot be written: nothing may be started that would be forgotten.
+    #[error("the journal cannot be used")]
+    Journal(#[from] JournalError),
+    /// The fleet cannot be read, and there is no earlier revision to go on with.
+    #[error("the fleet cannot be read")]
+    Git(#[from] GitError),
+    /// The revision has errors, and there is no earlier one to go on with.
+    #[error("{}", .0.why)]
+    Refused(Box<Refusal>),
+}
+
+/// The running loop.
+struct Controller {
+    settings: Settings,
+    board: Board,
+    reconciler: Reconciler,
+    queue: Queue,
+    tasks: JoinSet<(Target, Result<Next, JournalError>)>,
+    until: Until,
+    /// Counts what people said, so that a change of it is noticed.
+    steered: u64,
+    /// The revision that was looked at last, good or not.
+    considered: Option<crate::ids::Revision>,
+    had_seen_all: bool,
+    told: Standing,
+}
+
+/// Converges the fleet until `until`, or until `shutdown` resolves and running calls have ended.
+pub async fn run(
+    settings: Settings,
+    until: Until,
+    shutdown: impl Future<Output = ()>,
+) -> Result<Standing, ControllerError> {
+    let mut controller = Controller::start(settings, until)?;
+    tokio::pin!(shutdown);
+    let mut hints = controller.settings.source.watch()?;
+    let follows = controller.until == Until::Stopped;
+    loop {
+        controller.start_what_is_due();
+        controller.tell_standing();
+        if controller.is_done() {
+            break;
+        }
+        let clock = controller.settings.clock.clone();
+        let due = controller.queue.next_due().filter(|_| controller.tasks.len() < WORKERS);
+        tokio::select! {
+            biased;
+            () = &mut shutdown => break,
+            Some(done) = controller.tasks.join_next() => controller.finished(done)?,
+            () = hints.changed(), if follows => controller.consider_newest()?,
+            () = clock.sleep(STEERING_PERIOD) => controller.listen()?,
+            () = until_due(&clock, due), if due.is_some() => {}
+        }
+    }
+    controller.drain().await
+}
+
+/// Returns when the moment comes.
+async fn until_due(clock: &Clock, due: Option<crate::moment::Moment>) {
+    if let Some(due) = due {
+        clock.sleep_until(due).await;
+    }
+}
+
+impl Controller {
+    fn start(settings: Settings, until: Until) -> Result<Self, ControllerError> {
+        let (good, refused) = wake::first_revision(&settings)?;
+        let now = settings.clock.now();
+        let view = View {
+            desired: Arc::new(good.desired),
+            steering: Arc::new(settings.journal.steering(now)?),
+        };
+        let mut targets: BTreeSet<Target> = settings.journal.targets_with_stacks()?;
+        let is_fresh = settings.journal.targets()?.is_empty();
+        targets.extend(view.desired.targets().cloned());
+        let swept = crate::observe::swept_targets(&view.desired);
+        targets.retain(|target| until.includes(&view.desired, target));
+        let board = Board::new(view.clone(), targets.clone(), is_fresh, settings.news.clone());
+        let reconciler = Reconciler {
+            aws: settings.aws.clone(),
+            journal: settings.journal.clone(),
+            clock: settings.clock.clone(),
+            board: board.clone(),
+            look_every: settings.look_every,
+        };
+        let mut controller = Self {
+            steered: settings.journal.changes()?,
+            considered: settings.source.head().ok(),
+            had_seen_all: false,
+            told: Standing::default(),
+            tasks: JoinSet::new(),
+            queue: Queue::default(),
+            settings,
+            board,
+            reconciler,
+            until,
+        };
+        controller.recall(&view.desired)?;
+        for target in &targets {
+            controller.queue.add(target, Next { at: now, class: Class::Changed });
+        }
+        controller.plan_sweeps(&swept);
+        controller.announce_start(&view.desired, good.warnings, targets, refused);
+        Ok(controller)
+    }
+
+    fn start_what_is_due(&mut self) {
+        let now = self.settings.clock.now();
+        while self.tasks.len() < WORKERS && !self.board.is_stopped() {
+            let Some(target) = self.queue.take(now) else { break };
+            let reconciler = self.reconciler.clone();
+            self.tasks.spawn(async move {
+                let next = reconciler.reconcile(&target).await;
+                (target, next)
+            });
+        }
+    }
+
+    fn finished(
+        &mut self,
+        done: Result<(Target, Result<Next, JournalError>), tokio::task::JoinError>,
+    ) -> Result<(), ControllerError> {
+        let (target, next) = match done {
+            Ok(done) => done,
+            // A worker that panicked must not leave its target unattended for ever.
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        };
+        self.queue.finish(&target, next?);
+        if !self.had_seen_all && self.board.has_seen_all() {
+            self.had_seen_all = true;
+            self.wake_everything();
+        }
+        Ok(())
+    }
+
+    fn is_done(&self) -> bool {
+        self.until != Until::Stopped && self.had_seen_all && self.queue.is_at_rest()
+    }
+
+    fn tell_standing(&mut self) {
+        let now = self.settings.clock.now();
+        let standing = self.board.standing(now);
+        let same = Standing { at: self.told.at, ..standing.clone() } == self.told;
+        if !same {
+            self.told = standing.clone();
+            self.board.tell(Progress::Standing(standing));
+        }
+    }
+
+    /// Starts nothing more and waits for the calls that are under way. What runs in AWS goes on,
+    /// and is found again by looking.
+    async fn drain(mut self) -> Result<Standing, ControllerError> {
+        self.board.stop();
+        if !self.tasks.is_empty() {
+            self.board.tell(Progress::Stopping { busy: self.tasks.len() });
+        }
+        while let Some(done) = self.tasks.join_next().await {
+            if let Ok((_, next)) = done {
+                next?;
+            }
+        }
+        let standing = self.board.standing(self.settings.clock.now());
+        self.board.tell(Progress::Standing(standing.clone()));
+        Ok(standing)
+    }
+}
+
+impl Until {
+    /// Whether a target is handled at all.
+    fn includes(&self, desired: &Desired, target: &Target) -> bool {
+        let Self::AtRest { only: Some(only) } = self else { return true };
+        desired.tenant_of(&target.account).is_some_and(|tenant| only.contains(&tenant.name))
+    }
+}

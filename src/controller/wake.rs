@@ -1,0 +1,314 @@
+//! What wakes targets besides their own time: a new revision, a person's word, the daily sweep.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::board::Progress;
+use crate::controller::{Controller, ControllerError, Settings, Until, changed_targets, checked};
+use crate::desired::Desired;
+use crate::fleet::{Finding, Severity};
+use crate::git::GitError;
+use crate::ids::{Revision, Target};
+use crate::journal::{AcceptedRevision, RefusedRevision};
+use crate::moment::Moment;
+use crate::plan::{ApprovalKind, ApprovalRequest, cooldown};
+use crate::reconcile::{Class, Next};
+use crate::snapshot::Snapshot;
+
+/// Targets in which nothing is wanted are looked at once a day.
+const SWEEP: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Why a revision is not converged.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    /// Which; unknown when nothing could be read.
+    pub revision: Option<Revision>,
+    /// What is wrong with it.
+    pub findings: Vec<Finding>,
+    /// Why, in a sentence.
+    pub why: String,
+    /// What a person could approve.
+    pub request: Option<ApprovalRequest>,
+}
+
+impl Refusal {
+    /// What people read: the findings, or why there are none.
+    pub fn text(&self) -> String {
+        if self.findings.is_empty() {
+            return self.why.clone();
+        }
+        let line = |finding: &Finding| {
+            let Finding { path, line, column, message, .. } = finding;
+            format!("{path}:{line}:{column}: {message}\n")
+        };
+        self.findings.iter().map(line).collect()
+    }
+}
+
+/// A revision that nothing speaks against.
+pub(super) struct Good {
+    pub(super) desired: Desired,
+    pub(super) committed_at: Option<Moment>,
+    pub(super) warnings: Vec<Finding>,
+}
+
+/// The revision to begin with: the newest, or the last good one when the newest is refused.
+pub(super) fn first_revision(
+    settings: &Settings,
+) -> Result<(Good, Option<Refusal>), ControllerError> {
+    let refusal = match acceptable(settings) {
+        Ok(good) => {
+            accept(settings, &good)?;
+            return Ok((good, None));
+        }
+        Err(refusal) => refusal,
+    };
+    refuse(settings, &refusal)?;
+    let last_good = settings.journal.accepted_revision()?;
+    let last_good = last_good.and_then(|accepted| {
+        let snapshot = settings.source.read_at(accepted.revision.as_str()).ok()?;
+        let found = checked(&snapshot);
+        let committed_at = snapshot.committed_at;
+        Some(Good { desired: found.desired?, committed_at, warnings: found.findings })
+    });
+    match last_good {
+        Some(good) => Ok((good, Some(refusal))),
+        None => Err(ControllerError::Refused(Box::new(refusal))),
+    }
+}
+
+/// An error with all that led to it, in one line.
+fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(&format!(": {error}"));
+        source = error.source();
+    }
+    text
+}
+
+/// The newest revision, if nothing speaks against converging it.
+fn acceptable(settings: &Settings) -> Result<Good, Refusal> {
+    let unreadable = |error: &GitError| Refusal {
+        revision: None,
+        findings: Vec::new(),
+        why: with_sources(error),
+        request: None,
+    };
+    let snapshot = settings.source.read().map_err(|error| unreadable(&error))?;
+    descent(settings, &snapshot)?;
+    let found = checked(&snapshot);
+    match found.desired {
+        Some(desired) => {
+            Ok(Good { desired, committed_at: snapshot.committed_at, warnings: found.findings })
+        }
+        None => {
+            let errors = found.findings.iter().filter(|one| one.severity == Severity::Error);
+            Err(Refusal {
+                revision: Some(snapshot.revision.clone()),
+                why: format!("{} has {} errors", snapshot.revision.short(), errors.count()),
+                findings: found.findings,
+                request: None,
+            })
+        }
+    }
+}
+
+/// A revision that does not descend from the last one was not made on top of it: somebody rewrote
+/// history, or went back to an old state.
+fn descent(settings: &Settings, snapshot: &Snapshot) -> Result<(), Refusal> {
+    let refused = |why: String, request| Refusal {
+        revision: Some(snapshot.revision.clone()),
+        findings: Vec::new(),
+        why,
+        request,
+    };
+    let accepted = settings.journal.accepted_revision();
+    let accepted = accepted.map_err(|error| refused(error.to_string(), None))?;
+    let Some(accepted) = accepted.filter(|_| settings.source.follows_git()) else { return Ok(()) };
+    let (old, new) = (&accepted.revision, &snapshot.revision);
+    if old == new || settings.source.is_descendant(new, old).unwrap_or(false) {
+        return Ok(());
+    }
+    let member = new.to_string();
+    let now = settings.clock.now();
+    let steering = settings.journal.steering(now);
+    let steering = steering.map_err(|error| refused(error.to_string(), None))?;
+    if steering.approves(ApprovalKind::Revision, &member, now) {
+        return Ok(());
+    }
+    let why =
+        format!("{} does not descend from {}, which was converged last", new.short(), old.short());
+    let members = BTreeSet::from([member]);
+    let request = ApprovalRequest::of(ApprovalKind::Revision, members, why.clone());
+    Err(refused(why, Some(request)))
+}
+
+fn accept(settings: &Settings, good: &Good) -> Result<(), ControllerError> {
+    let (desired, committed_at) = (&good.desired, good.committed_at);
+    settings.journal.accept_revision(&AcceptedRevision {
+        revision: desired.revision.clone(),
+        committed_at,
+        at: settings.clock.now(),
+    })?;
+    Ok(())
+}
+
+fn refuse(settings: &Settings, refusal: &Refusal) -> Result<(), ControllerError> {
+    let revision = refusal.revision.clone().unwrap_or_else(|| Revision::of("unreadable"));
+    settings.journal.refuse_revision(&RefusedRevision {
+        revision,
+        findings: refusal.text(),
+        count: refusal.findings.iter().filter(|one| one.severity == Severity::Error).count(),
+        at: settings.clock.now(),
+    })?;
+    Ok(())
+}
+
+impl Controller {
+    /// Tells the board what the journal remembers, before anything is looked at.
+    pub(super) fn recall(&mut self, desired: &Desired) -> Result<(), ControllerError> {
+        for target in self.settings.journal.targets_with_stacks()? {
+            let rows = self.settings.journal.stacks_in(&target)?;
+            let rows: Vec<_> = rows.into_values().collect();
+            self.board.recall(&target, &rows, desired);
+        }
+        Ok(())
+    }
+
+    /// Spreads the sweeps over the day.
+    pub(super) fn plan_sweeps(&mut self, swept: &BTreeSet<Target>) {
+        if self.until != Until::Stopped {
+            return;
+        }
+        let now = self.settings.clock.now();
+        let known = self.queue.targets();
+        for target in swept.difference(&known) {
+            // A fifth of five days is spread evenly over one.
+            let at = now + (cooldown::spread(&target.to_string(), SWEEP * 5) - SWEEP * 5);
+            self.queue.add(target, Next { at, class: Class::Resync });
+        }
+    }
+
+    pub(super) fn announce_start(
+        &mut self,
+        desired: &Desired,
+        warnings: Vec<Finding>,
+        changed: BTreeSet<Target>,
+        refused: Option<Refusal>,
+    ) {
+        self.board.tell(Progress::Accepted {
+            revision: desired.revision.clone(),
+            stacks: desired.stack_count(),
+            changed,
+            warnings,
+        });
+        if let Some(refusal) = refused {
+            self.tell_refusal(refusal);
+        }
+    }
+
+    fn tell_refusal(&self, refusal: Refusal) {
+        let Refusal { revision, findings, why, request } = refusal;
+        self.board.tell(Progress::Refused { revision, findings, why });
+        if let Some(request) = request {
+            self.board.tell(Progress::Asked(request));
+        }
+    }
+
+    /// Looks whether git has something new, and takes it if it is good.
+    pub(super) fn consider_newest(&mut self) -> Result<(), ControllerError> {
+        let head = self.settings.source.head().ok();
+        if head.is_some() && head == self.considered {
+            return Ok(());
+        }
+        self.consider(head)
+    }
+
+    fn consider(&mut self, head: Option<Revision>) -> Result<(), ControllerError> {
+        let first_time = head != self.considered || head.is_some();
+        self.considered = head;
+        match acceptable(&self.settings) {
+            Ok(good) => {
+                accept(&self.settings, &good)?;
+                self.take_over(good)
+            }
+            Err(refusal) => {
+                if first_time {
+                    refuse(&self.settings, &refusal)?;
+                    self.tell_refusal(refusal);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn take_over(&mut self, good: Good) -> Result<(), ControllerError> {
+        let Good { desired, warnings, .. } = good;
+        let before = self.board.view().desired;
+        let changed = changed_targets(&before, &desired);
+        let desired = Arc::new(desired);
+        self.board.want(Arc::clone(&desired));
+        for target in &changed {
+            let rows: Vec<_> = self.settings.journal.stacks_in(target)?.into_values().collect();
+            self.board.recall(target, &rows, &desired);
+        }
+        self.board.tell(Progress::Accepted {
+            revision: desired.revision.clone(),
+            stacks: desired.stack_count(),
+            changed: changed.clone(),
+            warnings,
+        });
+        self.wake(&changed);
+        self.plan_sweeps(&crate::observe::swept_targets(&desired));
+        Ok(())
+    }
+
+    /// Notices what people said through other processes, and refreshes what they are asked.
+    pub(super) fn listen(&mut self) -> Result<(), ControllerError> {
+        let changes = self.settings.journal.changes()?;
+        let now = self.settings.clock.now();
+        self.settings.journal.replace_requests(&self.open_requests(), now)?;
+        if changes == self.steered {
+            return Ok(());
+        }
+        self.steered = changes;
+        let steering = Arc::new(self.settings.journal.steering(now)?);
+        self.board.tell(Progress::Steered {
+            suspensions: steering.suspensions.len(),
+            approvals: steering.approvals.len(),
+        });
+        self.board.steer(steering);
+        self.wake_everything();
+        // An approval may be of a revision that was refused.
+        if self.until == Until::Stopped {
+            let head = self.settings.source.head().ok();
+            if head.as_ref() != Some(&self.board.view().desired.revision) {
+                self.consider(head)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn open_requests(&self) -> Vec<ApprovalRequest> {
+        self.board.requests()
+    }
+
+    pub(super) fn wake_everything(&mut self) {
+        let desired = self.board.view().desired;
+        let all: BTreeSet<Target> = self.queue.targets();
+        let all = all
+            .into_iter()
+            .filter(|target| desired.stacks.contains_key(target) || self.board.has_stacks(target));
+        self.wake(&all.collect());
+    }
+
+    fn wake(&mut self, targets: &BTreeSet<Target>) {
+        let now = self.settings.clock.now();
+        for target in targets {
+            self.queue.add(target, Next { at: now, class: Class::Changed });
+        }
+    }
+}

@@ -1,0 +1,270 @@
+//! Commits of a local repository, read without a checkout. A name is resolved to one commit id first
+//! and everything is read from that commit's tree, so that a ref may move meanwhile.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use git2::{Commit, ErrorCode, Odb, Oid, Repository, Tree, TreeEntry};
+
+use crate::git::error::GitError;
+use crate::git::tally::{Tally, is_left_out};
+use crate::ids::Revision;
+use crate::moment::Moment;
+use crate::snapshot::{Entry, Snapshot};
+
+/// What git calls the commit that is checked out.
+pub(crate) const HEAD: &str = "HEAD";
+
+// Modes of tree entries, as git defines them; every other mode is a file.
+const MODE_TREE: i32 = 0o040_000;
+const MODE_LINK: i32 = 0o120_000;
+const MODE_SUBMODULE: i32 = 0o160_000;
+
+/// Contents by the id that git gives to exactly them.
+type Blobs = BTreeMap<Oid, Arc<[u8]>>;
+
+/// A folder of a repository. The repository is opened for each question: that takes less than a
+/// millisecond, sees what other processes wrote, and can be asked from any thread.
+#[derive(Clone, Debug)]
+pub(crate) struct Committed {
+    /// The work tree, or the bare repository.
+    root: PathBuf,
+    /// The fleet folder below it; empty for the whole repository.
+    folder: PathBuf,
+    /// The files of the last snapshot: the next one shares nearly all of them, and opening thousands
+    /// of loose objects again is what takes time.
+    last: Arc<Mutex<Blobs>>,
+}
+
+impl Committed {
+    /// The repository around `path`, an existing folder; `None` outside git. `missing` is a part of
+    /// the path below it that does not exist on disk, and may in a commit.
+    pub(crate) fn around(path: &Path, missing: &Path) -> Result<Option<Self>, GitError> {
+        let repository = match Repository::discover(path) {
+            Ok(repository) => repository,
+            // A damaged repository is "not found" as well, and must not be read as a plain folder.
+            Err(error) if error.code() == ErrorCode::NotFound => {
+                return match path.ancestors().find(|folder| folder.join(".git").exists()) {
+                    None => Ok(None),
+                    Some(root) => Err(GitError::damaged(root, "`.git`")(error)),
+                };
+            }
+            Err(error) => return Err(GitError::damaged(path, "`.git`")(error)),
+        };
+        let root = repository.workdir().unwrap_or_else(|| repository.path());
+        let root = root.canonicalize().map_err(GitError::unreadable(root))?;
+        let folder = match path.strip_prefix(&root) {
+            Ok(below) => below.join(missing),
+            Err(_) => return Err(GitError::NotAFolder { path: path.join(missing) }),
+        };
+        // Joining nothing leaves a slash at the end, which git's trees do not know.
+        let folder = folder.components().collect();
+        Ok(Some(Self { root, folder, last: Arc::default() }))
+    }
+
+    /// The work tree, or the bare repository.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The fleet folder below the root; empty for the whole repository.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The repository, as it is now.
+    pub(crate) fn repository(&self) -> Result<Repository, GitError> {
+        Repository::open(&self.root).map_err(GitError::damaged(&self.root, "`.git`"))
+    }
+
+    /// The commit that `name` means now.
+    pub(crate) fn head(&self, name: &str) -> Result<Revision, GitError> {
+        let repository = self.repository()?;
+        let commit = self.commit(&repository, name)?;
+        Ok(Revision::of(&commit.id().to_string()))
+    }
+
+    /// The fleet folder in the commit that `name` means now.
+    pub(crate) fn read(&self, name: &str) -> Result<Snapshot, GitError> {
+        let repository = self.repository()?;
+        let commit = self.commit(&repository, name)?;
+        let id = commit.id().to_string();
+        let tree = self.tree(&repository, &commit, name)?;
+        let odb = repository.odb().map_err(self.damaged("the object database"))?;
+        let folder = self.root.join(&self.folder);
+        let mut reading = Reading {
+            committed: self,
+            repository: &repository,
+            odb,
+            tally: Tally::of(&folder),
+            before: self.last.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            now: Blobs::new(),
+        };
+        reading.tree(&tree, "")?;
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = reading.now;
+        let entries = reading.tally.finish(&id)?;
+        let seconds = u64::try_from(commit.time().seconds()).unwrap_or_default();
+        let committed_at = Moment::default() + Duration::from_secs(seconds);
+        Ok(Snapshot::of(Revision::of(&id), Some(committed_at), entries))
+    }
+
+    /// Whether both commits have the very same files in the fleet folder.
+    pub(crate) fn tree_unchanged(&self, a: &Revision, b: &Revision) -> Result<bool, GitError> {
+        let repository = self.repository()?;
+        let tree_id = |revision: &Revision| {
+            let commit = self.commit(&repository, revision.as_str())?;
+            Ok(self.tree(&repository, &commit, revision.as_str())?.id())
+        };
+        Ok(tree_id(a)? == tree_id(b)?)
+    }
+
+    /// Whether `newer` is `older` or has it in its history.
+    pub(crate) fn is_descendant(
+        &self,
+        newer: &Revision,
+        older: &Revision,
+    ) -> Result<bool, GitError> {
+        if newer == older {
+            return Ok(true);
+        }
+        let repository = self.repository()?;
+        let newer = self.commit(&repository, newer.as_str())?.id();
+        // A commit that is gone was rewritten and then collected; the files of a work tree never
+        // were in any history.
+        let Ok(older) = Oid::from_str(older.as_str()) else { return Ok(false) };
+        if repository.find_commit(older).is_err_and(|error| error.code() == ErrorCode::NotFound) {
+            return Ok(false);
+        }
+        repository.graph_descendant_of(newer, older).map_err(self.damaged("the history"))
+    }
+
+    fn commit<'r>(&self, repository: &'r Repository, name: &str) -> Result<Commit<'r>, GitError> {
+        if name == HEAD {
+            return self.commit_of_head(repository);
+        }
+        let named = |source: git2::Error| {
+            let lookup = [ErrorCode::NotFound, ErrorCode::Peel, ErrorCode::InvalidSpec];
+            if lookup.contains(&source.code()) || source.code() == ErrorCode::Ambiguous {
+                let (path, revision) = (self.root.clone(), name.to_owned());
+                return GitError::UnknownRevision { path, revision, source };
+            }
+            self.damaged(&format!("`{name}`"))(source)
+        };
+        let object = repository.revparse_single(name).map_err(named)?;
+        object.peel_to_commit().map_err(named)
+    }
+
+    fn commit_of_head<'r>(&self, repository: &'r Repository) -> Result<Commit<'r>, GitError> {
+        let head = match repository.head() {
+            Ok(head) => head,
+            Err(error) if error.code() == ErrorCode::UnbornBranch => {
+                return Err(GitError::NoCommit { path: self.root.clone() });
+            }
+            Err(error) => return Err(self.damaged("`HEAD`")(error)),
+        };
+        head.peel_to_commit().map_err(self.damaged("the commit of `HEAD`"))
+    }
+
+    fn tree<'r>(
+        &self,
+        repository: &'r Repository,
+        commit: &Commit<'r>,
+        name: &str,
+    ) -> Result<Tree<'r>, GitError> {
+        let tree = commit.tree().map_err(self.damaged("the files of the commit"))?;
+        if self.folder.as_os_str().is_empty() {
+            return Ok(tree);
+        }
+        match tree.get_path(&self.folder) {
+            Ok(entry) if entry.filemode() == MODE_TREE => {
+                let what = format!("the folder `{}`", self.folder.display());
+                repository.find_tree(entry.id()).map_err(self.damaged(&what))
+            }
+            Ok(_) => Err(self.folder_missing(commit, name)),
+            Err(error) if error.code() == ErrorCode::NotFound => {
+                Err(self.folder_missing(commit, name))
+            }
+            Err(error) => Err(self.damaged("the files of the commit")(error)),
+        }
+    }
+
+    fn folder_missing(&self, commit: &Commit<'_>, name: &str) -> GitError {
+        let (path, folder) = (self.root.clone(), self.folder.clone());
+        let revision = Revision::of(&commit.id().to_string()).short().to_owned();
+        if name == HEAD && self.root.join(&self.folder).is_dir() {
+            return GitError::NotCommitted { path, folder, revision };
+        }
+        GitError::FolderMissing { path, folder, revision }
+    }
+
+    fn damaged(&self, what: &str) -> impl FnOnce(git2::Error) -> GitError {
+        GitError::damaged(&self.root, what)
+    }
+}
+
+struct Reading<'a> {
+    committed: &'a Committed,
+    repository: &'a Repository,
+    odb: Odb<'a>,
+    tally: Tally<'a>,
+    before: Blobs,
+    now: Blobs,
+}
+
+impl Reading<'_> {
+    /// Everything below `tree`, whose paths start with `prefix`. git's own trees cannot be circular,
+    /// and the length of their paths bounds the depth.
+    fn tree(&mut self, tree: &Tree<'_>, prefix: &str) -> Result<(), GitError> {
+        for entry in tree {
+            let Ok(name) = std::str::from_utf8(entry.name_bytes()) else {
+                let name = String::from_utf8_lossy(entry.name_bytes());
+                return Err(GitError::PathNotUtf8 { path: format!("{prefix}{name}") });
+            };
+            self.entry(&entry, name, format!("{prefix}{name}"))?;
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, entry: &TreeEntry<'_>, name: &str, path: String) -> Result<(), GitError> {
+        match entry.filemode() {
+            MODE_TREE if is_left_out(name) => Ok(()),
+            MODE_TREE => {
+                let what = format!("the folder `{path}`");
+                let tree = self.repository.find_tree(entry.id());
+                self.tree(&tree.map_err(self.committed.damaged(&what))?, &format!("{path}/"))
+            }
+            MODE_SUBMODULE => self.tally.add(path, Entry::Submodule),
+            MODE_LINK => {
+                let what = format!("the link `{path}`");
+                let link = self.odb.read(entry.id()).map_err(self.committed.damaged(&what))?;
+                match std::str::from_utf8(link.data()) {
+                    Ok(to) => self.tally.add(path, Entry::Link(to.to_owned())),
+                    Err(_) => Err(GitError::PathNotUtf8 {
+                        path: format!("{path} -> {}", String::from_utf8_lossy(link.data())),
+                    }),
+                }
+            }
+            _ => self.file(entry.id(), path),
+        }
+    }
+
+    fn file(&mut self, id: Oid, path: String) -> Result<(), GitError> {
+        if let Some(bytes) = self.before.get(&id) {
+            let bytes = bytes.clone();
+            self.now.insert(id, bytes.clone());
+            return self.tally.add_file(path, bytes.len() as u64, || Ok(bytes));
+        }
+        let what = format!("the file `{path}`");
+        let header = self.odb.read_header(id);
+        let (size, _) = header.map_err(self.committed.damaged(&what))?;
+        let (odb, committed, now) = (&self.odb, self.committed, &mut self.now);
+        self.tally.add_file(path, size as u64, || {
+            let object = odb.read(id).map_err(committed.damaged(&what))?;
+            let bytes: Arc<[u8]> = object.data().into();
+            now.insert(id, bytes.clone());
+            Ok(bytes)
+        })
+    }
+}

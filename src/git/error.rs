@@ -1,0 +1,202 @@
+//! Why a fleet could not be read. Each message says what, where and what to do about it; libgit2's or
+//! the system's own words follow as the source.
+
+use std::path::{Path, PathBuf};
+
+use crate::snapshot::{MAX_FILES, MAX_TOTAL_BYTES};
+
+/// Why a revision could not be read. Whoever has a last good revision keeps it.
+#[derive(Debug, thiserror::Error)]
+pub enum GitError {
+    /// Nothing, or a file, lies at the path.
+    #[error(
+        "there is no folder `{path}`: name the fleet's folder with --fleet, or make one with \
+         `driftless init`"
+    )]
+    NotAFolder {
+        /// What was asked for.
+        path: PathBuf,
+    },
+    /// A commit was named where there are no commits.
+    #[error(
+        "`{path}` is not in a git repository, so it has no revision `{revision}`: leave it out"
+    )]
+    OutsideGit {
+        /// The plain folder.
+        path: PathBuf,
+        /// The revision asked for.
+        revision: String,
+    },
+    /// Both a commit and the files as they lie were asked for.
+    #[error(
+        "--worktree reads the files as they lie and @{revision} a commit: leave one of them out"
+    )]
+    WorktreeWithRevision {
+        /// The revision asked for.
+        revision: String,
+    },
+    /// The branch of `HEAD` has no commit.
+    #[error(
+        "the repository `{path}` has no commit yet: commit the fleet first, or use --worktree to \
+         read the files as they lie"
+    )]
+    NoCommit {
+        /// The repository.
+        path: PathBuf,
+    },
+    /// No commit goes by that name.
+    #[error(
+        "the repository `{path}` knows no commit `{revision}`: check the name, or fetch it first"
+    )]
+    UnknownRevision {
+        /// The repository.
+        path: PathBuf,
+        /// The name that was looked up.
+        revision: String,
+        /// What libgit2 says.
+        source: git2::Error,
+    },
+    /// The folder lies in a work tree, but the commit that is followed does not have it.
+    #[error(
+        "the folder `{folder}` lies in the repository `{path}` but is not committed at {revision}: \
+         commit it, or use --worktree to read the files as they lie"
+    )]
+    NotCommitted {
+        /// The repository.
+        path: PathBuf,
+        /// The fleet folder in it.
+        folder: PathBuf,
+        /// The commit that was read.
+        revision: String,
+    },
+    /// The commit has something else than a folder at the fleet's path, or nothing.
+    #[error(
+        "the repository `{path}` has no folder `{folder}` at {revision}: name another revision or \
+         folder with --fleet PATH@REV"
+    )]
+    FolderMissing {
+        /// The repository.
+        path: PathBuf,
+        /// The fleet folder in it.
+        folder: PathBuf,
+        /// The commit that was read.
+        revision: String,
+    },
+    /// The fleet folder holds no file at all.
+    #[error(
+        "the fleet folder `{folder}` is empty at {revision}: put the fleet's documents into it"
+    )]
+    Empty {
+        /// The fleet folder.
+        folder: PathBuf,
+        /// What was read.
+        revision: String,
+    },
+    /// A path that no document could name.
+    #[error("the path `{path}` is not UTF-8: rename it")]
+    PathNotUtf8 {
+        /// The path, with the odd bytes replaced.
+        path: String,
+    },
+    /// More files than a fleet has.
+    #[error(
+        "`{folder}` has more than {MAX_FILES} files, the most that is read: point --fleet at the \
+         folder that holds only the fleet"
+    )]
+    TooManyFiles {
+        /// The fleet folder.
+        folder: PathBuf,
+    },
+    /// More bytes than a fleet has.
+    #[error(
+        "the files of `{folder}` have more than {MAX_TOTAL_BYTES} bytes, the most that is read: \
+         point --fleet at the folder that holds only the fleet"
+    )]
+    TooManyBytes {
+        /// The fleet folder.
+        folder: PathBuf,
+    },
+    /// git would not trust this repository either.
+    #[error(
+        "the repository at `{path}` belongs to another user, who could make us run anything: if \
+         you trust it, `git config --global --add safe.directory {path}`"
+    )]
+    ForeignOwner {
+        /// The repository, as `safe.directory` wants it.
+        path: PathBuf,
+        /// What libgit2 says.
+        source: git2::Error,
+    },
+    /// A ref is half written, or an object is missing or corrupt.
+    #[error(
+        "cannot read {what} of the repository `{path}`: try again, and if it stays, run `git fsck` \
+         there"
+    )]
+    Damaged {
+        /// The repository.
+        path: PathBuf,
+        /// Which ref or object.
+        what: String,
+        /// What libgit2 says.
+        source: git2::Error,
+    },
+    /// A file or folder could not be read.
+    #[error("cannot read `{path}`: see that it exists and that this user may read it")]
+    Unreadable {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// A pipe, socket or device.
+    #[error("`{path}` is neither a file nor a folder nor a link: remove it from the fleet folder")]
+    NotAFile {
+        /// What lies there.
+        path: PathBuf,
+    },
+    /// The files changed each time while they were read.
+    #[error(
+        "the files of `{folder}` keep changing while they are read: try again once they are all \
+         written"
+    )]
+    Unsettled {
+        /// The fleet folder.
+        folder: PathBuf,
+    },
+    /// A new repository was to be made where one is.
+    #[error("`{path}` is a git repository already: commit the files there yourself")]
+    AlreadyRepository {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A new repository could not be made.
+    #[error("cannot make a git repository in `{path}`: see that this user may write there")]
+    NotMade {
+        /// The folder.
+        path: PathBuf,
+        /// What libgit2 says.
+        source: git2::Error,
+    },
+}
+
+impl GitError {
+    /// What libgit2 said while `what` of the repository at `path` was read.
+    pub(crate) fn damaged(
+        path: &Path,
+        what: impl Into<String>,
+    ) -> impl FnOnce(git2::Error) -> Self {
+        let (path, what) = (path.to_owned(), what.into());
+        move |source| {
+            if source.code() == git2::ErrorCode::Owner {
+                return Self::ForeignOwner { path, source };
+            }
+            Self::Damaged { path, what, source }
+        }
+    }
+
+    /// What the system said about `path`.
+    pub(crate) fn unreadable(path: &Path) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Unreadable { path, source }
+    }
+}

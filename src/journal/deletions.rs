@@ -1,0 +1,88 @@
+//! Which stacks we deleted in the last day: what the limit on deletions is counted by.
+
+use std::time::Duration;
+
+use rusqlite::{OptionalExtension as _, params};
+
+use crate::ids::StackId;
+use crate::journal::{Journal, JournalError, from_row, steering, stored, to_row};
+use crate::moment::Moment;
+use crate::plan::Approval;
+use crate::plan::deletions::Deletion;
+
+/// The limit on deletions is one per rolling day.
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What a deletion is judged by.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeletionBook {
+    /// The deletions of the last 24 hours, oldest first. The stack that is asked about is never
+    /// among them: deleting it again counts once.
+    pub last_day: Vec<Deletion>,
+    /// The approvals that have not expired.
+    pub approvals: Vec<Approval>,
+}
+
+impl Journal {
+    /// Writes the deletion down if `allowed` says yes to the book as it is then; its `Err` is
+    /// handed back and nothing is written. Reading, asking and writing are one transaction: two
+    /// workers or two processes can never both take the last place.
+    pub fn reserve_deletion<E>(
+        &self,
+        deletion: &Deletion,
+        allowed: impl FnOnce(&DeletionBook) -> Result<(), E>,
+    ) -> Result<Result<(), E>, JournalError> {
+        self.writing(|transaction| {
+            let mut book = DeletionBook {
+                last_day: last_day(transaction, deletion.at)?,
+                approvals: steering::approvals(transaction, deletion.at)?,
+            };
+            book.last_day.retain(|earlier| earlier.stack != deletion.stack);
+            if let Err(refusal) = allowed(&book) {
+                return Ok(Err(refusal));
+            }
+            transaction
+                .prepare_cached("DELETE FROM deletions WHERE at <= ?")?
+                .execute([stored(deletion.at - DAY)])?;
+            transaction
+                .prepare_cached(
+                    "INSERT INTO deletions (stack_id, at, record) VALUES (?, ?, ?)
+                     ON CONFLICT DO UPDATE SET at = excluded.at, record = excluded.record",
+                )?
+                .execute(params![
+                    deletion.stack.as_str(),
+                    stored(deletion.at),
+                    to_row(deletion)?
+                ])?;
+            Ok(Ok(()))
+        })
+    }
+
+    /// What a deletion would be judged by now.
+    pub fn deletion_book(&self, now: Moment) -> Result<DeletionBook, JournalError> {
+        self.reading(|connection| {
+            Ok(DeletionBook {
+                last_day: last_day(connection, now)?,
+                approvals: steering::approvals(connection, now)?,
+            })
+        })
+    }
+
+    /// When this very stack was deleted, if that was within the last day.
+    pub fn deleted_at(&self, stack: &StackId, now: Moment) -> Result<Option<Moment>, JournalError> {
+        let found: Option<Deletion> = self.reading(|connection| {
+            connection
+                .prepare_cached("SELECT record FROM deletions WHERE stack_id = ? AND at > ?")?
+                .query_row(params![stack.as_str(), stored(now - DAY)], |row| from_row(row, 0))
+                .optional()
+        })?;
+        Ok(found.map(|deletion| deletion.at))
+    }
+}
+
+fn last_day(connection: &rusqlite::Connection, now: Moment) -> rusqlite::Result<Vec<Deletion>> {
+    connection
+        .prepare_cached("SELECT record FROM deletions WHERE at > ? ORDER BY at, stack_id")?
+        .query_map([stored(now - DAY)], |row| from_row(row, 0))?
+        .collect()
+}

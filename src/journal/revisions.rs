@@ -1,0 +1,91 @@
+//! The few single facts of a journal: its key, and which revision was accepted or refused last.
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::ids::Digest;
+use crate::journal::{Journal, JournalError, from_row, to_row};
+use crate::report::{AcceptedRevision, RefusedRevision};
+
+const ACCEPTED: &str = "accepted_revision";
+const REFUSED: &str = "refused_revision";
+
+impl Journal {
+    /// The newest revision that was accepted: an older one is never applied over it unapproved.
+    pub fn accepted_revision(&self) -> Result<Option<AcceptedRevision>, JournalError> {
+        self.fact(ACCEPTED)
+    }
+
+    /// Writes down that a revision is followed now; a refused one before it is history.
+    pub fn accept_revision(&self, accepted: &AcceptedRevision) -> Result<(), JournalError> {
+        self.writing(|transaction| {
+            put(transaction, ACCEPTED, accepted)?;
+            forget(transaction, REFUSED)
+        })
+    }
+
+    /// The newest revision, when it was refused.
+    pub fn refused_revision(&self) -> Result<Option<RefusedRevision>, JournalError> {
+        self.fact(REFUSED)
+    }
+
+    /// Writes down that the newest revision has errors and is not followed.
+    pub fn refuse_revision(&self, refused: &RefusedRevision) -> Result<(), JournalError> {
+        self.writing(|transaction| put(transaction, REFUSED, refused))
+    }
+
+    /// Forgets the refused revision, for when the ref went back to the accepted one.
+    pub fn clear_refused_revision(&self) -> Result<(), JournalError> {
+        self.writing(|transaction| forget(transaction, REFUSED))
+    }
+
+    fn fact<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, JournalError> {
+        self.reading(|connection| {
+            connection
+                .prepare_cached("SELECT value FROM facts WHERE name = ?")?
+                .query_row([name], |row| from_row(row, 0))
+                .optional()
+        })
+    }
+}
+
+fn put<T: Serialize>(connection: &Connection, name: &str, value: &T) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached(
+            "INSERT INTO facts (name, value) VALUES (?, ?)
+             ON CONFLICT DO UPDATE SET value = excluded.value",
+        )?
+        .execute(params![name, to_row(value)?])?;
+    Ok(())
+}
+
+fn forget(connection: &Connection, name: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached("DELETE FROM facts WHERE name = ?")?.execute([name])?;
+    Ok(())
+}
+
+/// The key of this journal; a new journal gets one. SQLite's `randomblob` is a stream cipher that
+/// the operating system seeds.
+pub(super) fn key(connection: &mut Connection, seed: Option<u64>) -> rusqlite::Result<[u8; 32]> {
+    let read = |connection: &Connection| {
+        connection
+            .query_row("SELECT value FROM facts WHERE name = 'key'", [], |row| row.get(0))
+            .optional()
+    };
+    if let Some(key) = read(connection)? {
+        return Ok(key);
+    }
+    // Two processes may get here at once: the first one's key stays.
+    match seed {
+        Some(seed) => connection.execute(
+            "INSERT OR IGNORE INTO facts (name, value) VALUES ('key', ?)",
+            [Digest::of(&seed.to_be_bytes()).as_bytes()],
+        )?,
+        None => connection.execute(
+            "INSERT OR IGNORE INTO facts (name, value) VALUES ('key', randomblob(32))",
+            [],
+        )?,
+    };
+    read(connection)?.ok_or(rusqlite::Error::QueryReturnedNoRows)
+}

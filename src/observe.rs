@@ -1,0 +1,218 @@
+//! Look at one target: one paged listing, and what else has to be asked about single stacks.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::aws::{AwsError, TargetApi};
+use crate::clock::Clock;
+use crate::desired::Desired;
+use crate::fleet::StackPolicy;
+use crate::ids::{StackName, Target};
+use crate::moment::Moment;
+use crate::observed::{
+    Blind, BlindReason, KnownTemplate, Look, ResourceSeen, Seen, StackStatus, Standing,
+};
+use crate::outcome::{Cause, Memory, StepKind};
+use crate::plan::{Insight, LeftBehind, StackRecord, first_failure, ownership, token, wants_cause};
+use crate::template::Template;
+
+/// Events from before an attempt count as its own up to this long: clocks differ.
+const CLOCK_SKEW: std::time::Duration = std::time::Duration::from_secs(300);
+/// This many known stacks missing at once are a sign that the listing is wrong.
+const SUSPICIOUSLY_MISSING: usize = 2;
+
+/// What one look at a target found.
+#[derive(Clone, Debug)]
+pub struct Sight {
+    /// The listing.
+    pub look: Look,
+    /// What was asked about single stacks.
+    pub insights: BTreeMap<StackName, Insight>,
+    /// Why stacks failed that were seen to have failed.
+    pub causes: BTreeMap<StackName, Cause>,
+    /// Templates and policies of versions that were new to us.
+    pub learnt: BTreeMap<StackName, KnownTemplate>,
+    /// Id of another controller that is at work here.
+    pub another_controller: Option<String>,
+}
+
+/// Looks at the target that `api` calls. `records` are its rows in the journal, `controller` is
+/// our own id.
+pub async fn observe(
+    api: &TargetApi,
+    clock: &Clock,
+    desired: &Desired,
+    records: &BTreeMap<StackName, StackRecord>,
+    controller: &str,
+) -> Result<Sight, Blind> {
+    let stacks = api.list().await.map_err(|error| blind(&error))?;
+    let stacks: BTreeMap<StackName, Seen> =
+        stacks.into_iter().map(|seen| (seen.key.name.clone(), seen)).collect();
+    confirm_missing(api, &stacks, records).await?;
+    let look = Look { target: api.target().clone(), at: clock.now(), stacks };
+    let mut sight = Sight {
+        insights: BTreeMap::new(),
+        causes: BTreeMap::new(),
+        learnt: BTreeMap::new(),
+        another_controller: None,
+        look,
+    };
+    let none = Memory::default();
+    for (name, seen) in sight.look.stacks.clone() {
+        if ownership::is_ours(&seen, &desired.fleet.name) {
+            let memory = records.get(&name).map_or(&none, |record| &record.memory);
+            ask_about(api, desired, &seen, memory, controller, &mut sight)
+                .await
+                .map_err(|error| blind(&error))?;
+        }
+    }
+    Ok(sight)
+}
+
+fn blind(error: &AwsError) -> Blind {
+    Blind { reason: error.blind_reason(), message: error.to_string() }
+}
+
+/// Several known stacks that are missing from one listing are asked for one by one: unless AWS
+/// says of each that it was deleted, the listing is not believed.
+async fn confirm_missing(
+    api: &TargetApi,
+    stacks: &BTreeMap<StackName, Seen>,
+    records: &BTreeMap<StackName, StackRecord>,
+) -> Result<(), Blind> {
+    let missing: Vec<&Seen> = records
+        .values()
+        .filter(|record| !is_deleted_by_us(&record.memory))
+        .filter_map(|record| record.seen.as_ref())
+        .filter(|known| stacks.get(&known.key.name).is_none_or(|seen| seen.id != known.id))
+        .collect();
+    if missing.len() < SUSPICIOUSLY_MISSING {
+        return Ok(());
+    }
+    for known in missing {
+        let found = api.describe(known.id.as_str()).await.map_err(|error| blind(&error))?;
+        let status = found.map(|found| found.status);
+        if !matches!(status, Some(StackStatus::DeleteComplete | StackStatus::DeleteInProgress)) {
+            let word = status.map_or("unknown to AWS".to_owned(), |status| status.to_string());
+            return Err(Blind {
+                reason: BlindReason::StacksMissing,
+                message: format!("{} is not listed, and {word} when asked for", known.id),
+            });
+        }
+    }
+    Ok(())
+}
+
+fn is_deleted_by_us(memory: &Memory) -> bool {
+    memory.attempt.as_ref().is_some_and(|last| matches!(last.kind, StepKind::Delete { .. }))
+}
+
+async fn ask_about(
+    api: &TargetApi,
+    desired: &Desired,
+    seen: &Seen,
+    memory: &Memory,
+    controller: &str,
+    sight: &mut Sight,
+) -> Result<(), AwsError> {
+    let name = &seen.key.name;
+    let mut insight = Insight::default();
+    if let Some(own) = &memory.change_set {
+        insight.change_set = api.change_set(&seen.id, &own.name).await?;
+    }
+    if seen.status.standing() == Standing::DeleteFailed {
+        let resources = api.resources(&seen.id).await?;
+        insight.left_behind = resources.into_iter().filter_map(left_behind).collect();
+    }
+    sight.insights.insert(name.clone(), insight);
+    if wants_cause(memory, seen) {
+        let events = api.events_since(&seen.id, since(memory)).await?;
+        // Without a cause the failure would not count, and be repeated at each look.
+        let cause = first_failure(&events, &seen.id).unwrap_or_else(|| unexplained(seen));
+        sight.causes.insert(name.clone(), cause);
+    }
+    if let Some(known) = learn(api, desired, seen, memory).await? {
+        sight.learnt.insert(name.clone(), known);
+    }
+    if seen.status.is_moving() && memory.attempt.as_ref().is_none_or(|attempt| attempt.settled) {
+        let other = mover(api, seen, controller).await?;
+        sight.another_controller = sight.another_controller.take().or(other);
+    }
+    Ok(())
+}
+
+fn unexplained(seen: &Seen) -> Cause {
+    let reason = seen.status_reason.as_deref().unwrap_or("AWS gave no reason");
+    let name = seen.key.name.as_str();
+    Cause::of_event(seen.status.as_str(), reason, name, "AWS::CloudFormation::Stack")
+}
+
+fn left_behind(resource: ResourceSeen) -> Option<LeftBehind> {
+    let failed = resource.status == "DELETE_FAILED";
+    let ResourceSeen { logical_id, kind, status, .. } = resource;
+    (status != "DELETE_COMPLETE" && status != "DELETE_SKIPPED").then_some(LeftBehind {
+        logical_id,
+        kind,
+        failed,
+    })
+}
+
+/// From when on events tell about the last operation.
+fn since(memory: &Memory) -> Moment {
+    let attempt = memory.attempt.as_ref().filter(|attempt| !attempt.settled);
+    attempt.map_or(Moment::default(), |attempt| attempt.at - CLOCK_SKEW)
+}
+
+/// Template and policy of a settled version that is new to us. A version that was rolled back
+/// into tells nothing: its time is new and its template is not.
+async fn learn(
+    api: &TargetApi,
+    desired: &Desired,
+    seen: &Seen,
+    memory: &Memory,
+) -> Result<Option<KnownTemplate>, AwsError> {
+    let wanted = desired.wanted(&seen.key).filter(|wanted| !wanted.asked_to_go);
+    let (Some(wanted), Standing::Complete) = (wanted, seen.status.standing()) else {
+        return Ok(None);
+    };
+    let rolled_back = seen.status == StackStatus::UpdateRollbackComplete
+        || seen.status == StackStatus::ImportRollbackComplete;
+    let is_known = memory.known.as_ref().is_some_and(|known| known.version == seen.version());
+    if rolled_back || is_known {
+        return Ok(None);
+    }
+    let body = api.template(&seen.id).await?;
+    let policy = match &wanted.service.stack_policy {
+        Some(_) => api.stack_policy(&seen.id).await?,
+        None => None,
+    };
+    Ok(Some(KnownTemplate {
+        version: seen.version(),
+        // A template that we cannot read is another one than ours.
+        template: Template::parse(&body)
+            .map_or_else(|_| crate::ids::Digest::of(body.as_bytes()), |found| found.digest()),
+        policy: policy.and_then(|text| StackPolicy::parse(&text).ok()).map(|found| found.digest),
+    }))
+}
+
+/// The other controller whose token is on the latest event of a stack that moves.
+async fn mover(api: &TargetApi, seen: &Seen, controller: &str) -> Result<Option<String>, AwsError> {
+    let begun = seen.updated_at.unwrap_or(seen.created_at) - CLOCK_SKEW;
+    let events = api.events_since(&seen.id, begun).await?;
+    let latest = events.iter().rev().find_map(|event| event.token.as_deref());
+    let other = latest.and_then(token::controller_of).filter(|id| *id != controller);
+    Ok(other.map(str::to_owned))
+}
+
+/// The targets that need a look although nobody wants anything there: each known account in all
+/// regions of the fleet.
+pub fn swept_targets(desired: &Desired) -> BTreeSet<Target> {
+    let accounts: BTreeSet<_> = desired.tenants.values().map(|tenant| tenant.account).collect();
+    let regions = desired.fleet.regions.keys();
+    regions
+        .flat_map(|region| {
+            let of = |account: &_| Target { account: *account, region: region.clone() };
+            accounts.iter().map(of).collect::<Vec<_>>()
+        })
+        .filter(|target| !desired.stacks.contains_key(target))
+        .collect()
+}

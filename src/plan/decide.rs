@@ -1,0 +1,225 @@
+//! What to do with the stacks of one target now: wanted x seen x memory, in order of dependency.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::desired::{Desired, Wanted};
+use crate::ids::{Digest, ServiceName, StackId, StackKey, StackName};
+use crate::moment::Moment;
+use crate::observed::{ChangeSetSeen, Look, Seen, Standing};
+use crate::outcome::{Memory, StepKind};
+use crate::plan::{Hold, Rendered, Steering, Verdict, Weight, ownership, table};
+
+/// What was found out about one stack beyond the listing.
+#[derive(Clone, Debug, Default)]
+pub struct Insight {
+    /// Our pending change set as it is now; `None` when it is not there.
+    pub change_set: Option<ChangeSetSeen>,
+    /// Resources that a failed delete left behind.
+    pub left_behind: Vec<LeftBehind>,
+}
+
+/// A resource that is still there after a failed delete.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LeftBehind {
+    /// Its logical id.
+    pub logical_id: String,
+    /// Its type.
+    pub kind: String,
+    /// Whether deleting it failed; otherwise it was not tried.
+    pub failed: bool,
+}
+
+/// A stack of a tenant in an account that the tenant no longer has.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FormerStack {
+    /// The service it belongs to.
+    pub service: ServiceName,
+    /// Its ARN.
+    pub id: StackId,
+}
+
+/// Everything that the decisions about one target depend on.
+pub struct Scene<'a> {
+    /// What git says.
+    pub desired: &'a Desired,
+    /// What people said.
+    pub steering: &'a Steering,
+    /// What is there.
+    pub look: &'a Look,
+    /// What was before.
+    pub memories: &'a BTreeMap<StackName, Memory>,
+    /// What was asked beyond the listing.
+    pub insights: &'a BTreeMap<StackName, Insight>,
+    /// Stacks of this target's tenant in accounts that it had before.
+    pub former: &'a [FormerStack],
+    /// Id of another controller that is seen at work here.
+    pub another_controller: Option<&'a str>,
+    /// The keyed hash under which NoEcho values are remembered.
+    pub keyed_hash: &'a dyn Fn(&str) -> Digest,
+    /// When the decisions are made.
+    pub now: Moment,
+}
+
+/// One thing to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// To which stack.
+    pub key: StackKey,
+    /// What.
+    pub kind: StepKind,
+    /// The stack as it was seen; `None` for a create.
+    pub seen: Option<Seen>,
+    /// Digest of what is wanted; of nothing for a delete.
+    pub digest: Digest,
+    /// Why, as the end of a sentence that starts with the step.
+    pub why: String,
+    /// Whether the limit on deletions applies.
+    pub is_deletion: bool,
+}
+
+/// What becomes of one stack now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// It is as git says.
+    InSync,
+    /// It is neither wanted nor there.
+    Nothing,
+    /// One thing is to be done.
+    Step(Step),
+    /// Nothing is done, for this reason.
+    Hold(Hold),
+}
+
+/// A decision, and what was wanted when it was made.
+#[derive(Clone, Debug)]
+pub struct Decided {
+    /// What to do.
+    pub decision: Decision,
+    /// The stack's inputs; `None` for a delete, or when an output is missing.
+    pub rendered: Option<Rendered>,
+    /// Keyed hashes of the wanted NoEcho values.
+    pub no_echo: BTreeMap<String, Digest>,
+    /// What is remembered of the stack.
+    pub wanted: bool,
+}
+
+impl Decision {
+    /// The row that reports show.
+    pub fn verdict(&self, key: &StackKey) -> Verdict {
+        let plain = |weight, code: &str, text: String| Verdict {
+            weight,
+            code: code.to_owned(),
+            text,
+            help: None,
+            approval: None,
+        };
+        match self {
+            Self::InSync => plain(Weight::Settled, "in-sync", "in sync".to_owned()),
+            Self::Nothing => plain(Weight::Settled, "nothing", "not wanted, not there".to_owned()),
+            Self::Step(step) => {
+                let text = format!("{}: {}", step.kind.word(), step.why);
+                plain(Weight::Waiting, step.kind.word(), text)
+            }
+            Self::Hold(hold) => hold.verdict(key),
+        }
+    }
+}
+
+/// Decides about every stack of the target that is wanted or ours. The same scene gives the same
+/// decisions.
+pub fn decide(scene: &Scene<'_>) -> BTreeMap<StackName, Decided> {
+    let none = BTreeMap::new();
+    let wanted = scene.desired.stacks.get(&scene.look.target).unwrap_or(&none);
+    let mut decided = BTreeMap::new();
+    let mut satisfied = BTreeSet::new();
+    for name in in_order_of_dependency(wanted) {
+        let case = Case::of(scene, name.clone(), &satisfied);
+        let outcome = table::decide_stack(&case);
+        if is_satisfied(&case, &outcome.decision) {
+            satisfied.extend(case.wanted.map(|wanted| wanted.service.name.clone()));
+        }
+        decided.insert(name, outcome);
+    }
+    for (name, seen) in &scene.look.stacks {
+        if !wanted.contains_key(name) && ownership::is_ours(seen, &scene.desired.fleet.name) {
+            let case = Case::of(scene, name.clone(), &satisfied);
+            decided.insert(name.clone(), table::decide_stack(&case));
+        }
+    }
+    decided
+}
+
+/// Whether stacks that depend on this one may go on.
+fn is_satisfied(case: &Case<'_>, decision: &Decision) -> bool {
+    let complete = case.seen.is_some_and(|seen| seen.status.standing() == Standing::Complete);
+    match decision {
+        Decision::InSync => true,
+        // Whoever suspends a service does not want to stop the services that use it as it is.
+        Decision::Hold(Hold::Suspended { .. }) => complete,
+        Decision::Nothing | Decision::Step(_) | Decision::Hold(_) => false,
+    }
+}
+
+/// The wanted names, each after the ones that it depends on. `check` refuses cycles; should there
+/// be one, its members come last, in order of name.
+fn in_order_of_dependency(wanted: &BTreeMap<StackName, Wanted>) -> Vec<StackName> {
+    let mut open: Vec<&Wanted> = wanted.values().collect();
+    let mut order = Vec::with_capacity(open.len());
+    while !open.is_empty() {
+        let names: BTreeSet<&ServiceName> =
+            open.iter().map(|wanted| &wanted.service.name).collect();
+        let blocked =
+            |wanted: &Wanted| wanted.depends_on.iter().any(|service| names.contains(service));
+        let (later, now): (Vec<&Wanted>, Vec<&Wanted>) =
+            open.iter().partition(|wanted| blocked(wanted));
+        if now.is_empty() {
+            order.extend(later.iter().map(|wanted| wanted.key.name.clone()));
+            break;
+        }
+        order.extend(now.iter().map(|wanted| wanted.key.name.clone()));
+        open = later;
+    }
+    order
+}
+
+/// One stack in its scene.
+pub(super) struct Case<'a> {
+    pub(super) scene: &'a Scene<'a>,
+    pub(super) key: StackKey,
+    pub(super) wanted: Option<&'a Wanted>,
+    pub(super) seen: Option<&'a Seen>,
+    pub(super) memory: Memory,
+    pub(super) insight: Insight,
+    /// The services that are complete in this target as far as has been decided.
+    pub(super) satisfied: &'a BTreeSet<ServiceName>,
+}
+
+impl<'a> Case<'a> {
+    fn of(scene: &'a Scene<'a>, name: StackName, satisfied: &'a BTreeSet<ServiceName>) -> Self {
+        let key = StackKey { target: scene.look.target.clone(), name };
+        Self {
+            scene,
+            wanted: scene.desired.wanted(&key),
+            seen: scene.look.stacks.get(&key.name).filter(|seen| {
+                // A stack that is gone is as good as one that was never there.
+                seen.status.standing() != Standing::Gone
+            }),
+            memory: scene.memories.get(&key.name).cloned().unwrap_or_default(),
+            insight: scene.insights.get(&key.name).cloned().unwrap_or_default(),
+            satisfied,
+            key,
+        }
+    }
+
+    /// Stacks of ours in this target with their service.
+    pub(super) fn siblings(&self) -> impl Iterator<Item = (ServiceName, &'a Seen)> {
+        let scene = self.scene;
+        scene
+            .look
+            .stacks
+            .values()
+            .filter(|seen| ownership::is_ours(seen, &scene.desired.fleet.name))
+            .filter(|seen| seen.status.standing() != Standing::Gone)
+            .filter_map(|seen| Some((ownership::service_of(seen)?, seen)))
+    }
+}

@@ -1,0 +1,180 @@
+//! The limit on deletions: everything that waits to be deleted is weighed as one set, so that half
+//! of a fleet never goes in daily portions.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::fleet::DeleteLimits;
+use crate::ids::{StackId, StackKey, TenantName};
+use crate::moment::Moment;
+use crate::plan::{Approval, ApprovalKind, ApprovalRequest, Hold};
+
+/// The limits are per rolling day.
+pub const WINDOW: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
+/// More tenants than this are counted, not named, in one line.
+const NAMED_TENANTS: usize = 5;
+
+/// One deletion that was started.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Deletion {
+    /// The stack's ARN.
+    pub stack: StackId,
+    /// Where it stood.
+    pub key: StackKey,
+    /// The tenant that it was made for.
+    pub tenant: TenantName,
+    /// When it was started.
+    pub at: Moment,
+}
+
+/// The stacks of the whole fleet that wait to be deleted now, and whose they are.
+pub type Waiting = BTreeMap<StackId, TenantName>;
+
+/// Whether `stack` may be deleted now.
+///
+/// `last_day` are the deletions of the last 24 hours, `waiting` all stacks that wait to be
+/// deleted (`stack` among them), `fleet_size` the number of stacks that are there.
+pub fn allow(
+    stack: &StackId,
+    last_day: &[Deletion],
+    waiting: &Waiting,
+    approvals: &[Approval],
+    limits: &DeleteLimits,
+    fleet_size: usize,
+    now: Moment,
+) -> Result<(), Hold> {
+    let approved = approvals.iter().any(|approval| {
+        approval.kind == ApprovalKind::Deletions
+            && now < approval.expires_at
+            && approval.members.contains(stack.as_str())
+    });
+    if approved || last_day.iter().any(|deletion| &deletion.stack == stack) {
+        return Ok(());
+    }
+    // What a person approved does not use up what may go without asking.
+    let by_approval = |id: &StackId| {
+        approvals.iter().any(|approval| {
+            approval.kind == ApprovalKind::Deletions && approval.members.contains(id.as_str())
+        })
+    };
+    let gone = last_day.iter().map(|deletion| (&deletion.stack, &deletion.tenant));
+    let all: BTreeMap<&StackId, &TenantName> =
+        gone.chain(waiting).filter(|(id, _)| !by_approval(id)).collect();
+    let tenants: BTreeSet<&TenantName> = all.values().copied().collect();
+    let share = fleet_size * limits.percent as usize / 100;
+    let (stacks, owners) = ((limits.stacks as usize).min(share.max(1)), limits.tenants as usize);
+    if all.len() <= stacks && tenants.len() <= owners {
+        return Ok(());
+    }
+    Err(Hold::DeletionLimit(Box::new(request(waiting, approvals, stacks, owners, now))))
+}
+
+/// The request to delete exactly the stacks that wait and are not approved yet.
+fn request(
+    waiting: &Waiting,
+    approvals: &[Approval],
+    stacks: usize,
+    tenants: usize,
+    now: Moment,
+) -> ApprovalRequest {
+    let live = |id: &StackId| {
+        approvals.iter().any(|approval| {
+            approval.kind == ApprovalKind::Deletions
+                && now < approval.expires_at
+                && approval.members.contains(id.as_str())
+        })
+    };
+    let open: BTreeMap<&StackId, &TenantName> =
+        waiting.iter().filter(|(id, _)| !live(id)).collect();
+    let names: BTreeSet<&TenantName> = open.values().copied().collect();
+    let mut words: Vec<&str> = names.iter().take(NAMED_TENANTS).map(|name| name.as_str()).collect();
+    if names.len() > NAMED_TENANTS {
+        words.push("...");
+    }
+    let summary = format!(
+        "{} stacks of {} tenants ({}) wait to be deleted; without approval {stacks} stacks of \
+         {tenants} tenants may go in a day",
+        open.len(),
+        names.len(),
+        words.join(", ")
+    );
+    let members = open.keys().map(ToString::to_string).collect();
+    ApprovalRequest::of(ApprovalKind::Deletions, members, summary)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    const LIMITS: DeleteLimits = DeleteLimits { tenants: 1, stacks: 25, percent: 1 };
+    const NOW: Moment = Moment::from_millis(1_000_000_000);
+
+    fn waiting(tenants: usize, stacks: usize) -> Waiting {
+        let stack = |tenant, stack| StackId::of(&format!("arn:{tenant}:{stack}"));
+        (0..tenants)
+            .flat_map(|t| (0..stacks).map(move |s| (t, s)))
+            .map(|(t, s)| (stack(t, s), format!("t{t}").parse().expect("a name")))
+            .collect()
+    }
+
+    fn ask(stack: &str, waiting: &Waiting, approvals: &[Approval]) -> Result<(), Hold> {
+        allow(&StackId::of(stack), &[], waiting, approvals, &LIMITS, 10_000, NOW)
+    }
+
+    #[test]
+    fn one_tenant_may_go_and_half_of_the_fleet_may_not() {
+        assert_eq!(ask("arn:0:0", &waiting(1, 20), &[]), Ok(()));
+        assert!(ask("arn:0:0", &waiting(2, 1), &[]).is_err(), "not even the first of them");
+        assert!(ask("arn:0:0", &waiting(1, 26), &[]).is_err());
+    }
+
+    #[test]
+    fn an_approval_lets_exactly_its_set_through() {
+        let both = waiting(2, 10);
+        let Err(Hold::DeletionLimit(request)) = ask("arn:0:0", &both, &[]) else {
+            panic!("held");
+        };
+        let approval = Approval {
+            id: request.id,
+            kind: request.kind,
+            members: request.members,
+            by: "ann".into(),
+            reason: "they left".into(),
+            at: NOW,
+            expires_at: NOW + Duration::from_secs(60),
+        };
+        let approvals = [approval];
+        assert!(both.keys().all(|id| ask(id.as_str(), &both, &approvals).is_ok()));
+        let more = waiting(4, 10);
+        assert!(ask("arn:3:0", &more, &approvals).is_err());
+        let later = NOW + Duration::from_secs(61);
+        let id = StackId::of("arn:0:0");
+        assert!(allow(&id, &[], &both, &approvals, &LIMITS, 10_000, later).is_err());
+    }
+
+    #[test]
+    fn what_went_today_counts() {
+        let today = [Deletion {
+            stack: StackId::of("arn:old"),
+            key: "111122223333/eu-central-1/a".parse().expect("a key"),
+            tenant: "gone".parse().expect("a name"),
+            at: NOW,
+        }];
+        let one = waiting(1, 1);
+        let id = StackId::of("arn:0:0");
+        assert!(allow(&id, &today, &one, &[], &LIMITS, 10_000, NOW).is_err());
+        assert!(allow(&id, &[], &one, &[], &LIMITS, 10_000, NOW).is_ok());
+    }
+
+    #[test]
+    fn percent_only_lowers_and_always_leaves_one() {
+        let small = |count| {
+            let id = StackId::of("arn:0:0");
+            allow(&id, &[], &waiting(1, count), &[], &LIMITS, 60, NOW)
+        };
+        assert!(small(1).is_ok());
+        assert!(small(2).is_err());
+    }
+}

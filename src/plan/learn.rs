@@ -1,0 +1,267 @@
+//! What a look at a stack means for what is remembered of it: attempts end, failures are noticed.
+
+use std::time::Duration;
+
+use crate::moment::Moment;
+use crate::observed::{ChangeSetSeen, ChangeSetStatus, Seen, StackStatus, Standing};
+use crate::outcome::{Attempt, Cause, Failure, Memory, Outcome, StepKind};
+
+/// A stack that we acted on is not decided again before its effect is seen, or this long:
+/// listings are eventually consistent, and answers get lost.
+pub const EFFECT_PATIENCE: Duration = Duration::from_secs(120);
+
+/// Whether the events of a stack have to be read to know why it failed.
+pub fn wants_cause(memory: &Memory, seen: &Seen) -> bool {
+    if !has_failed(&seen.status) {
+        return false;
+    }
+    let known = memory.failure.as_ref().and_then(|failure| failure.version.as_ref());
+    let unsettled = memory.attempt.as_ref().is_some_and(|attempt| {
+        !attempt.settled && attempt.kind.starts_operation() && shows_effect(attempt, seen)
+    });
+    unsettled || known != Some(&seen.version())
+}
+
+/// Whether the last operation on the stack failed, by its status.
+fn has_failed(status: &StackStatus) -> bool {
+    match status.standing() {
+        Standing::NeverComplete
+        | Standing::UpdateFailed
+        | Standing::RollbackFailed
+        | Standing::DeleteFailed => true,
+        Standing::Complete => rolled_back(status),
+        Standing::Moving | Standing::InReview | Standing::Gone | Standing::Unclear => false,
+    }
+}
+
+fn rolled_back(status: &StackStatus) -> bool {
+    matches!(status, StackStatus::UpdateRollbackComplete | StackStatus::ImportRollbackComplete)
+}
+
+/// Memory after a look. `cause` is the first failed event of the stack's last operation, where
+/// [`wants_cause`] asked for it.
+pub fn after_look(
+    memory: &Memory,
+    seen: Option<&Seen>,
+    change_set: Option<&ChangeSetSeen>,
+    cause: Option<Cause>,
+    now: Moment,
+) -> Memory {
+    let mut memory = memory.clone();
+    let attempt = memory.attempt.clone().filter(|attempt| !attempt.settled);
+    if let Some(seen) = seen {
+        learn_history(&mut memory, seen);
+        learn_change_set(&mut memory, seen, change_set, now);
+        learn_failure(&mut memory, seen, attempt.as_ref(), cause, now);
+    }
+    let Some(mut attempt) = attempt else { return memory };
+    attempt.settled = is_settled(&attempt, seen, change_set, now);
+    if attempt.settled {
+        settle(&mut memory, &attempt, seen, change_set);
+    }
+    memory.attempt = Some(attempt);
+    memory
+}
+
+/// Whether the stack ever was complete, as its status alone tells.
+fn learn_history(memory: &mut Memory, seen: &Seen) {
+    match seen.status.standing() {
+        Standing::NeverComplete => memory.never_complete = Some(seen.id.clone()),
+        Standing::Complete | Standing::UpdateFailed | Standing::RollbackFailed => {
+            memory.ever_complete = Some(seen.id.clone());
+        }
+        Standing::Moving => {
+            if seen.updated_at.is_some() && seen.status == StackStatus::UpdateInProgress {
+                memory.ever_complete = Some(seen.id.clone());
+            }
+        }
+        Standing::InReview | Standing::DeleteFailed | Standing::Gone | Standing::Unclear => {}
+    }
+}
+
+fn learn_change_set(
+    memory: &mut Memory,
+    seen: &Seen,
+    change_set: Option<&ChangeSetSeen>,
+    now: Moment,
+) {
+    let Some((own, found)) = memory.change_set.clone().zip(change_set) else { return };
+    match &found.status {
+        ChangeSetStatus::Empty if own.version == seen.version() => {
+            memory.taught = Some((own.version, own.digest));
+        }
+        ChangeSetStatus::Failed(reason) => {
+            let cause =
+                Cause { resource: None, ..Cause::of_event("CHANGE_SET_FAILED", reason, "", "") };
+            let count = count_of(memory, "prepare-update", Some(own.digest));
+            // The same failed set is seen until it is removed; it is one failure.
+            let noted = memory.failure.as_ref().is_some_and(|failure| {
+                failure.digest == Some(own.digest) && failure.cause == cause
+            });
+            if !noted || memory.attempt.as_ref().is_some_and(|attempt| !attempt.settled) {
+                memory.failure = Some(Failure {
+                    cause,
+                    step: "prepare-update".to_owned(),
+                    digest: Some(own.digest),
+                    version: Some(seen.version()),
+                    count,
+                    at: now,
+                });
+            }
+        }
+        ChangeSetStatus::Empty
+        | ChangeSetStatus::Pending
+        | ChangeSetStatus::Ready
+        | ChangeSetStatus::Obsolete
+        | ChangeSetStatus::Unknown(_) => {}
+    }
+}
+
+fn learn_failure(
+    memory: &mut Memory,
+    seen: &Seen,
+    attempt: Option<&Attempt>,
+    cause: Option<Cause>,
+    now: Moment,
+) {
+    let Some(cause) = cause else { return };
+    let ours = attempt.filter(|attempt| attempt.kind.starts_operation());
+    let step = ours.map_or("observed", |attempt| attempt.kind.word());
+    let digest = ours.map(|attempt| attempt.digest);
+    memory.failure = Some(Failure {
+        cause,
+        step: step.to_owned(),
+        digest,
+        version: Some(seen.version()),
+        count: count_of(memory, step, digest),
+        at: now,
+    });
+}
+
+/// How many times in a row this step for this digest has failed, the new one included.
+pub fn count_of(memory: &Memory, step: &str, digest: Option<crate::ids::Digest>) -> u32 {
+    let last = memory.failure.as_ref();
+    let same = last.filter(|failure| failure.step == step && failure.digest == digest);
+    same.map_or(1, |failure| failure.count.saturating_add(1))
+}
+
+/// Whether the stack as seen can be the work of the attempt.
+fn shows_effect(attempt: &Attempt, seen: &Seen) -> bool {
+    match &attempt.kind {
+        StepKind::Create => true,
+        StepKind::ExecuteChangeSet { .. } => attempt.version.as_ref() != Some(&seen.version()),
+        // Whether a repeated delete failed again or has not begun cannot be told apart at once.
+        StepKind::Delete { retain } => {
+            retain.is_empty() && seen.status == StackStatus::DeleteFailed
+        }
+        StepKind::CreateChangeSet { .. }
+        | StepKind::DeleteChangeSet { .. }
+        | StepKind::SetTerminationProtection(_)
+        | StepKind::SetStackPolicy => false,
+    }
+}
+
+/// Memory after a call of ours.
+pub fn after_outcome(memory: &Memory, outcome: &Outcome, now: Moment) -> Memory {
+    let mut memory = memory.clone();
+    let Some(attempt) = memory.attempt.clone() else { return memory };
+    let settled = match outcome {
+        Outcome::Started | Outcome::Unknown(_) => false,
+        Outcome::Done | Outcome::LookAgain(_) | Outcome::Failed(_) => true,
+    };
+    match (outcome, &attempt.kind) {
+        (Outcome::Done, StepKind::DeleteChangeSet { .. }) => memory.change_set = None,
+        (Outcome::Failed(cause), kind) => {
+            if matches!(kind, StepKind::CreateChangeSet { .. }) {
+                memory.change_set = None;
+            }
+            memory.failure = Some(Failure {
+                cause: cause.clone(),
+                step: kind.word().to_owned(),
+                digest: Some(attempt.digest),
+                version: attempt.version.clone(),
+                count: count_of(&memory, kind.word(), Some(attempt.digest)),
+                at: now,
+            });
+        }
+        (Outcome::Started | Outcome::Done | Outcome::LookAgain(_) | Outcome::Unknown(_), _) => {}
+    }
+    let answered = !matches!(outcome, Outcome::Unknown(_));
+    memory.attempt = Some(Attempt { answered, settled, ..attempt });
+    memory
+}
+
+fn is_settled(
+    attempt: &Attempt,
+    seen: Option<&Seen>,
+    change_set: Option<&ChangeSetSeen>,
+    now: Moment,
+) -> bool {
+    if seen.is_some_and(|seen| seen.status.is_moving()) {
+        return false;
+    }
+    // Without an answer the call is repeated with the same token, which AWS takes for the same.
+    if !attempt.answered || now.since(attempt.at) >= EFFECT_PATIENCE {
+        return true;
+    }
+    match (&attempt.kind, seen) {
+        (StepKind::Create, None) => false,
+        (StepKind::Delete { .. }, None) => true,
+        (StepKind::Delete { .. }, Some(seen)) => {
+            let same = attempt.version.as_ref().is_some_and(|version| version.id == seen.id);
+            !same || seen.status.standing() == Standing::Gone || shows_effect(attempt, seen)
+        }
+        (StepKind::CreateChangeSet { .. }, Some(_)) => change_set.is_some(),
+        (StepKind::DeleteChangeSet { .. }, Some(_)) => change_set.is_none(),
+        (StepKind::SetTerminationProtection(on), Some(seen)) => seen.termination_protection == *on,
+        (StepKind::SetStackPolicy, Some(_)) => false,
+        (StepKind::Create | StepKind::ExecuteChangeSet { .. }, Some(seen)) => {
+            shows_effect(attempt, seen)
+        }
+        // The stack is gone: there is nothing left that the effect could show on.
+        (
+            StepKind::ExecuteChangeSet { .. }
+            | StepKind::CreateChangeSet { .. }
+            | StepKind::DeleteChangeSet { .. }
+            | StepKind::SetTerminationProtection(_)
+            | StepKind::SetStackPolicy,
+            None,
+        ) => true,
+    }
+}
+
+fn settle(
+    memory: &mut Memory,
+    attempt: &Attempt,
+    seen: Option<&Seen>,
+    change_set: Option<&ChangeSetSeen>,
+) {
+    let complete = seen.is_some_and(|seen| {
+        seen.status.standing() == Standing::Complete && !rolled_back(&seen.status)
+    });
+    let effect = seen.is_some_and(|seen| shows_effect(attempt, seen));
+    match &attempt.kind {
+        StepKind::Create | StepKind::ExecuteChangeSet { .. } if effect => {
+            memory.change_set = None;
+            if complete {
+                memory.no_echo.clone_from(&attempt.no_echo);
+                memory.failure = None;
+            }
+        }
+        StepKind::CreateChangeSet { .. } | StepKind::DeleteChangeSet { .. }
+            if change_set.is_none() =>
+        {
+            memory.change_set = None;
+        }
+        StepKind::Delete { .. } if seen.is_none() => {
+            memory.failure = memory.failure.take().filter(|failure| failure.step != "delete");
+        }
+        StepKind::Create
+        | StepKind::ExecuteChangeSet { .. }
+        | StepKind::CreateChangeSet { .. }
+        | StepKind::DeleteChangeSet { .. }
+        | StepKind::Delete { .. }
+        | StepKind::SetTerminationProtection(_)
+        | StepKind::SetStackPolicy => {}
+    }
+}

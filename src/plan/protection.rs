@@ -1,0 +1,64 @@
+//! Which changes of a change set need a person: those that remove or replace what keeps data.
+
+use std::collections::BTreeSet;
+
+use crate::fleet::Protection;
+use crate::ids::{Digest, StackId, StackKey};
+use crate::observed::{ChangeAction, PlannedChange, Replacement};
+use crate::plan::{ApprovalKind, ApprovalRequest};
+
+/// A nested stack hides what happens inside, so a change to one is treated like a replacement.
+const NESTED_STACK: &str = "AWS::CloudFormation::Stack";
+/// More resources than this are counted, not named, in one line.
+const NAMED_RESOURCES: usize = 5;
+
+/// What a person would have to approve before this change set may be executed.
+pub(super) fn objection(
+    key: &StackKey,
+    stack: &StackId,
+    digest: &Digest,
+    changes: &[PlannedChange],
+    protection: &Protection,
+) -> Option<ApprovalRequest> {
+    let mut harms: Vec<String> =
+        changes.iter().filter_map(|change| harm(change, protection)).collect();
+    if harms.is_empty() {
+        return None;
+    }
+    harms.sort();
+    let parts = [stack.as_str().as_bytes(), digest.as_bytes()];
+    let subject = parts.into_iter().chain(harms.iter().map(String::as_bytes));
+    let member = Digest::of_parts(subject).to_string();
+    let more = harms.len().saturating_sub(NAMED_RESOURCES);
+    harms.truncate(NAMED_RESOURCES);
+    let mut summary = format!("the update of {key} would {}", harms.join(", "));
+    if more > 0 {
+        summary.push_str(&format!(" and touch {more} more protected resources"));
+    }
+    Some(ApprovalRequest::of(ApprovalKind::Protected, BTreeSet::from([member]), summary))
+}
+
+/// What a change does to a protected resource, as a verb with its object.
+fn harm(change: &PlannedChange, protection: &Protection) -> Option<String> {
+    let (logical_id, kind) = (&change.logical_id, &change.kind);
+    if kind == NESTED_STACK && change.action != ChangeAction::Add {
+        return Some(format!("change inside {logical_id} ({kind}) what cannot be seen"));
+    }
+    if !protection.covers(kind) {
+        return None;
+    }
+    match (&change.action, &change.replacement) {
+        (ChangeAction::Add | ChangeAction::Import, _)
+        | (ChangeAction::Modify, Replacement::Never) => None,
+        (ChangeAction::Remove, _) => Some(format!("remove {logical_id} ({kind})")),
+        (ChangeAction::Modify, Replacement::Always) => {
+            Some(format!("replace {logical_id} ({kind})"))
+        }
+        (ChangeAction::Modify, Replacement::Conditional) => {
+            Some(format!("perhaps replace {logical_id} ({kind})"))
+        }
+        (ChangeAction::Dynamic | ChangeAction::SyncWithActual | ChangeAction::Unknown(_), _) => {
+            Some(format!("do something to {logical_id} ({kind}) that cannot be known beforehand"))
+        }
+    }
+}

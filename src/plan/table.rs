@@ -1,0 +1,452 @@
+//! The decision table: one stack, its status against what is wanted of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::desired::{Desired, Wanted};
+use crate::fleet::Protection;
+use crate::ids::{Digest, ServiceName, StackId};
+use crate::observed::{Seen, Standing};
+use crate::outcome::{Failure, Memory, OnRemoval, StepKind};
+use crate::plan::decide::{Case, Decided, Decision, Step};
+use crate::plan::render::{Missing, render};
+use crate::plan::{ApprovalKind, ApprovalRequest, Hold, Rendered, cooldown, ownership, update};
+
+/// How often a delete that failed is tried before a person has to look.
+const DELETE_TRIES: u32 = 3;
+
+/// What git and people want of one stack.
+enum Demand<'a> {
+    /// It is to be there.
+    Present(&'a Wanted),
+    /// It is to be deleted.
+    Gone(&'static str),
+    /// It is to be left as it is.
+    Retained,
+}
+
+/// Decides about one stack.
+pub(super) fn decide_stack(case: &Case<'_>) -> Decided {
+    let demand = demand(case);
+    let present = match demand {
+        Demand::Present(wanted) => Some(wanted),
+        Demand::Gone(_) | Demand::Retained => None,
+    };
+    let rendered = present.map(|wanted| rendered(case, wanted));
+    let no_echo = match &rendered {
+        Some(Ok(rendered)) => no_echo(case, rendered),
+        Some(Err(_)) | None => BTreeMap::new(),
+    };
+    let decision = match untouchable(case, &demand) {
+        Some(decision) => decision,
+        None => match (&demand, &rendered) {
+            (Demand::Present(wanted), Some(rendered)) => {
+                wanted_stack(case, wanted, rendered.as_ref(), &no_echo)
+            }
+            (Demand::Gone(why), _) => unwanted_stack(case, why),
+            (Demand::Retained | Demand::Present(_), _) => Decision::Hold(Hold::Retained),
+        },
+    };
+    let decision = unless_suspended(case, decision);
+    let rendered = rendered.and_then(Result::ok);
+    Decided { decision, rendered, no_echo, wanted: present.is_some() }
+}
+
+fn demand<'a>(case: &Case<'a>) -> Demand<'a> {
+    match case.wanted {
+        Some(wanted) if wanted.asked_to_go => Demand::Gone("git asks it to go"),
+        Some(wanted) => Demand::Present(wanted),
+        None => {
+            let service = case.seen.and_then(ownership::service_of);
+            match on_removal(case.scene.desired, service.as_ref(), &case.memory) {
+                OnRemoval::Delete => Demand::Gone("git no longer gives it, and says `delete`"),
+                OnRemoval::Retain => Demand::Retained,
+            }
+        }
+    }
+}
+
+/// What happens to a dropped stack: as its service says now, or said when the stack was last
+/// wanted.
+fn on_removal(desired: &Desired, service: Option<&ServiceName>, memory: &Memory) -> OnRemoval {
+    let service = service.and_then(|name| desired.services.get(name));
+    service.map_or(memory.on_removal, |service| service.on_removal)
+}
+
+/// Whether a stack of ours waits to be deleted, as far as can be known from its last look.
+pub fn is_waiting_to_go(desired: &Desired, seen: &Seen, memory: &Memory) -> bool {
+    if !ownership::is_ours(seen, &desired.fleet.name) {
+        return false;
+    }
+    match desired.wanted(&seen.key) {
+        Some(wanted) => wanted.asked_to_go,
+        None => {
+            let service = ownership::service_of(seen);
+            on_removal(desired, service.as_ref(), memory) == OnRemoval::Delete
+        }
+    }
+}
+
+/// What comes before any row of the table: whose it is, and whether something is at work.
+fn untouchable(case: &Case<'_>, demand: &Demand<'_>) -> Option<Decision> {
+    let Some(seen) = case.seen else {
+        if !matches!(demand, Demand::Present(_)) {
+            return Some(Decision::Nothing);
+        }
+        return pending(case);
+    };
+    if !ownership::is_ours(seen, &case.scene.desired.fleet.name) {
+        let hold = match (demand, seen.status.standing()) {
+            (Demand::Gone(_) | Demand::Retained, _) => return Some(Decision::Nothing),
+            (Demand::Present(_), Standing::InReview) => Hold::InReview,
+            (Demand::Present(_), _) => Hold::NotOurs,
+        };
+        return Some(Decision::Hold(hold));
+    }
+    if let Some(request) = case.wanted.and_then(|wanted| another_s(case, wanted, seen)) {
+        return Some(Decision::Hold(Hold::Renamed(Box::new(request))));
+    }
+    if seen.status.is_moving() {
+        return Some(Decision::Hold(match case.scene.another_controller {
+            Some(id) => Hold::AnotherController { id: id.to_owned() },
+            None => Hold::Moving(seen.status.clone()),
+        }));
+    }
+    pending(case)
+}
+
+/// A call of ours whose effect has not been seen, or another controller at work in this target.
+fn pending(case: &Case<'_>) -> Option<Decision> {
+    if let Some(attempt) = case.memory.attempt.as_ref().filter(|attempt| !attempt.settled) {
+        return Some(Decision::Hold(Hold::EffectPending { step: attempt.kind.word() }));
+    }
+    let id = case.scene.another_controller?.to_owned();
+    Some(Decision::Hold(Hold::AnotherController { id }))
+}
+
+/// The rename that a person has to approve because this stack was made for another.
+fn another_s(case: &Case<'_>, wanted: &Wanted, seen: &Seen) -> Option<ApprovalRequest> {
+    let tenant = ownership::tenant_of(seen);
+    let service = ownership::service_of(seen);
+    if tenant.as_ref() == Some(&wanted.tenant.name)
+        && service.as_ref() == Some(&wanted.service.name)
+    {
+        return None;
+    }
+    let was = |name: Option<ServiceName>| name.map_or("nobody".to_owned(), |name| name.to_string());
+    let summary = format!(
+        "{} was made as {} of {} and is now wanted as {} of {}",
+        case.key,
+        was(service),
+        was(tenant),
+        wanted.service.name,
+        wanted.tenant.name
+    );
+    let member = format!("{} -> {}/{}", seen.id, wanted.tenant.name, wanted.service.name);
+    unless_approved(case, ApprovalRequest::of(ApprovalKind::Rename, [member].into(), summary))
+}
+
+/// The rename that a person has to approve because stacks for the same tenant and service stand
+/// elsewhere: under another name here, or in an account that the tenant had before.
+fn twin(case: &Case<'_>, wanted: &Wanted) -> Option<ApprovalRequest> {
+    let service = &wanted.service.name;
+    let here = case.siblings().filter(|(name, seen)| {
+        name == service && ownership::tenant_of(seen).as_ref() == Some(&wanted.tenant.name)
+    });
+    let former = case.scene.former.iter().filter(|stack| &stack.service == service);
+    let elsewhere: BTreeSet<StackId> = here
+        .filter(|(_, seen)| seen.key != case.key)
+        .filter(|(_, seen)| case.scene.desired.wanted(&seen.key).is_none())
+        .map(|(_, seen)| seen.id.clone())
+        .chain(former.map(|stack| stack.id.clone()))
+        .collect();
+    if elsewhere.is_empty() {
+        return None;
+    }
+    let ids: Vec<String> = elsewhere.iter().map(StackId::to_string).collect();
+    let summary = format!(
+        "{service} of {} would be made again as {}, while it stands as {}",
+        wanted.tenant.name,
+        case.key,
+        ids.join(", ")
+    );
+    let member = format!("{} <- {}", case.key, ids.join(" "));
+    unless_approved(case, ApprovalRequest::of(ApprovalKind::Rename, [member].into(), summary))
+}
+
+fn unless_approved(case: &Case<'_>, request: ApprovalRequest) -> Option<ApprovalRequest> {
+    let approves =
+        |member: &String| case.scene.steering.approves(request.kind, member, case.scene.now);
+    if request.members.iter().all(approves) { None } else { Some(request) }
+}
+
+/// What a stack is to be made of now, with the outputs of the stacks beside it.
+fn rendered(case: &Case<'_>, wanted: &Wanted) -> Result<Rendered, Hold> {
+    let mangled = std::cell::RefCell::new(None);
+    let output = |service: &ServiceName, output: &str| {
+        let (_, seen) = case.siblings().find(|(name, seen)| {
+            name == service && ownership::tenant_of(seen).as_ref() == Some(&wanted.tenant.name)
+        })?;
+        if !holds_outputs(seen) {
+            return None;
+        }
+        let value = seen.outputs.get(output)?;
+        if value.contains('?') && may_be_mangled(case, seen) {
+            *mangled.borrow_mut() =
+                Some(Hold::MangledOutput { service: service.clone(), output: output.to_owned() });
+        }
+        Some(value.clone())
+    };
+    let outcome = render(case.scene.desired, wanted, &output);
+    match (mangled.into_inner(), outcome) {
+        (Some(hold), _) => Err(hold),
+        (None, Ok(rendered)) => Ok(rendered),
+        (None, Err(Missing::Output { service, output })) => {
+            Err(Hold::WaitsForOutput { service, output })
+        }
+        (None, Err(Missing::Variable { variable, .. })) => Err(Hold::VariableMissing(variable)),
+    }
+}
+
+/// Whether a stack's outputs are those of a stack that stands: not of one that is being made,
+/// undone or removed.
+fn holds_outputs(seen: &Seen) -> bool {
+    match seen.status.standing() {
+        Standing::Complete | Standing::UpdateFailed | Standing::RollbackFailed => true,
+        Standing::Moving => seen.updated_at.is_some(),
+        Standing::InReview
+        | Standing::NeverComplete
+        | Standing::DeleteFailed
+        | Standing::Gone
+        | Standing::Unclear => false,
+    }
+}
+
+/// Whether a `?` in an output may stand for a character that AWS mangled: only when the stack was
+/// given any. A `?` in an all-ASCII stack is a real one, as in a URL.
+fn may_be_mangled(case: &Case<'_>, seen: &Seen) -> bool {
+    case.scene.desired.wanted(&seen.key).is_none_or(|wanted| {
+        let body_is_ascii = wanted.service.template.body().is_ascii();
+        !body_is_ascii || seen.parameters.values().any(|value| value.contains('?'))
+    })
+}
+
+fn no_echo(case: &Case<'_>, rendered: &Rendered) -> BTreeMap<String, Digest> {
+    let hidden = rendered.template.parameters().iter().filter(|(_, parameter)| parameter.no_echo);
+    hidden
+        .filter_map(|(name, _)| {
+            let value = rendered.parameters.get(name)?;
+            Some((name.clone(), (case.scene.keyed_hash)(value)))
+        })
+        .collect()
+}
+
+/// The rows of the table for a stack that is to be there.
+fn wanted_stack(
+    case: &Case<'_>,
+    wanted: &Wanted,
+    rendered: Result<&Rendered, &Hold>,
+    no_echo: &BTreeMap<String, Digest>,
+) -> Decision {
+    let Some(seen) = case.seen else { return create(case, wanted, rendered) };
+    match seen.status.standing() {
+        Standing::Complete => match rendered {
+            Ok(rendered) => update::decide_update(case, wanted, seen, rendered, no_echo),
+            Err(hold) => Decision::Hold(hold.clone()),
+        },
+        Standing::NeverComplete => start_again(case, seen, rendered),
+        Standing::DeleteFailed if case.memory.never_complete.as_ref() == Some(&seen.id) => {
+            delete_rest(case, seen, "it never was complete")
+        }
+        Standing::DeleteFailed => Decision::Hold(Hold::DeleteFailed),
+        Standing::UpdateFailed => needs_person(case, seen, "rollback-stack"),
+        Standing::RollbackFailed => needs_person(case, seen, "continue-update-rollback"),
+        Standing::InReview => Decision::Hold(Hold::InReview),
+        Standing::Moving => Decision::Hold(Hold::Moving(seen.status.clone())),
+        Standing::Gone | Standing::Unclear => needs_person(case, seen, "describe-stack-events"),
+    }
+}
+
+fn create(case: &Case<'_>, wanted: &Wanted, rendered: Result<&Rendered, &Hold>) -> Decision {
+    if let Some(request) = twin(case, wanted) {
+        return Decision::Hold(Hold::Renamed(Box::new(request)));
+    }
+    if let Some(service) = update::unmet_dependency(case, wanted) {
+        return Decision::Hold(Hold::WaitsForService(service));
+    }
+    let rendered = match rendered {
+        Ok(rendered) => rendered,
+        Err(hold) => return Decision::Hold(hold.clone()),
+    };
+    if let Some(hold) = held_by_failure(case, &rendered.digest) {
+        return Decision::Hold(hold);
+    }
+    Decision::Step(Step {
+        key: case.key.clone(),
+        kind: StepKind::Create,
+        seen: None,
+        digest: rendered.digest,
+        why: match &case.memory.ever_complete {
+            Some(_) => "somebody deleted it".to_owned(),
+            None => "git wants it".to_owned(),
+        },
+        is_deletion: false,
+    })
+}
+
+/// Deletes what never was complete, so that it can be made again: not before there is a reason to
+/// believe that it would go better now.
+fn start_again(case: &Case<'_>, seen: &Seen, rendered: Result<&Rendered, &Hold>) -> Decision {
+    if case.memory.ever_complete.as_ref() == Some(&seen.id) {
+        return needs_person(case, seen, "describe-stack-events");
+    }
+    let rendered = match rendered {
+        Ok(rendered) => rendered,
+        Err(hold) => return Decision::Hold(hold.clone()),
+    };
+    if let Some(hold) = held_by_failure(case, &rendered.digest) {
+        return Decision::Hold(hold);
+    }
+    // A failed create that was not rolled back may have left resources with data.
+    let is_deletion = seen.status == crate::observed::StackStatus::CreateFailed;
+    delete(case, seen, Vec::new(), "it never was complete, and is made again", is_deletion)
+}
+
+/// What the last failure says about trying for `digest` again.
+pub(super) fn held_by_failure(case: &Case<'_>, digest: &Digest) -> Option<Hold> {
+    let failure: &Failure = case.memory.failure.as_ref()?;
+    if failure.digest.as_ref() != Some(digest) {
+        return None;
+    }
+    match cooldown::retry_at(&case.key, failure) {
+        None => Some(Hold::Failed(failure.cause.clone())),
+        Some(until) if case.scene.now < until => {
+            Some(Hold::Cooldown { until, cause: failure.cause.clone() })
+        }
+        Some(_) => None,
+    }
+}
+
+/// The rows of the table for a stack that is to be deleted.
+fn unwanted_stack(case: &Case<'_>, why: &str) -> Decision {
+    let Some(seen) = case.seen else { return Decision::Nothing };
+    if let Some(service) = dependent(case, seen) {
+        return Decision::Hold(Hold::WaitsForDependents(service));
+    }
+    match seen.status.standing() {
+        Standing::Complete
+        | Standing::NeverComplete
+        | Standing::UpdateFailed
+        | Standing::RollbackFailed => {
+            if let Some(hold) = held_by_failure(case, &nothing()) {
+                return Decision::Hold(hold);
+            }
+            delete(case, seen, Vec::new(), why, true)
+        }
+        Standing::DeleteFailed => delete_rest(case, seen, why),
+        Standing::InReview => Decision::Hold(Hold::InReview),
+        Standing::Moving => Decision::Hold(Hold::Moving(seen.status.clone())),
+        Standing::Gone => Decision::Nothing,
+        Standing::Unclear => needs_person(case, seen, "describe-stack-events"),
+    }
+}
+
+/// A service in this target whose stack uses this one and is still there.
+fn dependent(case: &Case<'_>, seen: &Seen) -> Option<ServiceName> {
+    let service = ownership::service_of(seen)?;
+    let services = &case.scene.desired.services;
+    case.siblings()
+        .filter(|(_, sibling)| sibling.id != seen.id)
+        .map(|(name, _)| name)
+        .find(|name| services.get(name).is_some_and(|user| user.depends_on.contains(&service)))
+}
+
+/// A delete that failed once: everything that failed, and everything protected, is left behind.
+fn delete_rest(case: &Case<'_>, seen: &Seen, why: &str) -> Decision {
+    if let Some(failure) = &case.memory.failure {
+        let later = cooldown::retry_at(&case.key, failure).filter(|_| failure.count > 1);
+        // A delete that fails again leaves no trace in the stack but the number of our tries.
+        let tries = case.memory.attempt.as_ref().filter(|attempt| {
+            matches!(attempt.kind, StepKind::Delete { .. })
+                && attempt.version.as_ref() == Some(&seen.version())
+        });
+        let tries = tries.map_or(0, |attempt| attempt.number).max(failure.count);
+        if tries >= DELETE_TRIES {
+            return needs_person(case, seen, "delete-stack --deletion-mode FORCE_DELETE_STACK");
+        }
+        if let Some(until) = later.filter(|until| case.scene.now < *until) {
+            let cause = failure.cause.clone();
+            return Decision::Hold(Hold::Cooldown { until, cause });
+        }
+    }
+    let service = ownership::service_of(seen);
+    let service = service.and_then(|name| case.scene.desired.services.get(&name));
+    let default = Protection::default();
+    let protection = service.map_or(&default, |service| &service.protected);
+    let never_complete = case.memory.never_complete.as_ref() == Some(&seen.id);
+    let kept = case.insight.left_behind.iter().filter(|resource| {
+        resource.failed || (!never_complete && protection.covers(&resource.kind))
+    });
+    let retain: BTreeSet<String> = kept.map(|resource| resource.logical_id.clone()).collect();
+    if retain.is_empty() {
+        return needs_person(case, seen, "delete-stack");
+    }
+    delete(case, seen, retain.into_iter().collect(), why, !never_complete)
+}
+
+fn delete(
+    case: &Case<'_>,
+    seen: &Seen,
+    retain: Vec<String>,
+    why: &str,
+    is_deletion: bool,
+) -> Decision {
+    let kind = if seen.termination_protection {
+        StepKind::SetTerminationProtection(false)
+    } else {
+        StepKind::Delete { retain }
+    };
+    Decision::Step(Step {
+        key: case.key.clone(),
+        kind,
+        seen: Some(seen.clone()),
+        digest: nothing(),
+        why: why.to_owned(),
+        is_deletion,
+    })
+}
+
+/// The digest of "no stack".
+fn nothing() -> Digest {
+    Digest::of(b"")
+}
+
+fn needs_person(case: &Case<'_>, seen: &Seen, command: &str) -> Decision {
+    Decision::Hold(Hold::NeedsPerson {
+        status: seen.status.clone(),
+        cause: case.memory.failure.as_ref().map(|failure| failure.cause.clone()),
+        command: format!(
+            "aws cloudformation {command} --stack-name {} --region {}",
+            seen.id, case.key.target.region
+        ),
+    })
+}
+
+/// A suspension stops steps and nothing else: what is in sync stays in sync.
+fn unless_suspended(case: &Case<'_>, decision: Decision) -> Decision {
+    let Decision::Step(step) = &decision else { return decision };
+    let by_document = case.wanted.and_then(|wanted| wanted.suspended.clone());
+    let by_fleet = case.scene.desired.fleet.suspend.then(|| "the Fleet document".to_owned());
+    let names = match (case.wanted, &step.seen) {
+        (Some(wanted), _) => Some((wanted.tenant.name.clone(), wanted.service.name.clone())),
+        (None, Some(seen)) => ownership::tenant_of(seen).zip(ownership::service_of(seen)),
+        (None, None) => None,
+    };
+    let by_person = names.and_then(|(tenant, service)| {
+        let suspension = case.scene.steering.suspended(&tenant, &service)?;
+        Some(format!("{} ({}: {})", suspension.by, suspension.scope, suspension.reason))
+    });
+    match by_document.or(by_fleet).or(by_person) {
+        Some(by) => Decision::Hold(Hold::Suspended { by }),
+        None => decision,
+    }
+}

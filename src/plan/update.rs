@@ -1,0 +1,142 @@
+//! How a complete stack is brought to what is wanted, one look at a time: make a change set, check
+//! it, execute the very set that was checked.
+
+use std::collections::BTreeMap;
+
+use crate::desired::Wanted;
+use crate::ids::{Digest, ServiceName};
+use crate::observed::{ChangeSetStatus, Seen};
+use crate::outcome::{OwnChangeSet, StepKind};
+use crate::plan::decide::{Case, Decision, Step};
+use crate::plan::sync::differences;
+use crate::plan::table::held_by_failure;
+use crate::plan::{ApprovalKind, Hold, Rendered, protection};
+
+/// The row of the table for a complete stack that is to be there.
+pub(super) fn decide_update(
+    case: &Case<'_>,
+    wanted: &Wanted,
+    seen: &Seen,
+    rendered: &Rendered,
+    no_echo: &BTreeMap<String, Digest>,
+) -> Decision {
+    let step = |kind, why: String| {
+        Decision::Step(Step {
+            key: case.key.clone(),
+            kind,
+            seen: Some(seen.clone()),
+            digest: rendered.digest,
+            why,
+            is_deletion: false,
+        })
+    };
+    let differences = differences(seen, rendered, &case.memory, no_echo);
+    let own = case.memory.change_set.as_ref();
+    if differences.is_empty() {
+        if let Some(set) = own {
+            let kind = StepKind::DeleteChangeSet { name: set.name.clone() };
+            return step(kind, "nothing is left to change".to_owned());
+        }
+        return beside_the_template(case, seen, rendered, &step);
+    }
+    if let Some(set) = own {
+        return carry_on(case, wanted, seen, rendered, set, &step);
+    }
+    if let Some(service) = unmet_dependency(case, wanted) {
+        return Decision::Hold(Hold::WaitsForService(service));
+    }
+    if let Some(hold) = held_by_failure(case, &rendered.digest) {
+        return Decision::Hold(hold);
+    }
+    let words: Vec<String> = differences.iter().map(ToString::to_string).collect();
+    // The name follows from the token, which only the attempt knows.
+    step(StepKind::CreateChangeSet { name: String::new() }, words.join(", "))
+}
+
+/// Termination protection and stack policy: steps of their own, once all else is in sync.
+fn beside_the_template(
+    case: &Case<'_>,
+    seen: &Seen,
+    rendered: &Rendered,
+    step: &dyn Fn(StepKind, String) -> Decision,
+) -> Decision {
+    if let Some(hold) = held_by_failure(case, &rendered.digest) {
+        return Decision::Hold(hold);
+    }
+    if seen.termination_protection != rendered.termination_protection {
+        let kind = StepKind::SetTerminationProtection(rendered.termination_protection);
+        return step(kind, "termination protection differs".to_owned());
+    }
+    if let Some(policy) = &rendered.stack_policy {
+        let known = case.memory.known.as_ref().filter(|known| known.version == seen.version());
+        if known.is_some_and(|known| known.policy != Some(policy.digest)) {
+            return step(StepKind::SetStackPolicy, "the stack policy differs".to_owned());
+        }
+    }
+    Decision::InSync
+}
+
+/// The next step with a change set that we made.
+fn carry_on(
+    case: &Case<'_>,
+    wanted: &Wanted,
+    seen: &Seen,
+    rendered: &Rendered,
+    set: &OwnChangeSet,
+    step: &dyn Fn(StepKind, String) -> Decision,
+) -> Decision {
+    let drop = |why: &str| step(StepKind::DeleteChangeSet { name: set.name.clone() }, why.into());
+    if set.version != seen.version() {
+        return drop("somebody updated the stack since it was prepared");
+    }
+    if set.digest != rendered.digest {
+        return drop("something else is wanted now");
+    }
+    let Some(found) = &case.insight.change_set else {
+        return drop("it is not there any more");
+    };
+    match &found.status {
+        ChangeSetStatus::Pending => Decision::Hold(Hold::ChangeSetPending),
+        ChangeSetStatus::Empty => drop("it holds no changes"),
+        ChangeSetStatus::Failed(_) => drop("it could not be prepared"),
+        ChangeSetStatus::Obsolete => drop("it is obsolete"),
+        ChangeSetStatus::Unknown(word) => drop(&format!("its status is {word}")),
+        ChangeSetStatus::Ready => {
+            if let Some(service) = unmet_dependency(case, wanted) {
+                return Decision::Hold(Hold::WaitsForService(service));
+            }
+            if let Some(hold) = held_by_failure(case, &rendered.digest) {
+                return Decision::Hold(hold);
+            }
+            let protected = &wanted.service.protected;
+            let changes = &found.changes;
+            match protection::objection(&case.key, &seen.id, &set.digest, changes, protected) {
+                Some(request) if !approved(case, &request) => {
+                    Decision::Hold(Hold::Protected(Box::new(request)))
+                }
+                Some(_) | None => {
+                    let kind = StepKind::ExecuteChangeSet { name: set.name.clone() };
+                    step(kind, format!("{} changes were checked", changes.len()))
+                }
+            }
+        }
+    }
+}
+
+fn approved(case: &Case<'_>, request: &crate::plan::ApprovalRequest) -> bool {
+    let now = case.scene.now;
+    let approves =
+        |member: &String| case.scene.steering.approves(ApprovalKind::Protected, member, now);
+    request.members.iter().all(approves)
+}
+
+/// A service that this one needs, is wanted in this target, and is not complete as wanted.
+pub(super) fn unmet_dependency(case: &Case<'_>, wanted: &Wanted) -> Option<ServiceName> {
+    let here = case.scene.desired.stacks.get(&case.key.target)?;
+    let is_here = |service: &ServiceName| here.values().any(|other| &other.service.name == service);
+    let depends_on = wanted.depends_on.iter();
+    depends_on
+        .filter(|service| is_here(service) && !case.satisfied.contains(*service))
+        .min()
+        .cloned()
+}

@@ -1,0 +1,476 @@
+//! One target, once: observe, decide, reserve, act, record, say when to look again.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::act::act;
+use crate::aws::{Access, Aws, TargetApi};
+use crate::board::{Board, Progress, View};
+use crate::clock::Clock;
+use crate::ids::{StackKey, StackName, Target};
+use crate::journal::{Journal, JournalError};
+use crate::moment::Moment;
+use crate::observe::{Sight, observe};
+use crate::observed::{Blind, Look};
+use crate::outcome::{Memory, Outcome};
+use crate::plan::deletions::{self, Deletion};
+use crate::plan::{
+    ApprovalRequest, Decided, Decision, FormerStack, Hold, Scene, StackRecord, Step, TargetRecord,
+    Verdict, Weight, after_look, cooldown, decide, ownership,
+};
+use crate::report::{Event, Subject};
+
+/// How soon a target is looked at again whose last look was in vain; doubles up to the resync.
+const BLIND_FIRST: Duration = Duration::from_secs(15);
+/// A target where nothing is wanted and nothing of ours was found is swept once a day.
+const SWEEP: Duration = Duration::from_secs(24 * 60 * 60);
+/// The end of an operation is noticed within a tenth of its length.
+const LOOK_SHARE: u32 = 10;
+
+/// How urgent a target is, the most urgent first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Class {
+    /// Git or a person changed what is wanted here.
+    Changed,
+    /// Something moves.
+    InFlight,
+    /// Something failed and is tried again.
+    Failed,
+    /// Nothing is known to be wrong.
+    Resync,
+}
+
+/// When to look again, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Next {
+    /// The moment.
+    pub at: Moment,
+    /// How urgent it is then.
+    pub class: Class,
+}
+
+/// What reconciling needs; shared by all workers.
+#[derive(Clone)]
+pub struct Reconciler {
+    /// The cloud.
+    pub aws: Aws,
+    /// What survives.
+    pub journal: Journal,
+    /// The time.
+    pub clock: Clock,
+    /// What the whole controller knows.
+    pub board: Board,
+    /// The shortest pause between two looks while something moves.
+    pub look_every: Duration,
+}
+
+/// One pass over one target.
+struct Pass<'a> {
+    means: &'a Reconciler,
+    view: View,
+    target: &'a Target,
+    api: TargetApi,
+    records: BTreeMap<StackName, StackRecord>,
+    earlier: Option<TargetRecord>,
+}
+
+/// What a pass has come to so far.
+#[derive(Default)]
+struct Done {
+    rows: BTreeMap<StackName, StackRecord>,
+    requests: Vec<ApprovalRequest>,
+    events: Vec<Event>,
+}
+
+impl Reconciler {
+    /// Looks at one target, does what may be done now, and says when to look again.
+    pub async fn reconcile(&self, target: &Target) -> Result<Next, JournalError> {
+        let view = self.board.view();
+        let access = Access {
+            role_arn: view.desired.role_arn(target),
+            external_id: view.desired.external_id().map(str::to_owned),
+        };
+        // Whoever suspends something must not wait for what was decided before.
+        let (board, steering) = (self.board.clone(), Arc::clone(&view.steering));
+        let permission = Arc::new(move || {
+            let suspensions = &board.view().steering.suspensions;
+            !board.is_stopped() && *suspensions == steering.suspensions
+        });
+        let pass = Pass {
+            means: self,
+            api: self.aws.target(target, &access).while_allowed(permission),
+            records: self.journal.stacks_in(target)?,
+            earlier: self.journal.target(target)?,
+            target,
+            view,
+        };
+        let controller = self.journal.controller_id();
+        let desired = &pass.view.desired;
+        match observe(&pass.api, &self.clock, desired, &pass.records, controller).await {
+            Ok(sight) => pass.with_sight(sight).await,
+            Err(blind) => pass.without_sight(blind),
+        }
+    }
+}
+
+impl Pass<'_> {
+    fn without_sight(&self, blind: Blind) -> Result<Next, JournalError> {
+        let now = self.means.clock.now();
+        let earlier = self.earlier.as_ref();
+        let since = earlier
+            .and_then(|record| record.blind.as_ref())
+            .filter(|(before, _)| before.reason == blind.reason)
+            .map_or(now, |(_, since)| *since);
+        let looks = earlier.map_or(0, |record| record.blind_looks).saturating_add(1);
+        if since == now {
+            self.tell(Progress::Blind { target: self.target.clone(), blind: blind.clone() });
+        }
+        let record = TargetRecord {
+            target: self.target.clone(),
+            looked_at: earlier.and_then(|record| record.looked_at),
+            blind: Some((blind, since)),
+            blind_looks: looks,
+        };
+        self.means.journal.record_pass(&record, &[], &[], &[])?;
+        self.means.board.saw_nothing(self.target);
+        let pause = BLIND_FIRST.saturating_mul(1 << (looks - 1).min(10));
+        let pause = pause.min(self.view.desired.fleet.resync.max(BLIND_FIRST));
+        let seed = format!("{}#{looks}", self.target);
+        Ok(Next { at: now + cooldown::spread(&seed, pause), class: Class::Failed })
+    }
+
+    async fn with_sight(self, sight: Sight) -> Result<Next, JournalError> {
+        let now = self.means.clock.now();
+        let memories = self.memories(&sight, now);
+        self.count_in_flight(&sight.look, &memories);
+        let former = self.former_stacks()?;
+        let decided = {
+            let keyed_hash = |text: &str| self.means.journal.keyed_hash(text);
+            decide(&Scene {
+                desired: &self.view.desired,
+                steering: &self.view.steering,
+                look: &sight.look,
+                memories: &memories,
+                insights: &sight.insights,
+                former: &former,
+                another_controller: sight.another_controller.as_deref(),
+                keyed_hash: &keyed_hash,
+                now,
+            })
+        };
+        self.note_waiting(&sight.look, &memories);
+        let mut done = Done::default();
+        for (name, decided) in decided {
+            let memory = memories.get(&name).cloned().unwrap_or_default();
+            self.carry_out(&sight.look, &name, decided, memory, &mut done).await?;
+        }
+        self.record(&sight.look, done)
+    }
+
+    /// What is remembered of each stack after this look.
+    fn memories(&self, sight: &Sight, now: Moment) -> BTreeMap<StackName, Memory> {
+        let none = BTreeMap::new();
+        let wanted = self.view.desired.stacks.get(self.target).unwrap_or(&none);
+        let names: BTreeSet<&StackName> =
+            wanted.keys().chain(self.records.keys()).chain(sight.look.stacks.keys()).collect();
+        let mut memories = BTreeMap::new();
+        for name in names {
+            let seen = sight.look.stacks.get(name);
+            let known = self.records.get(name).map(|record| &record.memory);
+            let change_set =
+                sight.insights.get(name).and_then(|insight| insight.change_set.as_ref());
+            let cause = sight.causes.get(name).cloned();
+            let known = known.cloned().unwrap_or_default();
+            let mut memory = after_look(&known, seen, change_set, cause, now);
+            if let Some(learnt) = sight.learnt.get(name) {
+                memory.known = Some(learnt.clone());
+            }
+            if let Some(wanted) = wanted.get(name) {
+                memory.tenant = Some(wanted.tenant.name.clone());
+                memory.service = Some(wanted.service.name.clone());
+                memory.on_removal = wanted.service.on_removal;
+            }
+            memories.insert(name.clone(), memory);
+        }
+        memories
+    }
+
+    /// Tells the ledger what runs here: what moves, and what we asked for and have not seen yet.
+    fn count_in_flight(&self, look: &Look, memories: &BTreeMap<StackName, Memory>) {
+        let moving = look.stacks.iter().filter(|(_, seen)| seen.status.is_moving());
+        let asked = memories.iter().filter(|(_, memory)| {
+            let last = memory.attempt.as_ref();
+            last.is_some_and(|attempt| !attempt.settled && attempt.kind.starts_operation())
+        });
+        let names = moving.map(|(name, _)| name).chain(asked.map(|(name, _)| name)).cloned();
+        self.means.board.ledger().replace(self.target, names.collect());
+    }
+
+    /// Tells the board which stacks here wait to be deleted.
+    fn note_waiting(&self, look: &Look, memories: &BTreeMap<StackName, Memory>) {
+        let none = Memory::default();
+        let waiting = look.stacks.values().filter(|seen| {
+            let memory = memories.get(&seen.key.name).unwrap_or(&none);
+            crate::plan::is_waiting_to_go(&self.view.desired, seen, memory)
+        });
+        let waiting = waiting
+            .filter_map(|seen| Some((seen.id.clone(), ownership::tenant_of(seen)?)))
+            .collect();
+        self.means.board.replace_waiting(self.target, waiting);
+    }
+
+    /// Stacks of this target's tenant in accounts that it had before.
+    fn former_stacks(&self) -> Result<Vec<FormerStack>, JournalError> {
+        let Some(tenant) = self.view.desired.tenant_of(&self.target.account) else {
+            return Ok(Vec::new());
+        };
+        Ok(self.means.board.former_stacks(&tenant.name, &self.target.account))
+    }
+
+    /// Does what was decided about one stack, if the limits let it, and writes its row.
+    async fn carry_out(
+        &self,
+        look: &Look,
+        name: &StackName,
+        decided: Decided,
+        memory: Memory,
+        done: &mut Done,
+    ) -> Result<(), JournalError> {
+        let earlier = self.records.get(name);
+        let seen = look.stacks.get(name).cloned();
+        let key = StackKey { target: self.target.clone(), name: name.clone() };
+        let mut record = StackRecord {
+            verdict: decided.decision.verdict(&key),
+            verdict_since: look.at,
+            wanted: decided.wanted,
+            looked_at: look.at,
+            key,
+            seen,
+            memory,
+        };
+        let hold = match &decided.decision {
+            Decision::Step(step) => match self.reserve(step)? {
+                Ok(()) => {
+                    let outcome = self.take(step, &decided, &mut record).await?;
+                    done.events.push(event_of_step(&record, step, &outcome, look.at));
+                    None
+                }
+                Err(hold) => Some(hold),
+            },
+            Decision::Hold(hold) => Some(hold.clone()),
+            Decision::InSync | Decision::Nothing => None,
+        };
+        if decided.decision == Decision::InSync {
+            record.memory.failure = None;
+        }
+        if let Some(hold) = &hold {
+            record.verdict = hold.verdict(&record.key);
+        }
+        if let Some(earlier) = earlier.filter(|row| row.verdict.code == record.verdict.code) {
+            record.verdict_since = earlier.verdict_since;
+        }
+        if self.report(earlier.map(|row| &row.verdict), &record) {
+            done.events.extend(event_of_verdict(&record, look.at));
+        }
+        done.requests.extend(hold.as_ref().and_then(Hold::request).cloned());
+        done.rows.insert(name.clone(), record);
+        Ok(())
+    }
+
+    /// Takes the places that the step needs, or says which limit holds it.
+    fn reserve(&self, step: &Step) -> Result<Result<(), Hold>, JournalError> {
+        let (means, limits) = (self.means, &self.view.desired.fleet.limits);
+        if means.board.is_stopped() {
+            return Ok(Err(Hold::ShuttingDown));
+        }
+        if means.board.is_blindfolded(step.is_deletion) {
+            return Ok(Err(Hold::FleetNotSeenYet));
+        }
+        if step.is_deletion
+            && let Err(hold) = self.reserve_deletion(step)?
+        {
+            return Ok(Err(hold));
+        }
+        if !step.kind.starts_operation() {
+            return Ok(Ok(()));
+        }
+        let (fleet, per_target) = (limits.stacks_in_flight, limits.per_target);
+        let mut ledger = means.board.ledger();
+        Ok(ledger.reserve(&step.key, fleet as usize, per_target as usize))
+    }
+
+    fn reserve_deletion(&self, step: &Step) -> Result<Result<(), Hold>, JournalError> {
+        let Some(seen) = &step.seen else { return Ok(Ok(())) };
+        let Some(tenant) = ownership::tenant_of(seen) else {
+            // Ours without a tenant tag: somebody changed the tags, and nobody counts it.
+            return Ok(Err(Hold::NotOurs));
+        };
+        let now = self.means.clock.now();
+        let deletion = Deletion { stack: seen.id.clone(), key: step.key.clone(), tenant, at: now };
+        let waiting = self.means.board.waiting();
+        let desired = &self.view.desired;
+        self.means.journal.reserve_deletion(&deletion, |book| {
+            deletions::allow(
+                &deletion.stack,
+                &book.last_day,
+                &waiting,
+                &book.approvals,
+                &desired.fleet.limits.deletes,
+                desired.stack_count(),
+                now,
+            )
+        })
+    }
+
+    async fn take(
+        &self,
+        step: &Step,
+        decided: &Decided,
+        record: &mut StackRecord,
+    ) -> Result<Outcome, JournalError> {
+        let means = self.means;
+        let (memory, outcome) =
+            act(&self.api, &means.journal, &means.clock, record, step, decided).await?;
+        let runs = matches!(outcome, Outcome::Started | Outcome::Unknown(_));
+        if step.kind.starts_operation() && !runs {
+            means.board.ledger().release(&step.key);
+        }
+        record.memory = memory;
+        match &outcome {
+            Outcome::Started | Outcome::Done => {}
+            Outcome::LookAgain(why) => {
+                record.verdict.text = format!("{}; looking again: {why}", record.verdict.text);
+            }
+            Outcome::Failed(cause) | Outcome::Unknown(cause) => {
+                record.verdict = failed(record, step, cause);
+            }
+        }
+        let told = outcome.clone();
+        self.tell(Progress::Step { record: record.clone(), step: step.clone(), outcome: told });
+        Ok(outcome)
+    }
+
+    /// Says what changed about one stack since the last pass, and whether anything did.
+    fn report(&self, earlier: Option<&Verdict>, record: &StackRecord) -> bool {
+        let changed = earlier.is_none_or(|before| {
+            before.code != record.verdict.code || before.weight != record.verdict.weight
+        });
+        if changed {
+            self.tell(Progress::Verdict {
+                record: record.clone(),
+                earlier: earlier.map(|verdict| verdict.weight),
+            });
+        }
+        changed
+    }
+
+    fn tell(&self, progress: Progress) {
+        self.means.board.tell(progress);
+    }
+
+    /// Writes the pass down and says when to look again.
+    fn record(&self, look: &Look, done: Done) -> Result<Next, JournalError> {
+        let Done { mut rows, requests, mut events } = done;
+        rows.retain(|_, row| row.seen.is_some() || row.wanted || row.verdict.code != "nothing");
+        let next = self.next(look, &rows);
+        let gone: Vec<StackName> =
+            self.records.keys().filter(|name| !rows.contains_key(*name)).cloned().collect();
+        for name in &gone {
+            self.tell(Progress::Gone { target: self.target.clone(), name: name.clone() });
+            let key = StackKey { target: self.target.clone(), name: name.clone() };
+            events.push(Event {
+                at: look.at,
+                about: Subject::Stack(key),
+                kind: "gone".to_owned(),
+                text: "it is not there any more, and nobody wants it".to_owned(),
+            });
+        }
+        self.means.board.saw(self.target, &rows, requests);
+        let changed: Vec<StackRecord> = rows
+            .into_values()
+            .filter(|row| self.records.get(&row.key.name).is_none_or(|old| !is_same(old, row)))
+            .collect();
+        let record = TargetRecord {
+            target: self.target.clone(),
+            looked_at: Some(look.at),
+            blind: None,
+            blind_looks: 0,
+        };
+        self.means.journal.record_pass(&record, &changed, &gone, &events)?;
+        Ok(next)
+    }
+
+    fn next(&self, look: &Look, rows: &BTreeMap<StackName, StackRecord>) -> Next {
+        let now = self.means.clock.now();
+        let resync = if rows.is_empty() && !self.view.desired.stacks.contains_key(self.target) {
+            SWEEP
+        } else {
+            self.view.desired.fleet.resync
+        };
+        let resync = resync - resync / 10 + cooldown::spread(&self.target.to_string(), resync / 20);
+        let mut next = Next { at: look.at + resync, class: Class::Resync };
+        for row in rows.values() {
+            let Some((pause, class)) = self.pause(row, now) else { continue };
+            next.at = next.at.min(now + pause);
+            next.class = next.class.min(class);
+        }
+        next
+    }
+
+    /// How long nothing needs to be looked at because of this stack.
+    fn pause(&self, row: &StackRecord, now: Moment) -> Option<(Duration, Class)> {
+        if row.verdict.weight != Weight::Waiting {
+            return None;
+        }
+        if let (Some(failure), "cooldown") = (&row.memory.failure, row.verdict.code.as_str()) {
+            let until = cooldown::retry_at(&row.key, failure)?;
+            return Some((until.since(now).max(self.means.look_every), Class::Failed));
+        }
+        let begun = row.memory.attempt.as_ref().filter(|attempt| !attempt.settled);
+        let age = now.since(begun.map_or(row.verdict_since, |attempt| attempt.at));
+        Some((self.means.look_every.max(age / LOOK_SHARE), Class::InFlight))
+    }
+}
+
+/// What the history keeps of a step.
+fn event_of_step(record: &StackRecord, step: &Step, outcome: &Outcome, at: Moment) -> Event {
+    let text = match outcome {
+        Outcome::Started | Outcome::Done => step.why.clone(),
+        Outcome::LookAgain(why) => format!("{}; not done: {why}", step.why),
+        Outcome::Failed(cause) => format!("{}; refused: {cause}", step.why),
+        Outcome::Unknown(cause) => format!("{}; no answer: {cause}", step.why),
+    };
+    let about = Subject::Stack(record.key.clone());
+    Event { at, about, kind: step.kind.word().to_owned(), text }
+}
+
+/// What the history keeps of a decision: that all is well again, or that somebody has to act.
+fn event_of_verdict(record: &StackRecord, at: Moment) -> Option<Event> {
+    let Verdict { weight, code, text, .. } = record.verdict.clone();
+    let about = Subject::Stack(record.key.clone());
+    matches!(weight, Weight::Settled | Weight::Stuck).then_some(Event {
+        at,
+        about,
+        kind: code,
+        text,
+    })
+}
+
+/// The verdict about a step whose call failed.
+fn failed(record: &StackRecord, step: &Step, cause: &crate::outcome::Cause) -> Verdict {
+    let hold = match record.memory.failure.as_ref().filter(|failure| &failure.cause == cause) {
+        Some(failure) => match cooldown::retry_at(&record.key, failure) {
+            Some(until) => Hold::Cooldown { until, cause: cause.clone() },
+            None => Hold::Failed(cause.clone()),
+        },
+        None => Hold::EffectPending { step: step.kind.word() },
+    };
+    hold.verdict(&record.key)
+}
+
+/// Whether two rows of one stack differ in nothing but when they were looked at.
+fn is_same(old: &StackRecord, new: &StackRecord) -> bool {
+    let new = StackRecord { looked_at: old.looked_at, ..new.clone() };
+    *old == new
+}
