@@ -335,7 +335,7 @@ pub(crate) fn mentions(value: &Value, into: &mut BTreeSet<String>) {
         Value::Array(items) => items.iter().for_each(|item| mentions(item, into)),
         Value::Object(map) => {
             match single_function(map) {
-                Some(("Ref", Value::String(name))) => drop(into.insert(name.clone())),
+                Some(("Ref", Value::String(name))) => into.extend([name.clone()]),
                 Some(("Fn::GetAtt", Value::String(path))) => {
                     into.extend(path.split('.').next().map(str::to_owned));
                 }
