@@ -201,7 +201,8 @@ impl Console {
         name: &str,
         template: &str,
     ) -> Result<(), ConsoleError> {
-        let exists = self.stack(key)?.is_some_and(|stack| stack.status != Status::REVIEW_IN_PROGRESS);
+        let exists =
+            self.stack(key)?.is_some_and(|stack| stack.status != Status::REVIEW_IN_PROGRESS);
         let mut fields = vec![
             ("ChangeSetName".to_owned(), name.to_owned()),
             ("ChangeSetType".to_owned(), if exists { "UPDATE" } else { "CREATE" }.to_owned()),

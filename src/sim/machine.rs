@@ -9,8 +9,11 @@ use crate::sim::status::Status;
 
 /// Brings every region of an account to `now`; says whether anything changed.
 pub(crate) fn advance(account: &mut Account, now: Moment) -> bool {
-    let regions: Vec<&mut Place> = account.regions.values_mut().collect();
-    regions.into_iter().fold(false, |changed, place| advance_place(place, now) || changed)
+    let mut changed = false;
+    for place in account.regions.values_mut() {
+        changed |= advance_place(place, now);
+    }
+    changed
 }
 
 /// The region of an account, made when it is used for the first time.
