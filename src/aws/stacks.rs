@@ -360,11 +360,15 @@ mod tests {
             "DescribeStacks",
             &format!("<Stacks>{}{}</Stacks>", stack("one", ""), stack("two", "")),
         );
-        let cut = full[..full.find("two").unwrap()].to_owned();
+        let cut = |at: &str| full[..full.find(at).unwrap() + at.len()].to_owned();
         let wrong = "<html><body>All is well</body></html>".to_owned();
         let bodies = [
             String::new(),
-            cut,
+            cut("<Stacks>"),
+            cut("<member>"),
+            cut("</member>"),
+            cut("</Stacks>"),
+            cut("</DescribeStacksResult>"),
             wrong.clone(),
             "{}".into(),
             whole("DescribeStacks", ""),

@@ -51,6 +51,7 @@ fn undeclared(
     if declared.contains_key(name) {
         return;
     }
+    complaint.at_key = true;
     complaint.help = Some(listed(declared.keys().map(String::as_str)));
     let message = format!("`{}` declares no parameter `{name}`", service.template_path);
     findings.add(complaint, None, message);

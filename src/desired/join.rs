@@ -184,7 +184,8 @@ impl Joining<'_> {
     ) {
         let whom = tenant.map(|tenant| format!("tenant `{tenant}`"));
         let severity = Severity::Error;
-        let complaint = Complaint { source, pointer, code, subject: "", severity, help };
+        let complaint =
+            Complaint { source, pointer, code, at_key: false, subject: "", severity, help };
         self.findings.add(complaint, whom.as_deref(), message);
     }
 }
