@@ -159,7 +159,7 @@ fn needs(section: &Value, wanted: &BTreeMap<&str, &Value>) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     mentions(&section["Properties"], &mut names);
     match &section["DependsOn"] {
-        Value::String(name) => drop(names.insert(name.clone())),
+        Value::String(name) => names.extend([name.clone()]),
         Value::Array(list) => {
             names.extend(list.iter().filter_map(Value::as_str).map(str::to_owned))
         }

@@ -2,6 +2,7 @@
 //! that it waits for. What will happen is worked out at the start, as steps with their times.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::moment::Moment;
@@ -46,7 +47,7 @@ pub(crate) struct Work {
     /// As it will be; for a deletion as it is.
     pub(crate) record: Resource,
     /// The physical id that it has before.
-    pub(crate) old_physical_id: Option<std::sync::Arc<str>>,
+    pub(crate) old_physical_id: Option<Arc<str>>,
     /// Logical ids of the same phase.
     pub(crate) after: Vec<String>,
     pub(crate) seconds: f64,
@@ -293,7 +294,7 @@ impl Draft {
         &mut self,
         work: &Work,
         at: Moment,
-        physical_id: Option<std::sync::Arc<str>>,
+        physical_id: Option<Arc<str>>,
         status: Status,
         reason: Option<String>,
         becomes: Becomes,

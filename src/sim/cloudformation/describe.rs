@@ -1,5 +1,6 @@
 //! Looking at stacks, their resources and their templates.
 
+use crate::sim::cloudformation::change_set::find;
 use crate::sim::cloudformation::context::Context;
 use crate::sim::refusal::{Answer, Refusal};
 use crate::sim::state::{ParameterValue, Resource, Stack};
@@ -148,7 +149,7 @@ pub(crate) fn get_template(context: &mut Context<'_>, mut form: Form) -> Answer<
             stack.definition.template.clone()
         }
         (name, Some(change_set)) => {
-            let set = super::change_set::find(context, name.as_deref(), change_set)?;
+            let set = find(context, name.as_deref(), change_set)?;
             set.1.definition.template.clone()
         }
         (None, None) => {

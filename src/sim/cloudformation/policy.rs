@@ -46,7 +46,9 @@ fn statements(text: &str) -> Answer<Vec<Value>> {
     let statements = match &policy["Statement"] {
         Value::Array(list) => list.clone(),
         single @ Value::Object(_) => vec![single.clone()],
-        _ => return Err(invalid("Statement is missing")),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            return Err(invalid("Statement is missing"));
+        }
     };
     let known = ["Sid", "Effect", "Principal", "Action", "Resource", "Condition"];
     for statement in &statements {
