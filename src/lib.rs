@@ -22,3 +22,5 @@ pub mod act;
 pub mod board;
 pub mod reconcile;
 pub mod controller;
+
+pub mod cli;
