@@ -1,10 +1,44 @@
-//! Findings on the joined fleet.
+//! Findings on the joined fleet: what no single document shows.
+
+mod dependencies;
+mod services;
+mod values;
 
 use crate::desired::Desired;
-use crate::fleet::Finding;
+use crate::fleet::{Complaint, Finding, Gathering, Severity, Source, load};
+use crate::snapshot::Snapshot;
 
-/// Everything that can be known without AWS.
+/// Everything that can be known without AWS, sorted.
 pub fn check(desired: &Desired) -> Vec<Finding> {
-    let _ = desired;
-    Vec::new()
+    let mut findings = Gathering::default();
+    services::check(desired, &mut findings);
+    dependencies::check(desired, &mut findings);
+    values::check(desired, &mut findings);
+    findings.into_findings()
+}
+
+/// Reads a snapshot through all checks: what it wants, with warnings only; or all findings, errors
+/// among them, when it must not be acted on.
+pub fn read(snapshot: &Snapshot) -> Result<(Desired, Vec<Finding>), Vec<Finding>> {
+    let (documents, mut findings) = load(snapshot);
+    let Some(documents) = documents else { return Err(findings) };
+    let (desired, joined) = Desired::of(snapshot.revision.clone(), documents);
+    findings.extend(joined);
+    findings.extend(check(&desired));
+    findings.sort();
+    if findings.iter().any(Finding::is_error) {
+        return Err(findings);
+    }
+    Ok((desired, findings))
+}
+
+/// An error at one place of a document.
+fn error<'a>(source: &'a Source, pointer: &'a [&'a str], code: &'static str) -> Complaint<'a> {
+    Complaint { source, pointer, code, subject: "", severity: Severity::Error, help: None }
+}
+
+/// A list of names for people.
+fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+    if names.is_empty() { "there are none".into() } else { format!("there are {}", names.join(", ")) }
 }

@@ -1,10 +1,15 @@
 //! Who gets what and where: tenants joined with services.
 
+mod join;
+mod scope;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::fleet::{Documents, Exception, Finding, Fleet, Service, Tenant};
+use crate::fleet::{Exception, Fleet, Gaps, Service, Tenant, Text};
 use crate::ids::{AccountId, Revision, ServiceName, StackKey, StackName, Target, TenantName};
+
+pub use scope::{Hole, Origin, Scope};
 
 /// All that one revision wants.
 #[derive(Clone, Debug)]
@@ -19,6 +24,9 @@ pub struct Desired {
     pub services: BTreeMap<ServiceName, Arc<Service>>,
     /// Wanted stacks by target. Every region of every tenant is a target, without stacks too.
     pub stacks: BTreeMap<Target, BTreeMap<StackName, Wanted>>,
+    /// What is missing because of errors; empty in a revision that is acted on.
+    pub gaps: Gaps,
+    by_account: BTreeMap<AccountId, Arc<Tenant>>,
 }
 
 /// One wanted stack, with holes where another stack's output goes; `plan::render` fills them.
@@ -44,24 +52,36 @@ impl Wanted {
     pub fn exception(&self) -> Option<&Exception> {
         self.tenant.services.get(&self.service.name)
     }
+
+    /// The parameters that are given explicitly, with where each value comes from: those that the
+    /// template declares, from the first of exception, tenant, service and fleet that has them.
+    pub fn parameters<'a>(
+        &'a self,
+        fleet: &'a Fleet,
+    ) -> impl Iterator<Item = (&'a str, Origin, &'a Text)> {
+        scope::parameters(fleet, &self.tenant, &self.service)
+    }
+
+    /// Its tags without those of ownership: the fleet's, over them the service's.
+    pub fn tags<'a>(&'a self, fleet: &'a Fleet) -> impl Iterator<Item = (&'a str, &'a Text)> {
+        let own = &self.service.tags;
+        let inherited = fleet.tags.iter().filter(|(key, _)| !own.contains_key(*key));
+        inherited.chain(own).map(|(key, text)| (key.as_str(), text))
+    }
 }
 
 impl Desired {
-    /// Joins the documents of one revision.
-    pub fn of(revision: Revision, documents: Documents) -> (Self, Vec<Finding>) {
-        let Documents { fleet, tenants, services, .. } = documents;
-        let fleet = Arc::new(fleet);
-        (Self { revision, fleet, tenants, services, stacks: BTreeMap::new() }, Vec::new())
-    }
-
     /// The tenant that owns an account.
     pub fn tenant_of(&self, account: &AccountId) -> Option<&Arc<Tenant>> {
-        self.tenants.values().find(|tenant| tenant.account == *account)
+        self.by_account.get(account)
     }
 
     /// The role to assume in a target; the target may be one that nobody wants any more.
     pub fn role_arn(&self, target: &Target) -> String {
-        target.to_string()
+        let scope = Scope { fleet: &self.fleet, target, tenant: None, service: None };
+        let role = &self.fleet.access.role_arn;
+        // A role with other variables than these is refused when the document is read.
+        scope.resolve(role, &|_, _| None).unwrap_or_else(|_| role.to_string())
     }
 
     /// The external id to assume it with.
@@ -74,6 +94,11 @@ impl Desired {
         self.stacks.get(&key.target)?.get(&key.name)
     }
 
+    /// All wanted stacks, sorted by target and name.
+    pub fn all_wanted(&self) -> impl Iterator<Item = &Wanted> {
+        self.stacks.values().flat_map(BTreeMap::values)
+    }
+
     /// All targets that tenants have, sorted.
     pub fn targets(&self) -> impl Iterator<Item = &Target> {
         self.stacks.keys()
@@ -82,5 +107,15 @@ impl Desired {
     /// How many stacks there are, those asked to go too.
     pub fn stack_count(&self) -> usize {
         self.stacks.values().map(BTreeMap::len).sum()
+    }
+
+    /// What variables stand for in one wanted stack.
+    pub fn scope<'a>(&'a self, wanted: &'a Wanted) -> Scope<'a> {
+        Scope {
+            fleet: &self.fleet,
+            target: &wanted.key.target,
+            tenant: Some(&wanted.tenant),
+            service: Some(&wanted.service.name),
+        }
     }
 }

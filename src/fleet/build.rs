@@ -206,7 +206,7 @@ pub(super) fn service(
     let parameters = texts(spec.parameters);
     let tags = spec.tags.unwrap_or_default();
     let depends_on = spec.depends_on.unwrap_or_default().into_iter();
-    let implied = parameters.values().chain(tags.values()).flat_map(outputs_used);
+    let implied = parameters.values().chain(tags.values()).flat_map(Text::services_used).cloned();
     let depends_on: BTreeSet<ServiceName> = depends_on.chain(implied).collect();
     let capabilities = spec.capabilities.unwrap_or_default().into_iter();
     let capabilities: BTreeSet<String> = capabilities.map(|capability| capability.0).collect();
@@ -291,22 +291,8 @@ fn protection(spec: Option<ProtectedTypes>, node: &Node, reader: &mut Reader<'_>
     Protection::of(types)
 }
 
-/// The services whose outputs a text uses.
-pub(crate) fn outputs_used(text: &Text) -> impl Iterator<Item = ServiceName> {
-    text.variables().filter_map(|variable| match variable {
-        Variable::Output { service, .. } => Some(service.clone()),
-        Variable::TenantName
-        | Variable::Label(_)
-        | Variable::AccountId
-        | Variable::Region
-        | Variable::Partition
-        | Variable::FleetName
-        | Variable::ServiceName => None,
-    })
-}
-
 fn no_outputs(text: &Text, what: &str, pointer: &[&str], node: &Node, reader: &mut Reader<'_>) {
-    if outputs_used(text).next().is_some() {
+    if text.services_used().next().is_some() {
         let message = format!("{what} cannot use outputs of stacks");
         let help = "outputs are known only after a deployment: use them in parameters and in tags \
                     of services";

@@ -17,7 +17,6 @@ mod text;
 mod values;
 mod yaml;
 
-pub(crate) use build::outputs_used;
 pub use finding::{Finding, Severity};
 pub use gathering::{Complaint, Gathering};
 pub use load::load;

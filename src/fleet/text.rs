@@ -79,6 +79,20 @@ impl Text {
         })
     }
 
+    /// The services whose outputs are used, in order.
+    pub fn services_used(&self) -> impl Iterator<Item = &ServiceName> {
+        self.variables().filter_map(|variable| match variable {
+            Variable::Output { service, .. } => Some(service),
+            Variable::TenantName
+            | Variable::Label(_)
+            | Variable::AccountId
+            | Variable::Region
+            | Variable::Partition
+            | Variable::FleetName
+            | Variable::ServiceName => None,
+        })
+    }
+
     /// The text itself, when no variable stands in it.
     pub fn as_literal(&self) -> Option<&str> {
         match &*self.0 {
