@@ -23,4 +23,6 @@ pub mod board;
 pub mod reconcile;
 pub mod controller;
 
+pub mod sim;
+pub mod settings;
 pub mod cli;
