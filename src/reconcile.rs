@@ -19,6 +19,7 @@ use crate::plan::{
     ApprovalRequest, Decided, Decision, FormerStack, Hold, Scene, StackRecord, Step, TargetRecord,
     Verdict, Weight, after_look, cooldown, decide, ownership,
 };
+use crate::report::{Event, Subject};
 
 /// How soon a target is looked at again whose last look was in vain; doubles up to the resync.
 const BLIND_FIRST: Duration = Duration::from_secs(15);
@@ -72,6 +73,14 @@ struct Pass<'a> {
     api: TargetApi,
     records: BTreeMap<StackName, StackRecord>,
     earlier: Option<TargetRecord>,
+}
+
+/// What a pass has come to so far.
+#[derive(Default)]
+struct Done {
+    rows: BTreeMap<StackName, StackRecord>,
+    requests: Vec<ApprovalRequest>,
+    events: Vec<Event>,
 }
 
 impl Reconciler {
@@ -151,14 +160,12 @@ impl Pass<'_> {
             })
         };
         self.note_waiting(&sight.look, &memories);
-        let (mut rows, mut requests) = (BTreeMap::new(), Vec::new());
+        let mut done = Done::default();
         for (name, decided) in decided {
             let memory = memories.get(&name).cloned().unwrap_or_default();
-            let (row, hold) = self.carry_out(&sight.look, &name, decided, memory).await?;
-            requests.extend(hold.as_ref().and_then(Hold::request).cloned());
-            rows.insert(name, row);
+            self.carry_out(&sight.look, &name, decided, memory, &mut done).await?;
         }
-        self.record(&sight.look, rows, requests)
+        self.record(&sight.look, done)
     }
 
     /// What is remembered of each stack after this look.
@@ -228,7 +235,8 @@ impl Pass<'_> {
         name: &StackName,
         decided: Decided,
         memory: Memory,
-    ) -> Result<(StackRecord, Option<Hold>), JournalError> {
+        done: &mut Done,
+    ) -> Result<(), JournalError> {
         let earlier = self.records.get(name);
         let seen = look.stacks.get(name).cloned();
         let key = StackKey { target: self.target.clone(), name: name.clone() };
@@ -244,7 +252,8 @@ impl Pass<'_> {
         let hold = match &decided.decision {
             Decision::Step(step) => match self.reserve(step)? {
                 Ok(()) => {
-                    self.take(step, &decided, &mut record).await?;
+                    let outcome = self.take(step, &decided, &mut record).await?;
+                    done.events.push(event_of_step(&record, step, &outcome, look.at));
                     None
                 }
                 Err(hold) => Some(hold),
@@ -261,8 +270,12 @@ impl Pass<'_> {
         if let Some(earlier) = earlier.filter(|row| row.verdict.code == record.verdict.code) {
             record.verdict_since = earlier.verdict_since;
         }
-        self.report(earlier.map(|row| &row.verdict), &record);
-        Ok((record, hold))
+        if self.report(earlier.map(|row| &row.verdict), &record) {
+            done.events.extend(event_of_verdict(&record, look.at));
+        }
+        done.requests.extend(hold.as_ref().and_then(Hold::request).cloned());
+        done.rows.insert(name.clone(), record);
+        Ok(())
     }
 
     /// Takes the places that the step needs, or says which limit holds it.
@@ -315,7 +328,7 @@ impl Pass<'_> {
         step: &Step,
         decided: &Decided,
         record: &mut StackRecord,
-    ) -> Result<(), JournalError> {
+    ) -> Result<Outcome, JournalError> {
         let means = self.means;
         let (memory, outcome) =
             act(&self.api, &means.journal, &means.clock, record, step, decided).await?;
@@ -333,12 +346,13 @@ impl Pass<'_> {
                 record.verdict = failed(record, step, cause);
             }
         }
-        self.tell(Progress::Step { record: record.clone(), step: step.clone(), outcome });
-        Ok(())
+        let told = outcome.clone();
+        self.tell(Progress::Step { record: record.clone(), step: step.clone(), outcome: told });
+        Ok(outcome)
     }
 
-    /// Says in words what changed about one stack since the last pass.
-    fn report(&self, earlier: Option<&Verdict>, record: &StackRecord) {
+    /// Says what changed about one stack since the last pass, and whether anything did.
+    fn report(&self, earlier: Option<&Verdict>, record: &StackRecord) -> bool {
         let changed = earlier.is_none_or(|before| {
             before.code != record.verdict.code || before.weight != record.verdict.weight
         });
@@ -348,6 +362,7 @@ impl Pass<'_> {
                 earlier: earlier.map(|verdict| verdict.weight),
             });
         }
+        changed
     }
 
     fn tell(&self, progress: Progress) {
@@ -355,18 +370,21 @@ impl Pass<'_> {
     }
 
     /// Writes the pass down and says when to look again.
-    fn record(
-        &self,
-        look: &Look,
-        mut rows: BTreeMap<StackName, StackRecord>,
-        requests: Vec<ApprovalRequest>,
-    ) -> Result<Next, JournalError> {
+    fn record(&self, look: &Look, done: Done) -> Result<Next, JournalError> {
+        let Done { mut rows, requests, mut events } = done;
         rows.retain(|_, row| row.seen.is_some() || row.wanted || row.verdict.code != "nothing");
         let next = self.next(look, &rows);
         let gone: Vec<StackName> =
             self.records.keys().filter(|name| !rows.contains_key(*name)).cloned().collect();
         for name in &gone {
             self.tell(Progress::Gone { target: self.target.clone(), name: name.clone() });
+            let key = StackKey { target: self.target.clone(), name: name.clone() };
+            events.push(Event {
+                at: look.at,
+                about: Subject::Stack(key),
+                kind: "gone".to_owned(),
+                text: "it is not there any more, and nobody wants it".to_owned(),
+            });
         }
         self.means.board.saw(self.target, &rows, requests);
         let changed: Vec<StackRecord> = rows
@@ -379,7 +397,7 @@ impl Pass<'_> {
             blind: None,
             blind_looks: 0,
         };
-        self.means.journal.record_pass(&record, &changed, &gone, &[])?;
+        self.means.journal.record_pass(&record, &changed, &gone, &events)?;
         Ok(next)
     }
 
@@ -413,6 +431,30 @@ impl Pass<'_> {
         let age = now.since(begun.map_or(row.verdict_since, |attempt| attempt.at));
         Some((self.means.look_every.max(age / LOOK_SHARE), Class::InFlight))
     }
+}
+
+/// What the history keeps of a step.
+fn event_of_step(record: &StackRecord, step: &Step, outcome: &Outcome, at: Moment) -> Event {
+    let text = match outcome {
+        Outcome::Started | Outcome::Done => step.why.clone(),
+        Outcome::LookAgain(why) => format!("{}; not done: {why}", step.why),
+        Outcome::Failed(cause) => format!("{}; refused: {cause}", step.why),
+        Outcome::Unknown(cause) => format!("{}; no answer: {cause}", step.why),
+    };
+    let about = Subject::Stack(record.key.clone());
+    Event { at, about, kind: step.kind.word().to_owned(), text }
+}
+
+/// What the history keeps of a decision: that all is well again, or that somebody has to act.
+fn event_of_verdict(record: &StackRecord, at: Moment) -> Option<Event> {
+    let Verdict { weight, code, text, .. } = record.verdict.clone();
+    let about = Subject::Stack(record.key.clone());
+    matches!(weight, Weight::Settled | Weight::Stuck).then_some(Event {
+        at,
+        about,
+        kind: code,
+        text,
+    })
 }
 
 /// The verdict about a step whose call failed.

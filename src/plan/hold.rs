@@ -69,8 +69,8 @@ pub enum Hold {
         /// Its logical id.
         output: String,
     },
-    /// A parameter needs a label that the tenant does not have.
-    LabelMissing(String),
+    /// A variable in a parameter, a tag or a name has no value for the tenant.
+    VariableMissing(String),
     /// Stacks that use this one are still there.
     WaitsForDependents(ServiceName),
     /// The update would remove or replace what is protected.
@@ -124,7 +124,7 @@ impl Hold {
             Self::WaitsForService(_) => "waits-for-service",
             Self::WaitsForOutput { .. } => "waits-for-output",
             Self::MangledOutput { .. } => "mangled-output",
-            Self::LabelMissing(_) => "label-missing",
+            Self::VariableMissing(_) => "variable-missing",
             Self::WaitsForDependents(_) => "waits-for-dependents",
             Self::Protected(_) => "protected",
             Self::Cooldown { .. } => "cooldown",
@@ -160,7 +160,7 @@ impl Hold {
             | Self::Renamed(_)
             | Self::InReview
             | Self::MangledOutput { .. }
-            | Self::LabelMissing(_)
+            | Self::VariableMissing(_)
             | Self::Protected(_)
             | Self::Failed(_)
             | Self::NeedsPerson { .. }
@@ -185,7 +185,7 @@ impl Hold {
             | Self::WaitsForService(_)
             | Self::WaitsForOutput { .. }
             | Self::MangledOutput { .. }
-            | Self::LabelMissing(_)
+            | Self::VariableMissing(_)
             | Self::WaitsForDependents(_)
             | Self::Cooldown { .. }
             | Self::Failed(_)
@@ -224,7 +224,7 @@ impl Hold {
             Self::Renamed(_)
             | Self::Protected(_)
             | Self::DeletionLimit(_)
-            | Self::LabelMissing(_)
+            | Self::VariableMissing(_)
             | Self::Moving(_)
             | Self::AnotherController { .. }
             | Self::EffectPending { .. }
@@ -269,7 +269,7 @@ impl Hold {
             | Self::WaitsForService(_)
             | Self::WaitsForOutput { .. }
             | Self::MangledOutput { .. }
-            | Self::LabelMissing(_)
+            | Self::VariableMissing(_)
             | Self::WaitsForDependents(_)
             | Self::Protected(_)
             | Self::Failed(_)
@@ -307,8 +307,8 @@ impl fmt::Display for Hold {
                 f,
                 "output {output} of {service} lost its non-ASCII characters in AWS's answer"
             ),
-            Self::LabelMissing(label) => {
-                write!(f, "a parameter needs label {label}, which the tenant does not have")
+            Self::VariableMissing(variable) => {
+                write!(f, "${{{variable}}} has no value for this tenant")
             }
             Self::WaitsForDependents(service) => {
                 write!(f, "waits until {service}, which uses it, is gone")

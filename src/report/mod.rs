@@ -1,5 +1,7 @@
 //! Values in, text out: what people and programs read.
 
+#[cfg(test)]
+mod broken_documents;
 mod event;
 mod explain;
 mod explain_text;

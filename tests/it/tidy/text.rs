@@ -109,7 +109,9 @@ pub(crate) fn without_tests(masked: &str) -> &str {
     while let Some(found) = masked[from..].find("#[cfg(test)]") {
         let at = from + found;
         from = at + "#[cfg(test)]".len();
-        if masked[from..].trim_start().starts_with("mod ") {
+        let line = masked[from..].trim_start().lines().next().unwrap_or_default();
+        let is_module = line.starts_with("mod ") || line.starts_with("pub");
+        if is_module && line.contains("mod ") && line.ends_with('{') {
             return &masked[..at];
         }
     }
@@ -161,4 +163,12 @@ fn a_body_ends_at_its_own_brace() {
     let text = "fn a(b: [u8; 3]) { if c { } }\nfn d();\n";
     assert_eq!(body_end(text, 0), Some(28));
     assert_eq!(body_end(text, 30), None);
+}
+
+#[test]
+fn tests_start_at_the_first_module_for_tests() {
+    for tests in ["mod tests {", "pub(super) mod tests {", "pub mod sample {"] {
+        let text = format!("#[cfg(test)]\nmod a;\nfn b() {{}}\n#[cfg(test)]\n{tests}\n}}\n");
+        assert_eq!(without_tests(&text), "#[cfg(test)]\nmod a;\nfn b() {}\n");
+    }
 }
