@@ -202,6 +202,7 @@ impl Controller {
         self.board.tell(Progress::Accepted {
             revision: desired.revision.clone(),
             stacks: desired.stack_count(),
+            tenants: desired.tenants.len(),
             changed,
             warnings,
         });
@@ -250,7 +251,7 @@ impl Controller {
         let before = self.board.view().desired;
         let changed = changed_targets(&before, &desired);
         let desired = Arc::new(desired);
-        self.board.want(Arc::clone(&desired));
+        self.board.want(Arc::clone(&desired), &changed);
         for target in &changed {
             let rows: Vec<_> = self.settings.journal.stacks_in(target)?.into_values().collect();
             self.board.recall(target, &rows, &desired);
@@ -258,6 +259,7 @@ impl Controller {
         self.board.tell(Progress::Accepted {
             revision: desired.revision.clone(),
             stacks: desired.stack_count(),
+            tenants: desired.tenants.len(),
             changed: changed.clone(),
             warnings,
         });

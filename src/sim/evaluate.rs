@@ -94,9 +94,10 @@ impl Scope<'_> {
 
     /// A value that must be a text.
     pub(crate) fn text(&self, value: &Value) -> Result<String, Trouble> {
-        self.evaluate(value)?.as_ref().and_then(as_text).ok_or_else(|| {
-            invalid(format!("Template error: a text is needed instead of {value}"))
-        })
+        self.evaluate(value)?
+            .as_ref()
+            .and_then(as_text)
+            .ok_or_else(|| invalid(format!("Template error: a text is needed instead of {value}")))
     }
 
     fn function(&self, name: &str, argument: &Value) -> Evaluated {

@@ -117,7 +117,8 @@ impl Folder {
             .open(&lock_path)
             .map_err(unreadable)?;
         lock.lock().map_err(unreadable)?;
-        let mut stamp = Stamp { generation: generation(&mut lock).map_err(unreadable)?, file: None };
+        let mut stamp =
+            Stamp { generation: generation(&mut lock).map_err(unreadable)?, file: None };
         stamp.file = stamp_of(&path);
         let mut account = match self.known.remove(&id) {
             Some((known, account)) if known == stamp => account,

@@ -224,7 +224,8 @@ fn spoiled(fault: Option<CallFault>, status: u16, mut body: String) -> Reply {
         Some(CallFault::Malformed) => body = "<html><body>no XML & no answer".to_owned(),
         Some(CallFault::Truncated) => body.truncate(body.floor_char_boundary(body.len() / 2)),
         Some(CallFault::LastPageMissing) => {
-            if let (Some(start), Some(end)) = (body.find("<NextToken>"), body.find("</NextToken>")) {
+            if let (Some(start), Some(end)) = (body.find("<NextToken>"), body.find("</NextToken>"))
+            {
                 body.replace_range(start..end + "</NextToken>".len(), "");
             }
         }

@@ -212,7 +212,14 @@ impl Draft {
                 let becomes = Becomes::Record(Box::new(begun));
                 self.event(work, start, None, Status::CREATE_IN_PROGRESS, None, becomes);
                 let text = Some("Resource creation Initiated".to_owned());
-                self.event(work, initiated, new_id, Status::CREATE_IN_PROGRESS, text, Becomes::Same);
+                self.event(
+                    work,
+                    initiated,
+                    new_id,
+                    Status::CREATE_IN_PROGRESS,
+                    text,
+                    Becomes::Same,
+                );
             }
             Verb::Update => {
                 let id = work.old_physical_id.clone();
@@ -224,7 +231,14 @@ impl Draft {
                 let (id, text) = (work.old_physical_id.clone(), Some(text.to_owned()));
                 self.event(work, start, id, Status::UPDATE_IN_PROGRESS, text, Becomes::Same);
                 let text = Some("Resource creation Initiated".to_owned());
-                self.event(work, initiated, new_id, Status::UPDATE_IN_PROGRESS, text, Becomes::Other);
+                self.event(
+                    work,
+                    initiated,
+                    new_id,
+                    Status::UPDATE_IN_PROGRESS,
+                    text,
+                    Becomes::Other,
+                );
             }
             Verb::Delete => {
                 self.event(work, start, new_id, Status::DELETE_IN_PROGRESS, None, Becomes::Same);
@@ -289,7 +303,8 @@ impl Draft {
             kind: work.record.kind.clone(),
             physical_id,
         };
-        self.steps.push(Step { at, effect: Effect::Resource { resource, status, reason, becomes } });
+        self.steps
+            .push(Step { at, effect: Effect::Resource { resource, status, reason, becomes } });
     }
 }
 

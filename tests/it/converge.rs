@@ -134,7 +134,11 @@ async fn a_persons_change_set_for_a_new_stack_is_waited_for() {
     console.create_change_set(&key(1, "network"), "mine", template).expect("created");
     let ended = world.apply().await;
     assert_eq!(ended.standing.total().stuck, 1);
-    assert!(world.verdict(1, "network").starts_with("in-review"), "{}", world.verdict(1, "network"));
+    assert!(
+        world.verdict(1, "network").starts_with("in-review"),
+        "{}",
+        world.verdict(1, "network")
+    );
     assert_eq!(world.mutating_calls(), Vec::<String>::new());
 }
 
@@ -151,7 +155,11 @@ async fn an_update_that_would_replace_a_table_waits_for_exactly_its_approval() {
         _ => None,
     });
     let request = request.expect("something is asked");
-    assert!(request.summary.contains("replace Table (AWS::DynamoDB::Table)"), "{}", request.summary);
+    assert!(
+        request.summary.contains("replace Table (AWS::DynamoDB::Table)"),
+        "{}",
+        request.summary
+    );
     let table = world.stack(1, "api").expect("there").resources["Table"].physical_id.clone();
     assert_eq!(table, "things");
     world.apply().await;

@@ -145,9 +145,9 @@ async fn lost_answers_make_no_stack_twice() {
     world.commit();
     world.apply().await.assert_converged(2);
     let events = world.cloud.console().events(&key(1, "network")).expect("events");
-    let begun = events.iter().filter(|event| {
-        event.resource.is_none() && event.status == Status::CREATE_IN_PROGRESS
-    });
+    let begun = events
+        .iter()
+        .filter(|event| event.resource.is_none() && event.status == Status::CREATE_IN_PROGRESS);
     assert_eq!(begun.count(), 1);
 }
 
@@ -174,10 +174,7 @@ async fn a_suspended_tenant_is_left_alone_until_it_is_resumed() {
     let ended = world.apply().await;
     assert_eq!(world.stacks(1), Vec::<String>::new());
     assert_eq!(ended.standing.total().settled, 2);
-    assert_eq!(
-        world.verdict(1, "network"),
-        "suspended: suspended by ann (tenant/t1: migration)"
-    );
+    assert_eq!(world.verdict(1, "network"), "suspended: suspended by ann (tenant/t1: migration)");
     world.journal().resume(&scope).expect("resumed");
     tokio::time::sleep(Duration::from_secs(1)).await;
     world.apply().await.assert_converged(4);

@@ -188,8 +188,7 @@ spec:
     /// Converges once, as `driftless apply` does.
     pub(crate) async fn try_apply(&self) -> Result<Ended, ControllerError> {
         let (settings, mut heard) = self.settings();
-        let standing =
-            run(settings, Until::AtRest { only: None }, std::future::pending()).await?;
+        let standing = run(settings, Until::AtRest { only: None }, std::future::pending()).await?;
         let mut news = Vec::new();
         while let Ok(piece) = heard.try_recv() {
             news.push(piece);

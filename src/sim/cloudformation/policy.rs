@@ -92,9 +92,9 @@ fn denial(statements: &[Value], action: &str, change: &Change) -> Option<String>
 /// `StringEquals` and `StringLike` on `ResourceType`, the only condition that AWS knows here.
 fn condition_fits(condition: &Value, kind: &str) -> bool {
     let operators = condition.as_object().into_iter().flatten();
-    operators.into_iter().all(|(_, test)| {
-        texts(&test["ResourceType"]).any(|pattern| matches(pattern, kind))
-    })
+    operators
+        .into_iter()
+        .all(|(_, test)| texts(&test["ResourceType"]).any(|pattern| matches(pattern, kind)))
 }
 
 fn texts(value: &Value) -> impl Iterator<Item = &str> {
