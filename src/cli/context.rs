@@ -28,6 +28,8 @@ pub enum Ending {
     Good,
     /// It worked, and what it found asks for a person.
     NeedsAttention,
+    /// The fleet has errors, which were written.
+    Findings,
 }
 
 impl Ending {
@@ -36,6 +38,7 @@ impl Ending {
         match self {
             Self::Good => 0,
             Self::NeedsAttention => 3,
+            Self::Findings => 1,
         }
     }
 }

@@ -202,6 +202,7 @@ impl Controller {
         self.board.tell(Progress::Accepted {
             revision: desired.revision.clone(),
             stacks: desired.stack_count(),
+            tenants: desired.tenants.len(),
             changed,
             warnings,
         });
@@ -251,7 +252,7 @@ impl Controller {
         let before = self.board.view().desired;
         let changed = changed_targets(&before, &desired);
         let desired = Arc::new(desired);
-        self.board.want(Arc::clone(&desired));
+        self.board.want(Arc::clone(&desired), &changed);
         self.revision_request = None;
         for target in &changed {
             let rows: Vec<_> = self.settings.journal.stacks_in(target)?.into_values().collect();
@@ -260,6 +261,7 @@ impl Controller {
         self.board.tell(Progress::Accepted {
             revision: desired.revision.clone(),
             stacks: desired.stack_count(),
+            tenants: desired.tenants.len(),
             changed: changed.clone(),
             warnings,
         });
