@@ -1,4 +1,86 @@
-//! driftless
+//! driftless is GitOps for a fleet of AWS accounts: it reads from git which CloudFormation stacks
+//! every tenant's account shall have, looks at what is there, and converges the difference, for
+//! ever, a bounded number of operations at a time.
+//!
+//! # The flow
+//!
+//! ```text
+//! git ──▶ Snapshot ──▶ Fleet ──▶ Desired ─┐
+//!                                         ├─▶ plan (pure) ──▶ act ──▶ Outcome ──▶ journal ──▶ report
+//! aws ──▶ observe ──▶ Look ───────────────┘       ▲                                  │
+//!                                   Memory ───────┴──────────────────────────────────┘
+//! ```
+//!
+//! [`reconcile`] is this picture for one target (an account in a region), once. [`controller`] does
+//! it for all targets, each at its own time. Handling a target never waits for AWS to finish
+//! anything: it looks, decides, starts what may start, and says when to look again. A crash at any
+//! point loses nothing, because an operation that runs in AWS is found again by looking.
+//!
+//! # Layout
+//!
+//! The modules below stand in order: **a module imports only modules above it**. A test
+//! (`tests/it/tidy.rs`) holds the code to this and to the other rules of this page.
+//!
+//! Values: pure and synchronous, without I/O, clock, randomness or logging.
+//!
+//! | module | what it is |
+//! |---|---|
+//! | [`ids`] | names that exist only if they are well formed; digests |
+//! | [`moment`] | an instant as a value |
+//! | [`snapshot`] | the files of one commit |
+//! | [`template`] | CloudFormation templates: canonical form, parameters, comparison |
+//! | [`observed`] | what AWS shows: stacks, statuses, change sets, events |
+//! | [`outcome`] | what became of steps, and the [`outcome::Memory`] of one stack |
+//! | [`fleet`] | the documents, and findings on each of them |
+//! | [`desired`] | tenants joined with services: who gets what where |
+//! | [`check`] | findings on the joined fleet |
+//! | [`plan`] | what to do: the decision table, limits, cooldowns, holds |
+//! | [`report`] | values in, text out |
+//!
+//! Effects: each touches one part of the world.
+//!
+//! | module | what it touches |
+//! |---|---|
+//! | [`clock`] | time |
+//! | [`git`] | the repository: revisions into snapshots, and the hint that a ref moved |
+//! | [`aws`] | sessions in many accounts, paced and repeated CloudFormation calls |
+//! | [`journal`] | SQLite: what survives a restart |
+//! | [`observe`] | one look at one target |
+//! | [`act`] | one step on one stack |
+//!
+//! Loops:
+//!
+//! | module | what it does |
+//! |---|---|
+//! | [`board`] | what all workers share: what is wanted, which places are taken, how the fleet stands |
+//! | [`reconcile`] | one target, once: observe, decide, reserve, act, record |
+//! | [`controller`] | the queue, the workers, and what wakes targets |
+//!
+//! Doors:
+//!
+//! | module | who comes in |
+//! |---|---|
+//! | [`sim`] | a simulated AWS behind the real SDK, for demos and tests |
+//! | [`settings`] | flags and environment, resolved once |
+//! | [`cli`] | people: one file a command |
+//!
+//! `package`, `rollout`, `drift`, `artifacts`, `announce` and `http` have their places in this list
+//! reserved by the design and come with the features that need them.
+//!
+//! # What must never happen
+//!
+//! 1. A mutating call on a stack that is not ours, that moves, or whose decision is stale: calls
+//!    name the stack by its id, and a create or a delete is confirmed by asking for that very stack.
+//! 2. A deletion caused by an error that was read as absence. Errors make a target *blind*, and
+//!    nothing is decided for a blind target; a revision with an error is refused as a whole.
+//! 3. More deletions in a day than the limit, without an approval of exactly that set
+//!    ([`plan::deletions`]).
+//! 4. More operations in flight than the limits ([`plan::Ledger`]), or calls faster than AWS takes
+//!    them ([`aws`]).
+//! 5. A stack that ever was complete deleted to be made again; a protected resource removed or
+//!    replaced without approval.
+//! 6. A new mutating call after a suspension or a shutdown was seen.
+//! 7. A secret in a log, a report or the journal.
 
 pub mod ids;
 pub mod moment;
@@ -22,3 +104,6 @@ pub mod act;
 pub mod board;
 pub mod reconcile;
 pub mod controller;
+
+pub mod sim;
+pub mod cli;

@@ -126,9 +126,9 @@ async fn ask_about(
     sight.insights.insert(name.clone(), insight);
     if wants_cause(memory, seen) {
         let events = api.events_since(&seen.id, since(memory)).await?;
-        if let Some(cause) = first_failure(&events, &seen.id) {
-            sight.causes.insert(name.clone(), cause);
-        }
+        // Without a cause the failure would not count, and be repeated at each look.
+        let cause = first_failure(&events, &seen.id).unwrap_or_else(|| unexplained(seen));
+        sight.causes.insert(name.clone(), cause);
     }
     if let Some(known) = learn(api, desired, seen, memory).await? {
         sight.learnt.insert(name.clone(), known);
@@ -138,6 +138,12 @@ async fn ask_about(
         sight.another_controller = sight.another_controller.take().or(other);
     }
     Ok(())
+}
+
+fn unexplained(seen: &Seen) -> Cause {
+    let reason = seen.status_reason.as_deref().unwrap_or("AWS gave no reason");
+    let name = seen.key.name.as_str();
+    Cause::of_event(seen.status.as_str(), reason, name, "AWS::CloudFormation::Stack")
 }
 
 fn left_behind(resource: ResourceSeen) -> Option<LeftBehind> {

@@ -174,8 +174,16 @@ impl Sessions {
     }
 
     /// Asks AWS once per session whose it is; nothing is changed with one of another account.
-    pub(super) async fn check(&self, key: &SessionKey, session: &Session) -> Result<(), AwsError> {
-        session.checked.get_or_try_init(|| self.ask_whose(key, session)).await.copied()
+    pub(super) async fn check(
+        &self,
+        key: &SessionKey,
+        session: &Arc<Session>,
+    ) -> Result<(), AwsError> {
+        let result = session.checked.get_or_try_init(|| self.ask_whose(key, session)).await;
+        if let Err(error @ AwsError::WrongAccount(_)) = &result {
+            self.forget(key, session, Some(error)).await;
+        }
+        result.copied()
     }
 
     async fn ask_whose(&self, key: &SessionKey, session: &Session) -> Result<(), AwsError> {
@@ -190,13 +198,22 @@ impl Sessions {
         Err(not_of(key.account, Api::GetCallerIdentity, arn))
     }
 
-    /// Drops a session that AWS no longer accepts; another caller may have renewed it already.
-    pub(super) async fn forget(&self, key: &SessionKey, session: &Arc<Session>) {
+    /// Drops a session that AWS no longer accepts, or that turned out to be of no use for `error`,
+    /// which is then the answer for a while. Another caller may have replaced it already.
+    pub(super) async fn forget(
+        &self,
+        key: &SessionKey,
+        session: &Arc<Session>,
+        error: Option<&AwsError>,
+    ) {
         let slot = self.slot(key);
         let mut state = slot.lock().await;
-        if state.session.as_ref().is_some_and(|current| Arc::ptr_eq(current, session)) {
-            state.session = None;
+        if !state.session.as_ref().is_some_and(|current| Arc::ptr_eq(current, session)) {
+            return;
         }
+        let until = self.caller.clock.now() + LONGEST_PAUSE;
+        let failure = error.map(|error| Remembered { error: error.clone(), until, count: 1 });
+        *state = State { session: None, failure };
     }
 
     fn slot(&self, key: &SessionKey) -> Slot {
@@ -248,4 +265,255 @@ fn session_name(controller_id: &str) -> String {
     let legal = |letter: char| letter.is_ascii_alphanumeric() || "_+=,.@-".contains(letter);
     let spelled = controller_id.chars().map(|letter| if legal(letter) { letter } else { '-' });
     "driftless-".chars().chain(spelled).take(MAX_NAME).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_credential_types::provider::error::CredentialsError;
+    use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
+
+    use super::*;
+    use crate::aws::fake::{ACCOUNT, Reply, Server, caller, refusal, session, stacks};
+
+    fn list_only(asked: &crate::aws::fake::Asked) -> Reply {
+        match asked.action.as_str() {
+            "DescribeStacks" => stacks("", None),
+            _ => Reply::Usual,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn fifty_callers_at_once_need_one_session() {
+        let server = Server::of(list_only);
+        let tasks: Vec<_> = (0..50)
+            .map(|_| {
+                let api = server.api();
+                tokio::spawn(async move { api.list().await })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap().expect("a listing");
+        }
+        assert_eq!(server.count("AssumeRole"), 1);
+        let asked = &server.asked("AssumeRole")[0];
+        assert_eq!(asked.field("RoleSessionName"), "driftless-one");
+        assert_eq!(asked.field("ExternalId"), "shared");
+        assert_eq!(asked.host, "sts.eu-west-1.amazonaws.com");
+        assert_eq!(asked.key, "BASE");
+        let asked = &server.asked("DescribeStacks")[0];
+        assert_eq!(asked.host, "cloudformation.eu-central-1.amazonaws.com");
+        assert_eq!(asked.key, "SESSION0");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_is_renewed_before_it_ends() {
+        let server = Server::of(list_only);
+        server.api().list().await.expect("a listing");
+        server.clock.sleep(Duration::from_secs(49 * 60)).await;
+        server.api().list().await.expect("a listing");
+        assert_eq!(server.count("AssumeRole"), 1);
+        server.clock.sleep(Duration::from_secs(6 * 60)).await;
+        server.api().list().await.expect("a listing");
+        assert_eq!(server.count("AssumeRole"), 2);
+        assert_eq!(server.asked("DescribeStacks")[2].key, "SESSION1");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_is_used_to_its_end_while_it_cannot_be_renewed() {
+        let server = Server::of(|asked| match asked.action.as_str() {
+            "AssumeRole" if asked.before > 0 => refusal(403, "AccessDenied", "no more"),
+            _ => list_only(asked),
+        });
+        server.api().list().await.expect("a listing");
+        server.clock.sleep(Duration::from_secs(56 * 60)).await;
+        server.api().list().await.expect("a listing");
+        server.clock.sleep(Duration::from_secs(4 * 60)).await;
+        let error = server.api().list().await.expect_err("ended");
+        assert!(matches!(error, AwsError::Denied(_)), "{error}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_denied_role_is_not_hammered_and_access_given_later_is_noticed() {
+        let open = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let gate = Arc::clone(&open);
+        let server = Server::of(move |asked| match asked.action.as_str() {
+            "AssumeRole" if !gate.load(std::sync::atomic::Ordering::Relaxed) => {
+                refusal(403, "AccessDenied", "User: x is not authorized to perform: sts:AssumeRole")
+            }
+            _ => list_only(asked),
+        });
+        for _ in 0..3_600 {
+            let error = server.api().list().await.expect_err("denied");
+            assert!(matches!(error, AwsError::Denied(_)), "{error}");
+            assert_eq!(error.blind_reason(), crate::observed::BlindReason::AccessDenied);
+            server.clock.sleep(Duration::from_secs(1)).await;
+        }
+        let asked = server.count("AssumeRole");
+        assert!((20..60).contains(&asked), "{asked} calls in an hour");
+        open.store(true, std::sync::atomic::Ordering::Relaxed);
+        server.clock.sleep(LONGEST_PAUSE).await;
+        server.api().list().await.expect("a listing");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_of_another_account_is_not_used() {
+        let server = Server::of(|asked| match asked.action.as_str() {
+            "AssumeRole" => session("999900001111", 0, asked.at + Duration::from_secs(3_600)),
+            _ => list_only(asked),
+        });
+        let error = server.api().list().await.expect_err("wrong account");
+        assert!(matches!(error, AwsError::WrongAccount(_)), "{error}");
+        assert!(error.text().contains("999900001111"), "{error}");
+        assert_eq!(error.cause().class, crate::outcome::CauseClass::Account);
+        assert_eq!(server.count("DescribeStacks"), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_account_is_asked_once_per_session_before_its_first_change() {
+        let server = Server::of(|asked| match asked.action.as_str() {
+            "DeleteStack" => crate::aws::fake::ok("DeleteStack", ""),
+            _ => list_only(asked),
+        });
+        let (api, id) = (server.api(), crate::ids::StackId::of(crate::aws::fake::STACK));
+        api.list().await.expect("a listing");
+        assert_eq!(server.count("GetCallerIdentity"), 0);
+        for _ in 0..3 {
+            api.delete_stack(&id, &[], "token").await.expect("deleted");
+        }
+        assert_eq!(server.count("GetCallerIdentity"), 1);
+        assert_eq!(server.asked("GetCallerIdentity")[0].key, "SESSION0");
+        server.clock.sleep(Duration::from_secs(3_600)).await;
+        api.delete_stack(&id, &[], "token").await.expect("deleted");
+        assert_eq!(server.count("GetCallerIdentity"), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_changed_when_sts_says_that_the_session_is_of_another_account() {
+        let server = Server::of(|asked| match asked.action.as_str() {
+            "GetCallerIdentity" => caller("999900001111"),
+            _ => list_only(asked),
+        });
+        let id = crate::ids::StackId::of(crate::aws::fake::STACK);
+        for _ in 0..20 {
+            let error = server.api().delete_stack(&id, &[], "token").await.expect_err("wrong");
+            assert!(matches!(error, AwsError::WrongAccount(_)), "{error}");
+            assert!(!error.may_have_happened());
+        }
+        assert_eq!(server.count("DeleteStack"), 0);
+        assert_eq!(server.count("GetCallerIdentity"), 1, "remembered");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_that_aws_ended_is_replaced_once() {
+        let server = Server::of(|asked| match asked.action.as_str() {
+            "DescribeStacks" if asked.key == "SESSION0" => refusal(
+                403,
+                "ExpiredToken",
+                "The security token included in the request is expired",
+            ),
+            _ => list_only(asked),
+        });
+        server.api().list().await.expect("a listing");
+        assert_eq!((server.count("AssumeRole"), server.count("DescribeStacks")), (2, 2));
+        let broken = Server::of(|asked| match asked.action.as_str() {
+            "DescribeStacks" => refusal(403, "ExpiredToken", "expired"),
+            _ => list_only(asked),
+        });
+        let error = broken.api().list().await.expect_err("always expired");
+        assert!(matches!(error, AwsError::Denied(_)), "{error}");
+        assert_eq!((broken.count("AssumeRole"), broken.count("DescribeStacks")), (2, 2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_session_that_aws_ended_is_replaced_before_a_change_too() {
+        let server = Server::of(|asked| match asked.action.as_str() {
+            "GetCallerIdentity" if asked.key == "SESSION0" => {
+                refusal(403, "ExpiredToken", "expired")
+            }
+            "DeleteStack" => crate::aws::fake::ok("DeleteStack", ""),
+            _ => list_only(asked),
+        });
+        let id = crate::ids::StackId::of(crate::aws::fake::STACK);
+        server.api().delete_stack(&id, &[], "token").await.expect("deleted");
+        assert_eq!(server.asked("DeleteStack")[0].key, "SESSION1");
+        let server = Server::of(|asked| match asked.action.as_str() {
+            "GetCallerIdentity" if asked.key == "SESSION0" => {
+                refusal(403, "ExpiredToken", "expired")
+            }
+            _ => Reply::Usual,
+        });
+        server.api().check_account().await.expect("checked");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_machine_without_credentials_is_told_what_to_do() {
+        #[derive(Debug)]
+        struct Nothing;
+        impl ProvideCredentials for Nothing {
+            fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+            where
+                Self: 'a,
+            {
+                future::ProvideCredentials::ready(Err(CredentialsError::not_loaded("no profile")))
+            }
+        }
+        let server = Server::of(list_only);
+        let base = server.base.to_builder();
+        let base = base.credentials_provider(SharedCredentialsProvider::new(Nothing)).build();
+        let aws = crate::aws::Aws::of(crate::aws::AwsSettings {
+            base,
+            home: "eu-west-1".parse().unwrap(),
+            clock: server.clock.clone(),
+            controller_id: "one".into(),
+            patience: crate::aws::Patience::default(),
+        });
+        let api = server.api();
+        let error = aws.target(api.target(), &api.session.access).list().await.expect_err("none");
+        assert!(matches!(error, AwsError::Denied(_)), "{error:?}");
+        assert!(error.text().contains("set AWS_PROFILE"), "{error}");
+        assert_eq!(error.cause().class, crate::outcome::CauseClass::Account);
+        assert_eq!(server.count("AssumeRole"), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_account_that_sts_does_not_answer_for_does_not_hold_up_another() {
+        let server = Server::of(|asked| match asked.action.as_str() {
+            "AssumeRole" if asked.field("RoleArn").contains(ACCOUNT) => Reply::Silent,
+            _ => list_only(asked),
+        });
+        let silent = server.api();
+        let silent = tokio::spawn(async move { silent.list().await });
+        let before = server.clock.now();
+        server.api_of("444455556666").list().await.expect("a listing");
+        assert!(server.clock.now().since(before) < Duration::from_secs(1));
+        let error = silent.await.unwrap().expect_err("silent");
+        assert!(matches!(error, AwsError::Unreachable(_)), "{error}");
+        assert!(!error.may_have_happened());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn sessions_are_bounded_and_the_longest_unused_go_first() {
+        let server = Server::of(list_only);
+        let sessions = &server.aws.0.sessions;
+        let key = |number: usize| SessionKey {
+            account: format!("{number:012}").parse().unwrap(),
+            access: Access { role_arn: "r".into(), external_id: None },
+        };
+        let held = sessions.slot(&key(0));
+        for number in 1..=MAX_SESSIONS {
+            sessions.slot(&key(number));
+            server.clock.sleep(Duration::from_millis(2)).await;
+        }
+        let entries = sessions.entries.lock().unwrap();
+        assert!(entries.len() <= MAX_SESSIONS, "{}", entries.len());
+        assert!(entries.contains_key(&key(0)), "in use");
+        assert!(!entries.contains_key(&key(1)) && entries.contains_key(&key(MAX_SESSIONS)));
+        drop((entries, held));
+    }
+
+    #[test]
+    fn session_names_are_legal() {
+        assert_eq!(session_name("my host/1"), "driftless-my-host-1");
+        assert_eq!(session_name(&"x".repeat(100)).len(), MAX_NAME);
+    }
 }

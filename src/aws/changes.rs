@@ -174,3 +174,189 @@ impl TargetApi {
         .map(drop)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+    use crate::aws::fake::{Asked, Reply, STACK, Server, ok, refusal};
+    use crate::observed::StackStatus;
+    use crate::outcome::CauseClass;
+
+    fn inputs() -> StackInputs {
+        StackInputs {
+            template_body: "Resources: {}".into(),
+            parameters: BTreeMap::from([("Password".into(), "hunter2".into())]),
+            tags: BTreeMap::from([("driftless:fleet".into(), "gloves".into())]),
+            capabilities: vec!["CAPABILITY_IAM".into()],
+            termination_protection: true,
+            stack_policy: Some("{}".into()),
+        }
+    }
+
+    fn answering(
+        action: &'static str,
+        reply: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
+    ) -> Server {
+        Server::of(move |asked| if asked.action == action { reply(asked) } else { Reply::Usual })
+    }
+
+    fn id() -> StackId {
+        StackId::of(STACK)
+    }
+
+    fn created() -> Reply {
+        ok("CreateStack", &format!("<StackId>{STACK}</StackId>"))
+    }
+
+    async fn create(server: &Server) -> Result<StackId, AwsError> {
+        server.api().create(&"scan-api".parse().unwrap(), &inputs(), "token-1").await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_create_says_all_that_the_stack_is_made_from() {
+        let server = answering("CreateStack", |_| created());
+        assert_eq!(create(&server).await.expect("created"), id());
+        let asked = &server.asked("CreateStack")[0];
+        for (field, value) in [
+            ("StackName", "scan-api"),
+            ("TemplateBody", "Resources: {}"),
+            ("Parameters.member.1.ParameterKey", "Password"),
+            ("Parameters.member.1.ParameterValue", "hunter2"),
+            ("Tags.member.1.Key", "driftless:fleet"),
+            ("Capabilities.member.1", "CAPABILITY_IAM"),
+            ("EnableTerminationProtection", "true"),
+            ("StackPolicyBody", "{}"),
+            ("ClientRequestToken", "token-1"),
+        ] {
+            assert_eq!(asked.field(field), value, "{field}");
+        }
+        assert!(!format!("{:?}", inputs()).contains("hunter2"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_create_whose_answer_is_lost_is_repeated_with_the_same_token() {
+        let server = answering("CreateStack", |asked| match asked.before {
+            0 => Reply::Lost,
+            1 => Reply::Body(504, "<html>timeout</html>".into()),
+            _ => created(),
+        });
+        assert_eq!(create(&server).await.expect("created"), id());
+        let asked = server.asked("CreateStack");
+        assert_eq!(asked.len(), 3);
+        assert!(asked.iter().all(|asked| asked.field("ClientRequestToken") == "token-1"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_follows_a_lost_answer_never_reads_as_nothing_happened() {
+        let server = answering("ExecuteChangeSet", |asked| match asked.before {
+            0 => Reply::Lost,
+            _ => refusal(400, "InvalidChangeSetStatus", "[EXECUTE_COMPLETE]"),
+        });
+        let error = server.api().execute_change_set(&id(), "c", "t").await.expect_err("refused");
+        assert!(matches!(error, AwsError::Refused(_)), "{error}");
+        assert!(error.may_have_happened());
+        let clear = answering("ExecuteChangeSet", |_| refusal(400, "ValidationError", "no"));
+        let error = clear.api().execute_change_set(&id(), "c", "t").await.expect_err("refused");
+        assert!(!error.may_have_happened());
+        let garbled = answering("CreateStack", |_| Reply::Body(200, "<html/>".into()));
+        let error = create(&garbled).await.expect_err("garbled");
+        assert!(matches!(error, AwsError::Malformed(_)) && error.may_have_happened(), "{error}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn refusals_are_told_apart_and_made_once() {
+        let server = answering("DeleteStack", |asked| {
+            let (code, text) = match asked.before {
+                0 => ("AlreadyExistsException", "Stack [x] already exists"),
+                1 => ("TokenAlreadyExistsException", "Token already exists"),
+                2 => ("ValidationError", "No updates are to be performed."),
+                3 => (
+                    "ValidationError",
+                    "Stack [x] cannot be deleted while TerminationProtection is enabled",
+                ),
+                4 => (
+                    "ValidationError",
+                    "Stack:arn is in UPDATE_ROLLBACK_COMPLETE state and can not be updated.",
+                ),
+                _ => (
+                    "ValidationError",
+                    "Stack:arn is in UPDATE_IN_PROGRESS state and can not be updated.",
+                ),
+            };
+            refusal(400, code, text)
+        });
+        let api = server.api();
+        let mut errors = Vec::new();
+        for _ in 0..6 {
+            errors.push(api.delete_stack(&id(), &[], "t").await.expect_err("refused"));
+        }
+        let told = |error: &AwsError| {
+            [
+                error.already_exists(),
+                error.token_already_exists(),
+                error.no_updates(),
+                error.termination_protected(),
+            ]
+        };
+        for (number, error) in errors.iter().enumerate() {
+            let expected: Vec<bool> = (0..4).map(|place| place == number).collect();
+            assert_eq!(told(error).to_vec(), expected, "{error}");
+        }
+        assert_eq!(errors[4].busy(), Some(StackStatus::UpdateRollbackComplete));
+        assert_eq!(errors[5].busy(), Some(StackStatus::UpdateInProgress));
+        assert_eq!(errors[5].cause().class, CauseClass::Transient);
+        assert_eq!(errors[0].busy(), None);
+        assert_eq!(server.count("DeleteStack"), 6);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_change_is_made_or_repeated_once_we_are_told_to_stop() {
+        let server = answering("DeleteStack", |_| Reply::Lost);
+        let asks = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&asks);
+        let twice: crate::aws::Permission =
+            Arc::new(move || counted.fetch_add(1, Ordering::Relaxed) < 2);
+        let api = server.api().while_allowed(twice);
+        let error = api.delete_stack(&id(), &[], "t").await.expect_err("stopped");
+        assert!(matches!(error, AwsError::Stopped(_)) && error.may_have_happened(), "{error}");
+        assert_eq!(server.count("DeleteStack"), 2);
+        let error = api.delete_stack(&id(), &[], "t").await.expect_err("stopped");
+        assert!(!error.may_have_happened());
+        assert_eq!(server.count("DeleteStack"), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn every_change_names_the_stack_and_what_is_asked_for() {
+        let server = Server::of(|asked| match asked.action.as_str() {
+            "AssumeRole" | "GetCallerIdentity" => Reply::Usual,
+            "DeleteChangeSet" if asked.before > 0 => refusal(404, "ChangeSetNotFound", "gone"),
+            action => ok(action, ""),
+        });
+        let api = server.api();
+        api.create_change_set(&id(), "c", &inputs(), "t").await.expect("done");
+        api.execute_change_set(&id(), "c", "t").await.expect("done");
+        api.delete_change_set(&id(), "c").await.expect("done");
+        api.delete_change_set(&id(), "c").await.expect("gone already");
+        api.delete_stack(&id(), &["Kept".into()], "t").await.expect("done");
+        api.set_termination_protection(&id(), false).await.expect("done");
+        api.set_stack_policy(&id(), "{}").await.expect("done");
+        for (action, field, value) in [
+            ("CreateChangeSet", "ChangeSetType", "UPDATE"),
+            ("CreateChangeSet", "ChangeSetName", "c"),
+            ("CreateChangeSet", "ClientToken", "t"),
+            ("CreateChangeSet", "Parameters.member.1.ParameterValue", "hunter2"),
+            ("ExecuteChangeSet", "ClientRequestToken", "t"),
+            ("DeleteChangeSet", "ChangeSetName", "c"),
+            ("DeleteStack", "RetainResources.member.1", "Kept"),
+            ("DeleteStack", "ClientRequestToken", "t"),
+            ("UpdateTerminationProtection", "EnableTerminationProtection", "false"),
+            ("SetStackPolicy", "StackPolicyBody", "{}"),
+        ] {
+            let asked = &server.asked(action)[0];
+            assert_eq!(asked.field("StackName"), STACK, "{action}");
+            assert_eq!(asked.field(field), value, "{action} {field}");
+        }
+    }
+}

@@ -9,7 +9,8 @@ use aws_sdk_cloudformation::config::retry::RetryConfig;
 use aws_sdk_cloudformation::config::timeout::TimeoutConfig;
 use aws_sdk_cloudformation::config::{IdentityCache, StalledStreamProtectionConfig};
 use aws_smithy_async::time::TimeSource;
-use aws_smithy_http_client::tls;
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::{Builder, ConnectorBuilder, tls};
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use aws_smithy_runtime_api::client::interceptors::context::AfterDeserializationInterceptorContextRef;
@@ -88,10 +89,16 @@ pub(super) fn sdk_region(region: &Region) -> aws_types::region::Region {
 }
 
 /// One HTTPS client for all accounts: every client of its own would open connections of its own.
+/// It is made as the SDK makes its default one, so that proxies of the environment are used.
 pub(super) fn https_client() -> SharedHttpClient {
-    aws_smithy_http_client::Builder::new()
-        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc))
-        .build_https()
+    let provider = || tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc);
+    Builder::new().build_with_connector_fn(move |settings, components| {
+        let mut connector = ConnectorBuilder::default().tls_provider(provider());
+        connector.set_connector_settings(settings.cloned());
+        connector.set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl));
+        connector.set_proxy_config(Some(ProxyConfig::from_env()));
+        connector.build()
+    })
 }
 
 /// What the SDK needs to speak to a cloud that lives in this process, in our time.
@@ -158,4 +165,88 @@ fn is_whole(body: &[u8]) -> bool {
     let name = after.split([' ', '\t', '\r', '\n', '>', '/']).next().unwrap_or_default();
     let closed_at_once = rest.ends_with("/>") && rest.matches('<').count() == 1;
     !name.is_empty() && (closed_at_once || rest.ends_with(&format!("</{name}>")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read as _, Write as _};
+
+    use super::*;
+    use crate::aws::fake::{ACCOUNT, session, stack, whole};
+    use crate::aws::{Access, Aws, AwsSettings, Patience};
+    use crate::moment::Moment;
+
+    /// Answers AssumeRole, then DescribeStacks, on a port of this machine.
+    fn serve(ends_at: Moment) -> (String, std::thread::JoinHandle<Vec<String>>) {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let crate::aws::fake::Reply::Body(_, session) = session(ACCOUNT, 0, ends_at) else {
+            unreachable!("a body")
+        };
+        let stacks = whole("DescribeStacks", &format!("<Stacks>{}</Stacks>", stack("one", "")));
+        let served = std::thread::spawn(move || {
+            let answer = |body: String| {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut bytes = [0; 8_192];
+                let mut request = String::new();
+                while !request.contains("Action=") {
+                    let length = stream.read(&mut bytes).unwrap();
+                    request.push_str(&String::from_utf8_lossy(&bytes[..length]));
+                }
+                write!(
+                    stream,
+                    "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+                    body.len()
+                )
+                .unwrap();
+                request
+            };
+            vec![answer(session), answer(stacks)]
+        });
+        (url, served)
+    }
+
+    #[tokio::test]
+    async fn one_endpoint_url_serves_both_services_over_plain_http() {
+        let clock = Clock::of_this_machine();
+        let (url, served) = serve(clock.now() + Duration::from_secs(3_600));
+        let base = SdkConfig::builder()
+            .behavior_version(aws_config::BehaviorVersion::latest())
+            .http_client(https_client())
+            .endpoint_url(url)
+            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+                "BASE", "s3cr3t", None, None, "test",
+            )))
+            .build();
+        let aws = Aws::of(AwsSettings {
+            base,
+            home: "eu-west-1".parse().unwrap(),
+            clock,
+            controller_id: "one".into(),
+            patience: Patience { tries: 1, length: Duration::ZERO },
+        });
+        let access =
+            Access { role_arn: format!("arn:aws:iam::{ACCOUNT}:role/r"), external_id: None };
+        let target = format!("{ACCOUNT}/eu-central-1").parse().unwrap();
+        let seen = aws.target(&target, &access).list().await.expect("a listing");
+        assert_eq!(seen.len(), 1);
+        let requests = served.join().unwrap();
+        assert!(requests[0].contains("Action=AssumeRole"), "{requests:?}");
+        assert!(requests[1].contains("Action=DescribeStacks"), "{requests:?}");
+    }
+
+    #[test]
+    fn an_answer_is_whole_when_its_first_element_is_closed_at_its_end() {
+        for whole in [
+            "<A><B>1</B></A>",
+            "<?xml version=\"1.0\"?>\n<A x=\"1\">\n</A>\n",
+            "<A/>",
+            "<!DOCTYPE html><html><body/></html>",
+        ] {
+            assert!(is_whole(whole.as_bytes()), "{whole}");
+        }
+        for cut in ["", "<A><B>1</B>", "<A><B>1</", "<A><B/>", "<A", "{\"a\": 1}", "<A></AA>"] {
+            assert!(!is_whole(cut.as_bytes()), "{cut}");
+        }
+    }
 }

@@ -189,9 +189,10 @@ impl AwsError {
         }
     }
 
-    /// Whether the session that made the call has ended.
+    /// Whether the session that made the call has ended, so that a new one may do better.
     pub(super) fn session_ended(&self) -> bool {
-        matches!(self, Self::Denied(answer) if SESSION_ENDED.contains(&answer.code.as_str()))
+        let Self::Denied(answer) = self else { return false };
+        SESSION_ENDED.contains(&answer.code.as_str()) && answer.api != Api::AssumeRole
     }
 
     fn is_refused(&self, code: &str) -> bool {
@@ -287,7 +288,10 @@ fn of_answer(api: Api, raw: &HttpResponse, said: &impl ProvideErrorMetadata) -> 
     if is_throttling(code) || status.as_u16() == 429 {
         let code = if code.is_empty() { "TooManyRequestsException" } else { code };
         let retry_after = retry_after(raw);
-        return AwsError::Throttled(Answer { retry_after, ..Answer::new(api, code, text) });
+        return AwsError::Throttled(Answer {
+            retry_after,
+            ..Answer::new(api, code, shortened(text))
+        });
     }
     if status.is_server_error() || UNREACHABLE.contains(&code) {
         return of_server_error(api, raw, code, text);

@@ -12,7 +12,9 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
+use aws_types::SdkConfig;
 
+use crate::aws::connection::in_process;
 use crate::aws::{Access, Aws, TargetApi};
 use crate::clock::Clock;
 use crate::moment::Moment;
@@ -130,8 +132,8 @@ type Script = dyn Fn(&Asked) -> Reply + Send + Sync;
 
 #[derive(Clone)]
 pub(super) struct Server {
-    script: Arc<Script>,
     asked: Arc<Mutex<Vec<Asked>>>,
+    pub(super) base: SdkConfig,
     pub(super) clock: Clock,
     pub(super) aws: Aws,
 }
@@ -141,13 +143,14 @@ impl Server {
         let clock = Clock::starting_at(Moment::from_millis(1_795_465_260_000));
         let script: Arc<Script> = Arc::new(script);
         let asked = Arc::new(Mutex::new(Vec::new()));
-        let connector = Connector(Arc::clone(&script), Arc::clone(&asked), clock.clone());
+        let connector = Connector(script, Arc::clone(&asked), clock.clone());
         let connector = SharedHttpConnector::new(connector);
         let http_client = http_client_fn(move |_, _| connector.clone());
         let keys = Credentials::new("BASE", "s3cr3t", None, None, "test");
         let home = "eu-west-1".parse().unwrap();
+        let base = in_process(http_client.clone(), keys.clone(), clock.clone());
         let aws = Aws::simulated(http_client, keys, clock.clone(), "one", home);
-        Self { script, asked, clock, aws }
+        Self { asked, base, clock, aws }
     }
 
     /// The calls of the usual target.

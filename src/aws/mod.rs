@@ -25,6 +25,9 @@ mod retry;
 mod stacks;
 mod words;
 
+#[cfg(test)]
+mod fake;
+
 pub use access::Access;
 pub use call::Permission;
 pub use changes::StackInputs;

@@ -291,3 +291,152 @@ impl Lines {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const START: Moment = Moment::from_millis(1_000_000);
+
+    /// Moments at which calls go when callers ask as often as they may.
+    fn greedy(bucket: &mut Bucket, from: Moment, until: Moment) -> Vec<Moment> {
+        let (mut now, mut gone) = (from, Vec::new());
+        while now < until {
+            match bucket.take(now) {
+                Ok(()) => gone.push(now),
+                Err(later) => {
+                    assert!(later > now, "a wait that does not end");
+                    now = later;
+                }
+            }
+        }
+        gone
+    }
+
+    proptest! {
+        #[test]
+        fn no_window_sees_more_calls_than_the_ceiling_and_one_burst(
+            events in proptest::collection::vec((0_u64..3_000, 0_u8..4), 1..200),
+        ) {
+            let mut bucket = Bucket::full(Api::DescribeStacks, START);
+            let (mut now, mut gone) = (START, Vec::new());
+            for (pause, event) in events {
+                now = now + Duration::from_millis(pause);
+                match event {
+                    0 => bucket.throttled(now, None),
+                    1 => bucket.went_well(now),
+                    _ => while bucket.take(now).is_ok() { gone.push(now) },
+                }
+            }
+            for (first, begin) in gone.iter().enumerate() {
+                for (last, end) in gone.iter().enumerate().skip(first) {
+                    let most = 10.0 * end.since(*begin).as_secs_f64() + 10.0;
+                    let calls = u32::try_from(last - first + 1).unwrap();
+                    prop_assert!(f64::from(calls) <= most + 0.001, "{calls} calls, {most} allowed");
+                }
+            }
+        }
+
+        #[test]
+        fn however_throttled_a_call_goes_within_five_seconds(
+            pauses in proptest::collection::vec(0_u64..5_000, 0..50),
+        ) {
+            let mut bucket = Bucket::full(Api::CreateStack, START);
+            let mut now = START;
+            for pause in pauses {
+                now = now + Duration::from_millis(pause);
+                bucket.throttled(now, None);
+            }
+            let gone = greedy(&mut bucket, now, now + Duration::from_secs(6));
+            prop_assert!(gone[0].since(now) <= Duration::from_millis(5_001), "{gone:?}");
+        }
+    }
+
+    #[test]
+    fn throttling_halves_the_rate_once_a_second_and_good_answers_restore_it() {
+        let mut bucket = Bucket::full(Api::DescribeStacks, START);
+        for _ in 0..10 {
+            bucket.throttled(START, None);
+        }
+        assert!((bucket.rate() - 2.5).abs() < 1e-9, "{bucket:?}");
+        bucket.throttled(START + Duration::from_secs(1), None);
+        assert!((bucket.rate() - 1.25).abs() < 1e-9, "{bucket:?}");
+        for second in 1..100 {
+            bucket.went_well(START + Duration::from_secs(second));
+        }
+        assert!((bucket.rate() - 10.0).abs() < 1e-9, "{bucket:?}");
+    }
+
+    #[test]
+    fn nothing_goes_before_the_pause_that_the_server_asked_for() {
+        let mut bucket = Bucket::full(Api::DescribeStacks, START);
+        bucket.throttled(START, Some(Duration::from_secs(7)));
+        let gone = greedy(&mut bucket, START, START + Duration::from_secs(8));
+        assert!(gone[0] >= START + Duration::from_secs(7), "{gone:?}");
+    }
+
+    fn key(account: u64, api: Api) -> BucketKey {
+        let account = format!("{account:012}").parse().unwrap();
+        BucketKey { account: Some(account), region: "eu-central-1".parse().unwrap(), api }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_bucket_does_not_hold_up_another_and_is_first_come_first_served() {
+        let clock = Clock::starting_at(START);
+        let pace = Arc::new(Pace::new(clock.clone()));
+        let busy = key(1, Api::DescribeStacks);
+        pace.throttled(&busy, Some(Duration::from_secs(60)));
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let mut waiting = Vec::new();
+        for number in 0..20 {
+            let (pace, busy, order) = (Arc::clone(&pace), busy.clone(), Arc::clone(&order));
+            waiting.push(tokio::spawn(async move {
+                pace.turn(&busy).await;
+                order.lock().unwrap().push(number);
+            }));
+            tokio::task::yield_now().await;
+        }
+        for free in [key(2, Api::DescribeStacks), key(1, Api::GetTemplate)] {
+            assert_eq!(pace.turn(&free).await, Duration::ZERO);
+        }
+        assert_eq!(clock.now(), START);
+        for task in waiting {
+            task.await.unwrap();
+        }
+        assert!(clock.now().since(START) >= Duration::from_secs(60));
+        assert_eq!(*order.lock().unwrap(), (0..20).collect::<Vec<_>>());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_caller_that_goes_away_while_waiting_takes_nothing() {
+        let pace = Pace::new(Clock::starting_at(START));
+        let busy = key(1, Api::DescribeStacks);
+        pace.throttled(&busy, Some(Duration::from_secs(5)));
+        for _ in 0..50 {
+            let turn = tokio::time::timeout(Duration::from_millis(10), pace.turn(&busy));
+            turn.await.expect_err("closed");
+        }
+        assert!(pace.turn(&busy).await <= Duration::from_secs(5));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn idle_buckets_are_forgotten_and_their_number_is_bounded() {
+        let clock = Clock::starting_at(START);
+        let pace = Pace::new(clock.clone());
+        let count = || pace.lines.lock().unwrap().by_key.len();
+        for account in 0..1_000 {
+            pace.turn(&key(account, Api::DescribeStacks)).await;
+        }
+        assert_eq!(count(), 1_000);
+        clock.sleep(IDLE_FOR).await;
+        pace.turn(&key(1, Api::DescribeStacks)).await;
+        assert_eq!(count(), 1);
+        let most = u64::try_from(MAX_BUCKETS).unwrap() + 10;
+        for account in 0..most {
+            pace.line(&key(account, Api::DescribeStacks));
+        }
+        assert!(count() <= MAX_BUCKETS, "{}", count());
+    }
+}

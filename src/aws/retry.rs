@@ -80,3 +80,78 @@ pub(super) fn share_of(seed: Digest, number: u32) -> f64 {
     let leading = digest.as_bytes().iter().take(4);
     leading.fold(0.0, |share, byte| share * 256.0 + f64::from(*byte)) / f64::from(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::error::Answer;
+    use crate::aws::pace::Api;
+
+    const START: Moment = Moment::from_millis(1_000_000);
+
+    fn key(account: &str) -> BucketKey {
+        BucketKey {
+            account: Some(account.parse().unwrap()),
+            region: "eu-central-1".parse().unwrap(),
+            api: Api::DescribeStacks,
+        }
+    }
+
+    fn throttled(retry_after: Option<Duration>) -> AwsError {
+        let answer = Answer::new(Api::DescribeStacks, "Throttling", "Rate exceeded");
+        AwsError::Throttled(Answer { retry_after, ..answer })
+    }
+
+    fn delays(account: &str, patience: Patience, error: &AwsError) -> Vec<Duration> {
+        let (mut now, mut list) = (START, Vec::new());
+        let mut delays = Delays::of(&key(account), patience, now);
+        while let Some(delay) = delays.after(error, now) {
+            now = now + delay;
+            list.push(delay);
+        }
+        list
+    }
+
+    #[test]
+    fn delays_grow_end_and_are_the_same_every_time_but_not_for_every_account() {
+        let patience = Patience::default();
+        let list = delays("111122223333", patience, &throttled(None));
+        assert_eq!(list, delays("111122223333", patience, &throttled(None)));
+        assert_ne!(list, delays("444455556666", patience, &throttled(None)));
+        assert_eq!(list.len(), 7);
+        for (number, delay) in list.iter().enumerate() {
+            let whole = (FIRST_DELAY * (1 << number)).min(LONGEST_DELAY);
+            assert!(*delay >= whole / 2 && *delay <= whole, "{number}: {delay:?} of {whole:?}");
+        }
+    }
+
+    #[test]
+    fn patience_ends_by_time_too() {
+        let patience = Patience { tries: 1_000, length: Duration::from_secs(30) };
+        let list = delays("111122223333", patience, &throttled(None));
+        assert!(list.iter().sum::<Duration>() <= patience.length, "{list:?}");
+        assert!(list.len() < 20, "{list:?}");
+    }
+
+    #[test]
+    fn a_pause_that_the_server_asks_for_is_kept_or_not_waited_for() {
+        let asked = Duration::from_secs(20);
+        let list = delays("111122223333", Patience::default(), &throttled(Some(asked)));
+        assert_eq!(list, [asked; 3]);
+        let too_long = throttled(Some(Duration::from_secs(61)));
+        assert!(delays("111122223333", Patience::default(), &too_long).is_empty());
+    }
+
+    #[test]
+    fn final_answers_are_not_asked_for_again() {
+        let answer = Answer::new(Api::DescribeStacks, "ValidationError", "no");
+        for error in [
+            AwsError::Refused(answer.clone()),
+            AwsError::Denied(answer.clone()),
+            AwsError::WrongAccount(answer.clone()),
+            AwsError::Stopped(answer),
+        ] {
+            assert!(delays("111122223333", Patience::default(), &error).is_empty(), "{error}");
+        }
+    }
+}

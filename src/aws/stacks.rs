@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::error::Error;
+use std::sync::Arc;
 
 use aws_sdk_cloudformation::Client;
 use aws_sdk_cloudformation::types::{ChangeType, TemplateStage};
@@ -11,6 +12,7 @@ use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use crate::aws::TargetApi;
+use crate::aws::access::Session;
 use crate::aws::error::AwsError;
 use crate::aws::pace::{Api, BucketKey};
 use crate::aws::words;
@@ -187,9 +189,22 @@ impl TargetApi {
     /// Whether the session really is one of the target's account; asked once per session, and by
     /// itself before each call that changes something.
     pub async fn check_account(&self) -> Result<(), AwsError> {
+        match self.checked_session(true).await {
+            Err(ended) if ended.session_ended() => self.checked_session(true).await,
+            result => result,
+        }
+        .map(drop)
+    }
+
+    async fn checked_session(&self, checked: bool) -> Result<Arc<Session>, AwsError> {
         let sessions = &self.aws.0.sessions;
         let session = sessions.session(&self.session).await?;
-        sessions.check(&self.session, &session).await
+        if checked {
+            let result = sessions.check(&self.session, &session).await;
+            self.forget_ended(&session, &result).await;
+            result?;
+        }
+        Ok(session)
     }
 
     /// Makes a call in the session of the account. A session that ended is dropped, and the call
@@ -201,7 +216,7 @@ impl TargetApi {
         Fut: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     {
         match self.call_once(api, &send).await {
-            Err(ended) if ended.session_ended() && ended.answer().api == api => self
+            Err(ended) if ended.session_ended() => self
                 .call_once(api, &send)
                 .await
                 .map_err(|error| error.after(ended.may_have_happened())),
@@ -216,18 +231,19 @@ impl TargetApi {
         Fut: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     {
         let shared = &self.aws.0;
-        let session = shared.sessions.session(&self.session).await?;
-        if api.changes() {
-            shared.sessions.check(&self.session, &session).await?;
-        }
+        let session = self.checked_session(api.changes()).await?;
         let region = self.target.region.clone();
         let client = shared.connection.cloudformation(&region, &session.credentials);
         let bucket = BucketKey { account: Some(self.target.account), region, api };
         let result = shared.caller.call(&bucket, self.permission.as_ref(), || send(&client)).await;
-        if result.as_ref().is_err_and(AwsError::session_ended) {
-            shared.sessions.forget(&self.session, &session).await;
-        }
+        self.forget_ended(&session, &result).await;
         result
+    }
+
+    async fn forget_ended<T>(&self, session: &Arc<Session>, result: &Result<T, AwsError>) {
+        if result.as_ref().is_err_and(AwsError::session_ended) {
+            self.aws.0.sessions.forget(&self.session, session, None).await;
+        }
     }
 }
 
@@ -268,5 +284,397 @@ impl Pages {
         }
         self.next = Some(Some(token));
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::aws::fake::{
+        Asked, Reply, STACK, Server, error_body, ok, refusal, stack, stacks, whole,
+    };
+    use crate::aws::{CallEnd, Patience};
+    use crate::observed::{BlindReason, ChangeAction, ChangeSetStatus, Replacement};
+
+    /// A server that answers one action so, and gives sessions.
+    fn answering(
+        action: &'static str,
+        reply: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
+    ) -> Server {
+        Server::of(move |asked| if asked.action == action { reply(asked) } else { Reply::Usual })
+    }
+
+    fn id() -> StackId {
+        StackId::of(STACK)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_listing_reads_all_pages_and_leaves_nested_stacks_out() {
+        let server = answering("DescribeStacks", |asked| match asked.field("NextToken") {
+            "" => stacks(&stack("one", ""), Some("t1")),
+            "t1" => {
+                let parent = format!("<ParentId>{STACK}</ParentId><RootId>{STACK}</RootId>");
+                stacks(&(stack("child", &parent) + &stack("two", "")), Some("t2"))
+            }
+            _ => stacks(&stack("three", ""), None),
+        });
+        let seen = server.api().list().await.expect("a listing");
+        let names: Vec<_> = seen.iter().map(|seen| seen.key.name.as_str()).collect();
+        assert_eq!(names, ["one", "two", "three"]);
+        assert_eq!(server.count("DescribeStacks"), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stack_is_told_in_our_words() {
+        let more = "<LastUpdatedTime>2026-11-02T10:00:00.123Z</LastUpdatedTime>\
+            <EnableTerminationProtection>true</EnableTerminationProtection>\
+            <Parameters><member><ParameterKey>A</ParameterKey><ParameterValue>1</ParameterValue>\
+            </member><member><ParameterKey>Vpc</ParameterKey><ParameterValue>/vpc</ParameterValue>\
+            <ResolvedValue>vpc-1</ResolvedValue></member></Parameters>\
+            <Outputs><member><OutputKey>O</OutputKey><OutputValue>x</OutputValue></member></Outputs>\
+            <Tags><member><Key>aws:a</Key><Value>1</Value></member>\
+            <member><Key>b</Key><Value></Value></member></Tags>";
+        let body = stack("scan-api", more).replace("CREATE_COMPLETE", "UPDATE_SOMETHING_NEW");
+        let server = answering("DescribeStacks", move |_| stacks(&body, None));
+        let seen = server.api().describe("scan-api").await.expect("told").expect("there");
+        assert_eq!(seen.id, StackId::of(STACK));
+        assert_eq!(seen.status, StackStatus::Unknown("UPDATE_SOMETHING_NEW".into()));
+        assert_eq!(seen.created_at.to_string(), "2026-11-01T10:00:00.000Z");
+        assert_eq!(
+            seen.updated_at.map(|at| at.to_string()).as_deref(),
+            Some("2026-11-02T10:00:00.123Z")
+        );
+        assert!(seen.termination_protection);
+        assert_eq!(seen.parameters["Vpc"], "/vpc");
+        assert_eq!(seen.outputs["O"], "x");
+        assert_eq!(seen.tags.into_iter().collect::<Vec<_>>(), [("b".into(), String::new())]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_empty_target_is_empty_only_when_aws_says_so() {
+        let empty = answering("DescribeStacks", |_| stacks("", None));
+        assert!(empty.api().list().await.expect("a listing").is_empty());
+        let full = whole(
+            "DescribeStacks",
+            &format!("<Stacks>{}{}</Stacks>", stack("one", ""), stack("two", "")),
+        );
+        let cut = |at: &str| full[..full.find(at).unwrap() + at.len()].to_owned();
+        let wrong = "<html><body>All is well</body></html>".to_owned();
+        let bodies = [
+            String::new(),
+            cut("<Stacks>"),
+            cut("<member>"),
+            cut("</member>"),
+            cut("</Stacks>"),
+            cut("</DescribeStacksResult>"),
+            wrong.clone(),
+            "{}".into(),
+            whole("DescribeStacks", ""),
+            whole("ListStacks", "<Stacks></Stacks>"),
+            full.replace("<StackName>two</StackName>", ""),
+            full.replace("<CreationTime>2026-11-01", "<CreationTime>yesterday"),
+            full.replace(":eu-central-1:", ":eu-west-3:"),
+        ];
+        for body in bodies {
+            let answer = body.clone();
+            let server = answering("DescribeStacks", move |_| Reply::Body(200, answer.clone()));
+            let error = server.api().list().await.expect_err(&body);
+            assert!(matches!(error, AwsError::Malformed(_)), "{body}: {error}");
+            assert_eq!(error.blind_reason(), BlindReason::Malformed);
+            assert!(!error.text().contains("<html>"), "{error}");
+            assert!(!error.may_have_happened());
+        }
+        for status in [500, 503] {
+            let wrong = wrong.clone();
+            let server = answering("DescribeStacks", move |_| Reply::Body(status, wrong.clone()));
+            let error = server.api().list().await.expect_err("html");
+            assert!(matches!(error, AwsError::Unreachable(_)), "{error}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn stacks_of_another_account_are_never_taken_for_ours() {
+        let other = stack("one", "").replace("111122223333", "999900001111");
+        let server = answering("DescribeStacks", move |_| stacks(&other, None));
+        let error = server.api().list().await.expect_err("not ours");
+        assert!(matches!(error, AwsError::WrongAccount(_)), "{error}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pages_that_go_round_or_never_end_are_malformed() {
+        let round = answering("DescribeStacks", |asked| {
+            stacks("", Some(if asked.field("NextToken") == "a" { "b" } else { "a" }))
+        });
+        let error = round.api().list().await.expect_err("a circle");
+        assert!(matches!(error, AwsError::Malformed(_)), "{error}");
+        assert_eq!(round.count("DescribeStacks"), 3);
+        let endless =
+            answering("DescribeStacks", |asked| stacks("", Some(&asked.before.to_string())));
+        let error = endless.api().list().await.expect_err("endless");
+        assert!(error.text().contains("more than 400 pages"), "{error}");
+        assert_eq!(endless.count("DescribeStacks"), MAX_LIST_PAGES);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stack_is_absent_only_when_aws_says_that_it_does_not_exist() {
+        for text in ["Stack with id x does not exist", "Stack [x] does not exist"] {
+            let server =
+                answering("DescribeStacks", move |_| refusal(400, "ValidationError", text));
+            assert_eq!(server.api().describe("x").await.expect("an answer"), None);
+            assert_eq!(server.count("DescribeStacks"), 1);
+        }
+        let others: [fn() -> Reply; 5] = [
+            || refusal(400, "ValidationError", "Role x does not exist or cannot be used"),
+            || refusal(403, "AccessDenied", "Stack with id x does not exist"),
+            || refusal(500, "InternalFailure", "Stack with id x does not exist"),
+            || stacks("", None),
+            || Reply::Body(404, "<html>not found: does not exist</html>".into()),
+        ];
+        for reply in others {
+            let server = answering("DescribeStacks", move |_| reply());
+            server.api().describe("x").await.expect_err("not an absence");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn trouble_of_aws_is_waited_out() {
+        let server = answering("DescribeStacks", |asked| match asked.before {
+            0 => refusal(500, "InternalFailure", "oops"),
+            1 => Reply::Lost,
+            2 => Reply::Body(200, "<Desc".into()),
+            3 => Reply::Body(502, "<html>Bad gateway</html>".into()),
+            _ => stacks("", None),
+        });
+        server.api().list().await.expect("a listing in the end");
+        assert_eq!(server.count("DescribeStacks"), 5);
+        let counters = server.aws.counters();
+        let count = |end| counters.calls.get(&(Api::DescribeStacks, end)).copied();
+        assert_eq!(count(CallEnd::Done), Some(1));
+        assert_eq!(count(CallEnd::Unreachable), Some(3));
+        assert_eq!(count(CallEnd::Malformed), Some(1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_target_that_never_answers_is_given_up_within_its_patience() {
+        let server = answering("DescribeStacks", |_| Reply::Silent);
+        let error = server.api().list().await.expect_err("silence");
+        assert!(matches!(error, AwsError::Unreachable(_)), "{error}");
+        let asked = server.asked("DescribeStacks");
+        let took = asked[asked.len() - 1].at.since(asked[0].at);
+        assert!(asked.len() > 1 && took <= Patience::default().length, "{took:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn final_answers_are_not_asked_for_again() {
+        for (status, code) in
+            [(400, "ValidationError"), (400, "LimitExceededException"), (403, "AccessDenied")]
+        {
+            let server = answering("GetTemplate", move |_| refusal(status, code, "no"));
+            let error = server.api().template(&id()).await.expect_err("no");
+            assert_eq!((error.code(), error.text()), (code, "no"));
+            assert_eq!(server.count("GetTemplate"), 1);
+        }
+    }
+
+    /// A server that bears two looks a second.
+    fn two_a_second() -> Server {
+        let taken = std::sync::Mutex::new(Vec::<Moment>::new());
+        answering("DescribeStacks", move |asked| {
+            let mut taken = taken.lock().unwrap();
+            taken.retain(|at| asked.at.since(*at) < Duration::from_secs(1));
+            if taken.len() >= 2 {
+                return Reply::Body(400, error_body("Throttling", "Rate exceeded"));
+            }
+            taken.push(asked.at);
+            stacks("", None)
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_pace_adapts_to_throttling_until_all_are_served() {
+        let server = two_a_second();
+        let began_at = server.clock.now();
+        let tasks: Vec<_> = (0..60)
+            .map(|_| {
+                let api = server.api();
+                tokio::spawn(async move { api.list().await })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap().expect("served in the end");
+        }
+        let took = server.clock.now().since(began_at);
+        assert!(took < Duration::from_secs(120), "30 s at best, took {took:?}");
+        let throttled = server.count("DescribeStacks") - 60;
+        assert!(throttled > 0 && throttled < 60, "{throttled} throttled");
+        assert!(server.aws.counters().waited_for[&Api::DescribeStacks] > Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_names_a_pause_is_not_asked_before() {
+        let server = answering("DescribeStacks", |asked| match asked.before {
+            0 => Reply::Later(429, 17, String::new()),
+            _ => stacks("", None),
+        });
+        server.api().list().await.expect("a listing");
+        let asked = server.asked("DescribeStacks");
+        assert!(asked[1].at.since(asked[0].at) >= Duration::from_secs(17));
+        let busy = answering("DescribeStacks", |_| Reply::Later(429, 100, String::new()));
+        let error = busy.api().list().await.expect_err("too long");
+        assert!(matches!(error, AwsError::Throttled(_)), "{error}");
+        assert_eq!(busy.count("DescribeStacks"), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn signatures_and_tokens_stay_out_of_errors() {
+        let text = "The Canonical String should have been 'x-amz-security-token:t0k3n'";
+        let server =
+            answering("DescribeStacks", move |_| refusal(403, "SignatureDoesNotMatch", text));
+        let error = server.api().list().await.expect_err("refused");
+        assert!(matches!(error, AwsError::Denied(_)), "{error}");
+        assert!(!format!("{error:?} {error}").contains("t0k3n"), "{error:?}");
+    }
+
+    fn change_set(status: &str, execution: &str, reason: &str, more: &str) -> Reply {
+        ok(
+            "DescribeChangeSet",
+            &format!(
+                "<ChangeSetName>c</ChangeSetName><Status>{status}</Status>\
+                 <ExecutionStatus>{execution}</ExecutionStatus>\
+                 <StatusReason>{reason}</StatusReason>{more}"
+            ),
+        )
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn change_sets_are_told_by_status_and_reason_exactly() {
+        let no_changes = "The submitted information didn&apos;t contain changes. Submit different \
+                          information to create a change set.";
+        let failed = "Transform failed: No updates are to be performed";
+        let table = [
+            ("CREATE_PENDING", "UNAVAILABLE", "", ChangeSetStatus::Pending),
+            ("CREATE_IN_PROGRESS", "UNAVAILABLE", "", ChangeSetStatus::Pending),
+            ("FAILED", "UNAVAILABLE", no_changes, ChangeSetStatus::Empty),
+            ("FAILED", "UNAVAILABLE", "No updates are to be performed.", ChangeSetStatus::Empty),
+            ("FAILED", "UNAVAILABLE", failed, ChangeSetStatus::Failed(failed.into())),
+            ("CREATE_COMPLETE", "AVAILABLE", "", ChangeSetStatus::Ready),
+            ("CREATE_COMPLETE", "OBSOLETE", "", ChangeSetStatus::Obsolete),
+            ("CREATE_COMPLETE", "EXECUTE_COMPLETE", "", ChangeSetStatus::Obsolete),
+            ("DELETE_COMPLETE", "AVAILABLE", "", ChangeSetStatus::Obsolete),
+            ("PAINTED", "RED", "", ChangeSetStatus::Unknown("PAINTED, RED".into())),
+        ];
+        for (status, execution, reason, expected) in table {
+            let server = answering("DescribeChangeSet", move |_| {
+                change_set(status, execution, reason, "<Changes/>")
+            });
+            let seen = server.api().change_set(&id(), "c").await.expect("told").expect("there");
+            assert_eq!(seen.status, expected, "{status} {reason}");
+        }
+        let server = answering("DescribeChangeSet", |_| refusal(404, "ChangeSetNotFound", "gone"));
+        assert_eq!(server.api().change_set(&id(), "c").await.expect("told"), None);
+    }
+
+    fn change(logical_id: &str, action: &str, replacement: &str) -> String {
+        format!(
+            "<member><Type>Resource</Type><ResourceChange><Action>{action}</Action>\
+             <LogicalResourceId>{logical_id}</LogicalResourceId>{replacement}\
+             <ResourceType>AWS::SQS::Queue</ResourceType></ResourceChange></member>"
+        )
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_set_has_the_changes_of_all_its_pages() {
+        let server = answering("DescribeChangeSet", |asked| {
+            let (members, token) = match asked.field("NextToken") {
+                "" => (change("A", "Add", ""), "<NextToken>2</NextToken>"),
+                _ => (
+                    change("B", "Modify", "<Replacement>True</Replacement>")
+                        + &change("C", "Modify", "<Replacement>Perhaps</Replacement>")
+                        + &change("D", "Vanish", ""),
+                    "",
+                ),
+            };
+            let more = format!("<Changes>{members}</Changes>{token}");
+            change_set("CREATE_COMPLETE", "AVAILABLE", "", &more)
+        });
+        let seen = server.api().change_set(&id(), "c").await.expect("told").expect("there");
+        let told: Vec<_> = seen
+            .changes
+            .iter()
+            .map(|change| (change.logical_id.as_str(), change.action.clone(), change.replacement))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("A", ChangeAction::Add, Replacement::Never),
+                ("B", ChangeAction::Modify, Replacement::Always),
+                ("C", ChangeAction::Modify, Replacement::Conditional),
+                ("D", ChangeAction::Unknown("Vanish".into()), Replacement::Never),
+            ]
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn events_come_oldest_first_and_no_further_back_than_asked() {
+        let event = |second: usize, name: &str| {
+            format!(
+                "<member><StackId>{STACK}</StackId><EventId>e</EventId><StackName>s</StackName>\
+                 <LogicalResourceId>{name}</LogicalResourceId><ResourceType>T</ResourceType>\
+                 <Timestamp>2026-11-01T10:00:{second:02}.000Z</Timestamp>\
+                 <ResourceStatus>CREATE_FAILED</ResourceStatus>\
+                 <ResourceStatusReason>because</ResourceStatusReason>\
+                 <ClientRequestToken>k</ClientRequestToken></member>"
+            )
+        };
+        let server = answering("DescribeStackEvents", move |asked| {
+            let newest = 50 - 2 * asked.before;
+            let members = event(newest, "B") + &event(newest - 1, "A");
+            ok(
+                "DescribeStackEvents",
+                &format!(
+                    "<StackEvents>{members}</StackEvents><NextToken>{}</NextToken>",
+                    asked.before
+                ),
+            )
+        });
+        let since = Moment::from(SystemTimeOf::parse("2026-11-01T10:00:46Z").expect("a time"));
+        let events = server.api().events_since(&id(), since).await.expect("events");
+        let told: Vec<_> =
+            events.iter().map(|event| event.at.to_string()[17..19].to_owned()).collect();
+        assert_eq!(told, ["46", "47", "48", "49", "50"]);
+        assert_eq!(events[1].reason.as_deref(), Some("because"));
+        assert_eq!(events[1].token.as_deref(), Some("k"));
+        assert_eq!(server.count("DescribeStackEvents"), 3);
+    }
+
+    struct SystemTimeOf;
+
+    impl SystemTimeOf {
+        fn parse(text: &str) -> Option<std::time::SystemTime> {
+            let format = aws_smithy_types::date_time::Format::DateTime;
+            let time = aws_smithy_types::DateTime::from_str(text, format).ok()?;
+            time.try_into().ok()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failed_resources_are_those_that_could_not_be_deleted() {
+        let server = answering("ListStackResources", |_| {
+            let member = |name: &str, status: &str| {
+                format!(
+                    "<member><LogicalResourceId>{name}</LogicalResourceId>\
+                     <ResourceType>AWS::S3::Bucket</ResourceType>\
+                     <LastUpdatedTimestamp>2026-11-01T10:00:00Z</LastUpdatedTimestamp>\
+                     <ResourceStatus>{status}</ResourceStatus></member>"
+                )
+            };
+            let members = member("Kept", "DELETE_FAILED") + &member("Gone", "DELETE_COMPLETE");
+            let list = format!("<StackResourceSummaries>{members}</StackResourceSummaries>");
+            ok("ListStackResources", &list)
+        });
+        let failed = server.api().failed_resources(&id()).await.expect("a list");
+        assert_eq!(failed, [("Kept".to_owned(), "AWS::S3::Bucket".to_owned())]);
     }
 }

@@ -24,8 +24,12 @@ pub(super) fn check(desired: &Desired, findings: &mut Gathering) {
 }
 
 fn unknown_dependencies(service: &Service, desired: &Desired, findings: &mut Gathering) {
-    let used: BTreeSet<&ServiceName> =
-        service.parameters.values().chain(service.tags.values()).flat_map(Text::services_used).collect();
+    let used: BTreeSet<&ServiceName> = service
+        .parameters
+        .values()
+        .chain(service.tags.values())
+        .flat_map(Text::services_used)
+        .collect();
     for other in service.depends_on.iter().filter(|other| !used.contains(other)) {
         unknown_service(other, &service.source, &["spec", "dependsOn"], desired, findings);
     }
@@ -126,7 +130,8 @@ fn report_cycles(graph: &Graph<'_>, desired: &Desired, findings: &mut Gathering)
         let Some(service) = cycle.first().and_then(|name| desired.services.get(*name)) else {
             continue;
         };
-        let names: Vec<&str> = cycle.iter().chain(cycle.first()).map(|name| name.as_str()).collect();
+        let names: Vec<&str> =
+            cycle.iter().chain(cycle.first()).map(|name| name.as_str()).collect();
         let mut complaint = error(&service.source, &["spec", "dependsOn"], "dependency-cycle");
         let text = names.join(" -> ");
         complaint.subject = &text;

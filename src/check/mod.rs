@@ -34,11 +34,23 @@ pub fn read(snapshot: &Snapshot) -> Result<(Desired, Vec<Finding>), Vec<Finding>
 
 /// An error at one place of a document.
 fn error<'a>(source: &'a Source, pointer: &'a [&'a str], code: &'static str) -> Complaint<'a> {
-    Complaint { source, pointer, code, subject: "", severity: Severity::Error, help: None }
+    Complaint {
+        source,
+        pointer,
+        at_key: false,
+        code,
+        subject: "",
+        severity: Severity::Error,
+        help: None,
+    }
 }
 
 /// A list of names for people.
 fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {
     let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
-    if names.is_empty() { "there are none".into() } else { format!("there are {}", names.join(", ")) }
+    match names.as_slice() {
+        [] => "there are none".into(),
+        [only] => format!("there is {only} only"),
+        names => format!("there are {}", names.join(", ")),
+    }
 }

@@ -41,11 +41,17 @@ fn undeclared_parameters(service: &Service, findings: &mut Gathering) {
     }
 }
 
-fn undeclared(name: &str, service: &Service, mut complaint: Complaint<'_>, findings: &mut Gathering) {
+fn undeclared(
+    name: &str,
+    service: &Service,
+    mut complaint: Complaint<'_>,
+    findings: &mut Gathering,
+) {
     let declared = service.template.parameters();
     if declared.contains_key(name) {
         return;
     }
+    complaint.at_key = true;
     complaint.help = Some(listed(declared.keys().map(String::as_str)));
     let message = format!("`{}` declares no parameter `{name}`", service.template_path);
     findings.add(complaint, None, message);
@@ -83,8 +89,13 @@ fn capabilities(service: &Service, findings: &mut Gathering) {
     };
     let named = has("CAPABILITY_NAMED_IAM");
     let resources = || service.template.resources().iter();
-    if let Some((id, resource)) = resources().find(|(_, resource)| iam_name(resource)).filter(|_| !named) {
-        needs("CAPABILITY_NAMED_IAM", format!("`{id}` is an {} with a name of its own", resource.kind));
+    if let Some((id, resource)) =
+        resources().find(|(_, resource)| iam_name(resource)).filter(|_| !named)
+    {
+        needs(
+            "CAPABILITY_NAMED_IAM",
+            format!("`{id}` is an {} with a name of its own", resource.kind),
+        );
     } else if let Some((id, resource)) = resources()
         .find(|(_, resource)| IAM.iter().any(|(kind, _)| *kind == resource.kind))
         .filter(|_| !named && !has("CAPABILITY_IAM"))
@@ -101,7 +112,9 @@ fn capabilities(service: &Service, findings: &mut Gathering) {
 /// Whether this is an IAM resource with a name of its own.
 fn iam_name(resource: &Resource) -> bool {
     let name = IAM.iter().find(|(kind, _)| *kind == resource.kind).and_then(|(_, name)| *name);
-    name.is_some_and(|name| resource.properties().get(name).is_some_and(|value| *value != Value::Null))
+    name.is_some_and(|name| {
+        resource.properties().get(name).is_some_and(|value| *value != Value::Null)
+    })
 }
 
 fn too_many_tags(service: &Service, desired: &Desired, findings: &mut Gathering) {

@@ -139,10 +139,9 @@ impl<'d> Stack<'d, '_> {
                 continue;
             }
             let wrong = match self.resolve(text) {
-                Ok(Some(value)) if value.chars().count() > MAX_TAG_CHARACTERS => (
-                    "bad-tag",
-                    format!("the value has more than {MAX_TAG_CHARACTERS} characters"),
-                ),
+                Ok(Some(value)) if value.chars().count() > MAX_TAG_CHARACTERS => {
+                    ("bad-tag", format!("the value has more than {MAX_TAG_CHARACTERS} characters"))
+                }
                 Ok(_) => continue,
                 Err(wrong) => ("bad-variable", wrong),
             };

@@ -63,7 +63,8 @@ impl Joining<'_> {
                 self.stacks.entry(target(tenant, region)).or_default();
             }
         }
-        for service in services.values().filter(|service| service.selector.matches(&tenant.labels)) {
+        for service in services.values().filter(|service| service.selector.matches(&tenant.labels))
+        {
             let exception = tenant.services.get(&service.name);
             let absent = exception.is_some_and(|exception| exception.absent);
             self.share(&Share { tenant, service, exception, asked_to_go: going || absent });
@@ -118,7 +119,8 @@ impl Joining<'_> {
         let count = if service.regions == ServiceRegions::Home { 1 } else { usize::MAX };
         for region in tenant.regions.iter().take(count) {
             // Where the tenant may not use a region, that was reported once at the tenant.
-            let usable = self.fleet.regions.get(region).is_some_and(|retired| !retired || asked_to_go);
+            let usable =
+                self.fleet.regions.get(region).is_some_and(|retired| !retired || asked_to_go);
             if usable {
                 self.stack(share, region);
             }
@@ -182,7 +184,8 @@ impl Joining<'_> {
     ) {
         let whom = tenant.map(|tenant| format!("tenant `{tenant}`"));
         let severity = Severity::Error;
-        let complaint = Complaint { source, pointer, code, subject: "", severity, help };
+        let complaint =
+            Complaint { source, pointer, code, at_key: false, subject: "", severity, help };
         self.findings.add(complaint, whom.as_deref(), message);
     }
 }
@@ -224,11 +227,7 @@ fn uses_outputs(text: &Text) -> bool {
 }
 
 /// The service's own dependencies, shared, unless other documents add some.
-fn depends_on(
-    fleet: &Fleet,
-    fleet_adds: bool,
-    share: &Share<'_>,
-) -> Arc<BTreeSet<ServiceName>> {
+fn depends_on(fleet: &Fleet, fleet_adds: bool, share: &Share<'_>) -> Arc<BTreeSet<ServiceName>> {
     let Share { tenant, service, exception, .. } = *share;
     let adds = fleet_adds
         || tenant.parameters.values().any(uses_outputs)

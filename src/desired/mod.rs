@@ -119,3 +119,176 @@ impl Desired {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check;
+    use crate::snapshot::{Entry, Snapshot};
+
+    const FLEET: &str = "apiVersion: driftless.dev/v1\nkind: Fleet\nmetadata: { name: gloves }\n\
+        spec:\n  cloud: simulated\n  regions: [eu-central-1, us-east-1, { name: eu-west-1, retired: true }]\n  \
+        access: { roleArn: 'arn:${partition}:iam::${account.id}:role/${fleet.name}-${region}', externalId: x }\n  \
+        parameters: { A: fleet, B: fleet, C: fleet, D: fleet, Unknown: fleet }\n  tags: { owner: platform, of: fleet }\n";
+    const TEMPLATE: &str = "Parameters:\n  A: { Type: String }\n  B: { Type: String }\n  \
+        C: { Type: String }\n  D: { Type: String }\n  E: { Type: String, Default: e }\n\
+        Resources:\n  Queue: { Type: AWS::SQS::Queue }\nOutputs:\n  Url: { Value: !Ref Queue }\n";
+
+    fn tenant(name: &str, account: u64, rest: &str) -> (String, String) {
+        let text = format!(
+            "apiVersion: driftless.dev/v1\nkind: Tenant\nmetadata: {{ name: {name}, labels: {{ ring: {name} }} }}\n\
+             spec:\n  account: \"{account:012}\"\n  regions: [us-east-1, eu-central-1]\n{rest}"
+        );
+        (format!("{name}.yaml"), text)
+    }
+
+    fn service(name: &str, rest: &str) -> (String, String) {
+        let text = format!(
+            "apiVersion: driftless.dev/v1\nkind: Service\nmetadata: {{ name: {name} }}\nspec:\n  template: t.yaml\n{rest}"
+        );
+        (format!("{name}-service.yaml"), text)
+    }
+
+    fn desired(documents: Vec<(String, String)>) -> Desired {
+        let fixed = [("fleet.yaml", FLEET), ("t.yaml", TEMPLATE)]
+            .map(|(path, text)| (path.into(), text.into()));
+        let files = documents.into_iter().chain(fixed);
+        let entries =
+            files.map(|(path, text): (String, String)| (path, Entry::File(text.as_bytes().into())));
+        let snapshot = Snapshot::of(Revision::of("folder"), None, entries.collect());
+        check::read(&snapshot).unwrap_or_else(|findings| panic!("{findings:#?}")).0
+    }
+
+    fn stacks(desired: &Desired) -> Vec<String> {
+        desired
+            .all_wanted()
+            .map(|wanted| {
+                let going = if wanted.asked_to_go { " going" } else { "" };
+                format!("{} {}{going}", wanted.key.target.region, wanted.key.name)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_parameter_comes_from_the_first_of_exception_tenant_service_and_fleet() {
+        let desired = desired(vec![
+            tenant(
+                "acme",
+                1,
+                "  parameters: { A: tenant, B: tenant, Other: x }\n  services: { api: { parameters: { A: exception } } }\n",
+            ),
+            service(
+                "api",
+                "  regions: home\n  parameters: { A: service, B: service, C: service }\n",
+            ),
+        ]);
+        let wanted = desired.all_wanted().next().expect("a stack");
+        let given =
+            wanted.parameters(&desired.fleet).map(|(name, _, text)| format!("{name}={text}"));
+        assert_eq!(given.collect::<Vec<_>>(), ["A=exception", "B=tenant", "C=service", "D=fleet"]);
+    }
+
+    #[test]
+    fn regions_are_the_tenants_the_home_region_a_list_or_the_exceptions() {
+        let desired = desired(vec![
+            tenant("acme", 1, "  services: { listed: { regions: [us-east-1] } }\n"),
+            tenant("beta", 2, ""),
+            service("all", ""),
+            service("home", "  regions: home\n"),
+            service("listed", "  regions: [eu-central-1]\n"),
+        ]);
+        assert_eq!(
+            stacks(&desired),
+            [
+                "eu-central-1 all",
+                "us-east-1 all",
+                "us-east-1 home",
+                "us-east-1 listed",
+                "eu-central-1 all",
+                "eu-central-1 listed",
+                "us-east-1 all",
+                "us-east-1 home",
+            ]
+        );
+    }
+
+    #[test]
+    fn offboarded_tenants_and_absent_services_are_asked_to_go_retired_regions_too() {
+        let going = tenant("gone", 1, "  lifecycle: offboarded\n");
+        let desired = desired(vec![
+            (going.0, going.1.replace("us-east-1, ", "eu-west-1, ")),
+            tenant(
+                "acme",
+                2,
+                "  services: { api: { absent: true, stackName: old } }\n  lifecycle: inactive\n",
+            ),
+            service("api", ""),
+            service("network", "  regions: home\n"),
+        ]);
+        assert_eq!(
+            stacks(&desired),
+            [
+                "eu-central-1 api going",
+                "eu-west-1 api going",
+                "eu-west-1 network going",
+                "eu-central-1 old going",
+                "us-east-1 network",
+                "us-east-1 old going",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_tenant_without_services_still_has_targets() {
+        let desired = desired(vec![tenant("acme", 1, "")]);
+        assert_eq!((desired.targets().count(), desired.stack_count()), (2, 0));
+    }
+
+    #[test]
+    fn suspending_names_the_document_that_says_so() {
+        let desired = desired(vec![
+            tenant("acme", 1, "  suspend: true\n"),
+            tenant("beta", 2, "  services: { api: { suspend: true } }\n"),
+            service("api", "  regions: home\n"),
+            service("net", "  regions: home\n  suspend: true\n"),
+        ]);
+        let why: Vec<_> =
+            desired.all_wanted().filter_map(|wanted| wanted.suspended.as_deref()).collect();
+        assert_eq!(why, ["Tenant acme", "Service net", "Tenant beta", "Service net"]);
+    }
+
+    #[test]
+    fn outputs_imply_dependencies_wherever_they_are_used() {
+        let output = "'${services.net.outputs.Url}'";
+        let desired = desired(vec![
+            tenant(
+                "acme",
+                1,
+                &format!("  services: {{ api: {{ parameters: {{ A: {output} }} }} }}\n"),
+            ),
+            service("net", ""),
+            service("api", ""),
+            service("web", &format!("  parameters: {{ A: {output} }}\n  dependsOn: [api]\n")),
+        ]);
+        let needs = |name: &str| {
+            let wanted =
+                desired.all_wanted().find(|wanted| wanted.key.name.as_str() == name).expect(name);
+            wanted.depends_on.iter().map(|name| name.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            (needs("net"), needs("api"), needs("web")),
+            (vec![], vec!["net".into()], vec!["api".into(), "net".into()])
+        );
+    }
+
+    #[test]
+    fn the_role_is_known_for_targets_that_nobody_has_any_more() {
+        let desired = desired(vec![]);
+        let target = "000000000042/cn-north-1".parse().expect("a target");
+        assert_eq!(
+            desired.role_arn(&target),
+            "arn:aws-cn:iam::000000000042:role/gloves-cn-north-1"
+        );
+        assert_eq!(desired.external_id(), Some("x"));
+    }
+}

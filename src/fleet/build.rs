@@ -305,11 +305,11 @@ fn check_tag_key(key: &str, pointer: &[&str], node: &Node, reader: &mut Reader<'
     let reserved = ["aws:", "driftless:"].into_iter().find(|prefix| lower.starts_with(prefix));
     if let Some(prefix) = reserved {
         let message = format!("tags that start with `{prefix}` are reserved");
-        reader.error(node.find(pointer), "reserved-tag", message, Some("rename it".into()));
+        reader.error(node.find_key(pointer), "reserved-tag", message, Some("rename it".into()));
     }
     if key.is_empty() || key.chars().count() > 128 {
         let message = "the key of a tag has 1 to 128 characters";
-        reader.error(node.find(pointer), "bad-tag", message, Some("rename it".into()));
+        reader.error(node.find_key(pointer), "bad-tag", message, Some("rename it".into()));
     }
 }
 

@@ -15,6 +15,7 @@ type Key = (Arc<str>, usize, Vec<String>, &'static str, String);
 #[derive(Debug)]
 struct Gathered {
     source: Source,
+    at_key: bool,
     severity: Severity,
     message: String,
     help: Option<String>,
@@ -31,6 +32,8 @@ pub struct Complaint<'a> {
     pub pointer: &'a [&'a str],
     /// See [`Finding::code`].
     pub code: &'static str,
+    /// Whether it is the key that is wrong, not its value.
+    pub at_key: bool,
     /// Tells findings of one code at one place apart; may be empty.
     pub subject: &'a str,
     /// See [`Finding::severity`].
@@ -43,7 +46,7 @@ impl Gathering {
     /// Adds a finding; of several at one place, only the first message is kept and the others are
     /// counted. `whom` is shown behind the message.
     pub fn add(&mut self, complaint: Complaint<'_>, whom: Option<&str>, message: String) {
-        let Complaint { source, pointer, code, subject, severity, help } = complaint;
+        let Complaint { source, pointer, at_key, code, subject, severity, help } = complaint;
         let pointer = pointer.iter().map(|part| (*part).to_owned()).collect();
         let key = (Arc::clone(&source.path), source.line, pointer, code, subject.to_owned());
         if let Some(gathered) = self.0.get_mut(&key) {
@@ -52,7 +55,8 @@ impl Gathering {
         }
         let first = whom.map(str::to_owned);
         let source = source.clone();
-        self.0.insert(key, Gathered { source, severity, message, help, first, others: 0 });
+        let gathered = Gathered { source, at_key, severity, message, help, first, others: 0 };
+        self.0.insert(key, gathered);
     }
 
     /// All findings, sorted.
@@ -61,7 +65,11 @@ impl Gathering {
             .0
             .into_iter()
             .map(|((path, _, pointer, code, _), gathered)| {
-                let (line, column) = gathered.source.position(&pointer);
+                let (line, column) = if gathered.at_key {
+                    gathered.source.key_position(&pointer)
+                } else {
+                    gathered.source.position(&pointer)
+                };
                 let concerned = match (&gathered.first, gathered.others) {
                     (None, _) => String::new(),
                     (Some(first), 0) => format!(" ({first})"),

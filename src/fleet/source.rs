@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::fleet::yaml;
+use crate::fleet::yaml::{self, Node, Place};
 
 /// One document in one file.
 #[derive(Clone, Debug)]
@@ -31,10 +31,19 @@ impl Source {
     /// `["spec", "regions", "0"]`; of the nearest thing around it when it is not written. The
     /// document is parsed again for it, which is meant for findings.
     pub fn position(&self, pointer: &[impl AsRef<str>]) -> (usize, usize) {
+        self.place(|root| root.find(pointer))
+    }
+
+    /// The same for the last key of the path instead of its value.
+    pub fn key_position(&self, pointer: &[impl AsRef<str>]) -> (usize, usize) {
+        self.place(|root| root.find_key(pointer))
+    }
+
+    fn place(&self, find: impl FnOnce(&Node) -> Place) -> (usize, usize) {
         let text = std::str::from_utf8(self.bytes.get(self.offset..).unwrap_or_default());
         let document = yaml::parse_first(text.unwrap_or_default());
         document.map_or((self.line, 1), |document| {
-            let (line, column) = document.root.find(pointer);
+            let (line, column) = find(&document.root);
             (line + self.line - 1, column)
         })
     }

@@ -1,7 +1,9 @@
 //! Commits of a local repository, read without a checkout. A name is resolved to one commit id first
 //! and everything is read from that commit's tree, so that a ref may move meanwhile.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use git2::{Commit, ErrorCode, Odb, Oid, Repository, Tree, TreeEntry};
@@ -20,6 +22,9 @@ const MODE_TREE: i32 = 0o040_000;
 const MODE_LINK: i32 = 0o120_000;
 const MODE_SUBMODULE: i32 = 0o160_000;
 
+/// Contents by the id that git gives to exactly them.
+type Blobs = BTreeMap<Oid, Arc<[u8]>>;
+
 /// A folder of a repository. The repository is opened for each question: that takes less than a
 /// millisecond, sees what other processes wrote, and can be asked from any thread.
 #[derive(Clone, Debug)]
@@ -28,6 +33,9 @@ pub(crate) struct Committed {
     root: PathBuf,
     /// The fleet folder below it; empty for the whole repository.
     folder: PathBuf,
+    /// The files of the last snapshot: the next one shares nearly all of them, and opening thousands
+    /// of loose objects again is what takes time.
+    last: Arc<Mutex<Blobs>>,
 }
 
 impl Committed {
@@ -53,7 +61,7 @@ impl Committed {
         };
         // Joining nothing leaves a slash at the end, which git's trees do not know.
         let folder = folder.components().collect();
-        Ok(Some(Self { root, folder }))
+        Ok(Some(Self { root, folder, last: Arc::default() }))
     }
 
     /// The work tree, or the bare repository.
@@ -86,9 +94,16 @@ impl Committed {
         let tree = self.tree(&repository, &commit, name)?;
         let odb = repository.odb().map_err(self.damaged("the object database"))?;
         let folder = self.root.join(&self.folder);
-        let mut reading =
-            Reading { committed: self, repository: &repository, odb, tally: Tally::of(&folder) };
+        let mut reading = Reading {
+            committed: self,
+            repository: &repository,
+            odb,
+            tally: Tally::of(&folder),
+            before: self.last.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            now: Blobs::new(),
+        };
         reading.tree(&tree, "")?;
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = reading.now;
         let entries = reading.tally.finish(&id)?;
         let seconds = u64::try_from(commit.time().seconds()).unwrap_or_default();
         let committed_at = Moment::default() + Duration::from_secs(seconds);
@@ -194,6 +209,8 @@ struct Reading<'a> {
     repository: &'a Repository,
     odb: Odb<'a>,
     tally: Tally<'a>,
+    before: Blobs,
+    now: Blobs,
 }
 
 impl Reading<'_> {
@@ -234,13 +251,20 @@ impl Reading<'_> {
     }
 
     fn file(&mut self, id: Oid, path: String) -> Result<(), GitError> {
+        if let Some(bytes) = self.before.get(&id) {
+            let bytes = bytes.clone();
+            self.now.insert(id, bytes.clone());
+            return self.tally.add_file(path, bytes.len() as u64, || Ok(bytes));
+        }
         let what = format!("the file `{path}`");
         let header = self.odb.read_header(id);
         let (size, _) = header.map_err(self.committed.damaged(&what))?;
-        let (odb, committed) = (&self.odb, self.committed);
+        let (odb, committed, now) = (&self.odb, self.committed, &mut self.now);
         self.tally.add_file(path, size as u64, || {
             let object = odb.read(id).map_err(committed.damaged(&what))?;
-            Ok(object.data().into())
+            let bytes: Arc<[u8]> = object.data().into();
+            now.insert(id, bytes.clone());
+            Ok(bytes)
         })
     }
 }

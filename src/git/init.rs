@@ -37,3 +37,40 @@ fn commit_all(folder: &Path, message: &str) -> Result<git2::Oid, git2::Error> {
     };
     repository.commit(Some("HEAD"), &author, &author, message, &tree, &[])
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::git::source::{Source, SourceSettings};
+
+    #[test]
+    fn a_new_repository_has_everything_but_the_ignored_in_its_first_commit() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("fleet.yaml"), "x").unwrap();
+        fs::write(folder.path().join(".gitignore"), "state.db\n").unwrap();
+        fs::write(folder.path().join("state.db"), "x").unwrap();
+        let revision = init_repository(folder.path(), "a new fleet").unwrap();
+        let settings =
+            SourceSettings { path: folder.path().to_owned(), revision: None, worktree: false };
+        let snapshot = Source::open(settings).unwrap().read().unwrap();
+        assert_eq!(snapshot.revision, revision);
+        let paths: Vec<_> = snapshot.entries().map(|(path, _)| path).collect();
+        assert_eq!(paths, [".gitignore", "fleet.yaml"]);
+        let repository = Repository::open(folder.path()).unwrap();
+        let commit = repository.head().unwrap().peel_to_commit().unwrap();
+        assert_eq!(commit.message().unwrap(), "a new fleet");
+        assert!(
+            repository.statuses(None).unwrap().iter().all(|status| status.status().is_ignored())
+        );
+    }
+
+    #[test]
+    fn a_repository_that_exists_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        Repository::init(folder.path()).unwrap();
+        let error = init_repository(folder.path(), "x").expect_err("it exists");
+        assert!(error.to_string().contains("is a git repository already"), "{error}");
+    }
+}

@@ -136,3 +136,94 @@ fn is_hint(event: &Event, matters: &impl Fn(&Path) -> bool) -> bool {
     }
     event.paths.is_empty() || event.need_rescan() || event.paths.iter().any(|path| matters(path))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// Far below [`POLL_PERIOD`], so that only a hint can have come.
+    const SOON: Duration = Duration::from_millis(800);
+
+    fn repository() -> (tempfile::TempDir, Repository) {
+        let folder = tempfile::tempdir().unwrap();
+        let repository = Repository::init(folder.path()).unwrap();
+        (folder, repository)
+    }
+
+    fn commit(repository: &Repository) -> git2::Oid {
+        let tree = repository.treebuilder(None).unwrap().write().unwrap();
+        let tree = repository.find_tree(tree).unwrap();
+        let author = git2::Signature::now("a", "a@b").unwrap();
+        repository.commit(Some("HEAD"), &author, &author, "x", &tree, &[]).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_commit_is_noticed_before_the_next_poll() {
+        let (_folder, repository) = repository();
+        let mut watch = Watch::of_refs(&repository);
+        assert_eq!(watch.trouble(), None);
+        commit(&repository);
+        timeout(SOON, watch.changed()).await.expect("a hint");
+    }
+
+    #[tokio::test]
+    async fn a_checkout_of_another_branch_is_noticed_before_the_next_poll() {
+        let (_folder, repository) = repository();
+        let id = commit(&repository);
+        repository.branch("other", &repository.find_commit(id).unwrap(), false).unwrap();
+        let mut watch = Watch::of_refs(&repository);
+        repository.set_head("refs/heads/other").unwrap();
+        timeout(SOON, watch.changed()).await.expect("a hint");
+    }
+
+    #[tokio::test]
+    async fn the_index_and_objects_give_no_hint() {
+        let (folder, repository) = repository();
+        commit(&repository);
+        let mut watch = Watch::of_refs(&repository);
+        fs::write(folder.path().join("a"), "x").unwrap();
+        let mut index = repository.index().unwrap();
+        index.add_path(Path::new("a")).unwrap();
+        index.write().unwrap();
+        timeout(SOON, watch.changed()).await.expect_err("no hint");
+    }
+
+    #[tokio::test]
+    async fn files_below_a_folder_are_noticed_and_our_own_journal_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir_all(folder.path().join("tenants")).unwrap();
+        fs::create_dir_all(folder.path().join(".driftless")).unwrap();
+        let mut watch = Watch::of_files(folder.path());
+        fs::write(folder.path().join(".driftless/state.db"), "x").unwrap();
+        timeout(SOON, watch.changed()).await.expect_err("no hint");
+        fs::write(folder.path().join("tenants/acme.yaml"), "x").unwrap();
+        timeout(SOON, watch.changed()).await.expect("a hint");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_cannot_be_watched_is_polled() {
+        let mut watch = Watch::of_files(Path::new("/nothing/is/here"));
+        assert!(watch.trouble().is_some());
+        for _ in 0..3 {
+            timeout(POLL_PERIOD * 2, watch.changed()).await.expect("a poll");
+            timeout(POLL_PERIOD / 2, watch.changed()).await.expect_err("it does not spin");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_poll_comes_also_when_waiting_is_given_up_more_often_than_it_polls() {
+        let (sender, hints) = mpsc::channel(1);
+        let mut watch = Watch { hints, hinted: false, polls: None, _watcher: None, trouble: None };
+        let mut polls = 0;
+        for _ in 0..40 {
+            polls += usize::from(timeout(POLL_PERIOD / 10, watch.changed()).await.is_ok());
+        }
+        assert_eq!(polls, 4);
+        sender.send(()).await.unwrap();
+        // Given up in the middle of the debounce, the hint is kept.
+        timeout(QUIET / 2, watch.changed()).await.expect_err("not quiet yet");
+        timeout(QUIET * 2, watch.changed()).await.expect("the hint");
+    }
+}

@@ -88,3 +88,40 @@ fn shortened(text: &str) -> String {
     let dots = if end < text.len() { " ..." } else { "" };
     format!("{}{dots}", &text[..end])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::Subject;
+    use crate::report::sample::NOW;
+
+    fn event(text: &str) -> Event {
+        Event { at: NOW, about: Subject::Fleet, kind: "note".to_owned(), text: text.to_owned() }
+    }
+
+    #[test]
+    fn the_oldest_events_go_first() {
+        let journal = Journal::in_memory().expect("a journal");
+        for number in 0..5 {
+            journal
+                .writing(|transaction| append_within(transaction, &[event(&number.to_string())], 3))
+                .expect("written");
+        }
+        let texts = |about: &About, limit| -> Vec<String> {
+            let events = journal.history(limit, about).expect("read");
+            events.into_iter().map(|event| event.text).collect()
+        };
+        assert_eq!(texts(&About::Everything, 10), ["4", "3", "2"]);
+        assert_eq!(texts(&About::Fleet, 1), ["4"]);
+        let target = "111122223333/eu-central-1".parse().expect("a target");
+        assert!(texts(&About::Target(target), 10).is_empty());
+    }
+
+    #[test]
+    fn an_endless_text_is_cut_at_a_character() {
+        let journal = Journal::in_memory().expect("a journal");
+        journal.note(&event(&"ä".repeat(MAX_TEXT))).expect("written");
+        let text = journal.history(1, &About::Everything).expect("read").remove(0).text;
+        assert!(text.len() <= MAX_TEXT + 4 && text.ends_with("ä ..."), "{}", text.len());
+    }
+}

@@ -181,3 +181,6 @@ fn stored(moment: Moment) -> i64 {
 fn moment(stored: i64) -> Moment {
     Moment::from_millis(u64::try_from(stored).unwrap_or(0))
 }
+
+#[cfg(test)]
+mod tests;

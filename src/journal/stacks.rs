@@ -97,6 +97,12 @@ impl Journal {
         Ok(all)
     }
 
+    /// Whether any record passes `filter`.
+    pub fn knows(&self, filter: &Filter) -> Result<bool, JournalError> {
+        let first = self.reading(|connection| page(connection, filter, None, 1))?;
+        Ok(!first.is_empty())
+    }
+
     /// Hands every record that `filter` lets through to `visit`, in the order of their keys. Rows
     /// are read in pages, between which other threads work: what they write meanwhile may be seen
     /// or not.
@@ -107,7 +113,7 @@ impl Journal {
     ) -> Result<(), JournalError> {
         let mut after = None;
         loop {
-            let page = self.reading(|connection| page(connection, filter, after.as_ref()))?;
+            let page = self.reading(|connection| page(connection, filter, after.as_ref(), PAGE))?;
             let full = page.len() == PAGE;
             after = page.last().map(|record| record.key.clone());
             page.into_iter().for_each(&mut visit);
@@ -181,11 +187,12 @@ fn page(
     connection: &Connection,
     filter: &Filter,
     after: Option<&StackKey>,
+    limit: usize,
 ) -> rusqlite::Result<Vec<StackRecord>> {
     let sql = format!(
         "SELECT record FROM stacks
          WHERE (account, region, name) > (?1, ?2, ?3) {} {} {}
-         ORDER BY account, region, name LIMIT {PAGE}",
+         ORDER BY account, region, name LIMIT {limit}",
         if filter.tenant.is_some() { "AND tenant = ?4" } else { "AND ?4 IS NULL" },
         if filter.service.is_some() { "AND service = ?5" } else { "AND ?5 IS NULL" },
         if filter.name.is_some() { "AND name = ?6" } else { "AND ?6 IS NULL" },

@@ -13,7 +13,7 @@ const NESTED_STACK: &str = "AWS::CloudFormation::Stack";
 const NAMED_RESOURCES: usize = 5;
 
 /// What a person would have to approve before this change set may be executed.
-pub fn objection(
+pub(super) fn objection(
     key: &StackKey,
     stack: &StackId,
     digest: &Digest,

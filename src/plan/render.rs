@@ -6,14 +6,8 @@ use std::sync::Arc;
 use crate::desired::{Desired, Hole, Wanted};
 use crate::fleet::StackPolicy;
 use crate::ids::{Digest, ServiceName, TenantName};
+use crate::plan::ownership::{FLEET_TAG, SERVICE_TAG, TENANT_TAG};
 use crate::template::Template;
-
-/// The ownership tag with the fleet's name.
-pub const FLEET_TAG: &str = "driftless:fleet";
-/// The ownership tag with the tenant's name.
-pub const TENANT_TAG: &str = "driftless:tenant";
-/// The ownership tag with the service's name.
-pub const SERVICE_TAG: &str = "driftless:service";
 
 /// A stack as it is given to CloudFormation.
 #[derive(Clone, Debug)]
@@ -107,4 +101,92 @@ fn digest(
     let texts = pairs.flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
     let head: [&[u8]; 2] = [template.as_bytes(), &count];
     Digest::of_parts(head.into_iter().chain(texts))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::check;
+    use crate::ids::Revision;
+    use crate::snapshot::{Entry, Snapshot};
+
+    const FILES: [(&str, &str); 4] = [
+        (
+            "fleet.yaml",
+            "apiVersion: driftless.dev/v1\nkind: Fleet\nmetadata: { name: gloves }\nspec:\n  \
+            cloud: simulated\n  regions: [eu-central-1]\n  tags: { owner: platform, of: fleet }\n",
+        ),
+        (
+            "acme.yaml",
+            "apiVersion: driftless.dev/v1\nkind: Tenant\nmetadata: { name: acme, labels: { ring: one } }\n\
+            spec:\n  account: \"000000000007\"\n  regions: [eu-central-1]\n  parameters: { B: [1, true, x] }\n",
+        ),
+        (
+            "api.yaml",
+            "apiVersion: driftless.dev/v1\nkind: Service\nmetadata: { name: api }\nspec:\n  \
+            template: t.yaml\n  tags: { of: \"${service.name}\" }\n  parameters:\n    \
+            A: \"${tenant.name}/${labels.ring}/${account.id}/${region}/${partition}/${fleet.name}/$${x}\"\n\
+            ---\napiVersion: driftless.dev/v1\nkind: Service\nmetadata: { name: web }\nspec:\n  \
+            template: t.yaml\n  parameters: { A: \"${services.api.outputs.Url}/x\" }\n",
+        ),
+        (
+            "t.yaml",
+            "Parameters:\n  A: { Type: String }\n  B: { Type: String, Default: b }\n\
+            Resources:\n  Queue: { Type: AWS::SQS::Queue }\nOutputs:\n  Url: { Value: !Ref Queue }\n",
+        ),
+    ];
+
+    fn desired(replace: (&str, &str)) -> Desired {
+        let entries = FILES.map(|(path, text)| {
+            (path.to_owned(), Entry::File(text.replace(replace.0, replace.1).as_bytes().into()))
+        });
+        let snapshot = Snapshot::of(Revision::of("folder"), None, entries.into());
+        check::read(&snapshot).unwrap_or_else(|findings| panic!("{findings:#?}")).0
+    }
+
+    fn rendered(desired: &Desired, service: &str, url: Option<&str>) -> Result<Rendered, Missing> {
+        let wanted = desired.all_wanted().find(|wanted| wanted.service.name.as_str() == service);
+        render(desired, wanted.expect(service), &|_, _| url.map(str::to_owned))
+    }
+
+    #[test]
+    fn variables_lists_and_tags_are_filled_in() {
+        let stack = rendered(&desired(("", "")), "api", None).expect("no holes");
+        assert_eq!(stack.parameters["A"], "acme/one/000000000007/eu-central-1/aws/gloves/${x}");
+        assert_eq!(stack.parameters["B"], "1,true,x");
+        let tags: Vec<String> =
+            stack.tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        assert_eq!(
+            tags,
+            [
+                "driftless:fleet=gloves",
+                "driftless:service=api",
+                "driftless:tenant=acme",
+                "of=api",
+                "owner=platform",
+            ]
+        );
+    }
+
+    #[test]
+    fn an_output_that_is_not_known_yet_is_waited_for() {
+        let desired = desired(("", ""));
+        let missing = rendered(&desired, "web", None).expect_err("no output yet");
+        assert_eq!(missing.to_string(), "output `Url` of service `api` is not known yet");
+        assert_eq!(rendered(&desired, "web", Some("u")).expect("known").parameters["A"], "u/x");
+    }
+
+    #[test]
+    fn the_digest_depends_on_template_parameters_and_tags_and_on_nothing_else() {
+        let digest =
+            |old, new| rendered(&desired((old, new)), "api", None).expect("no holes").digest;
+        let before = digest("", "");
+        assert_eq!(digest("Resources:", "# a comment\nResources:"), before);
+        assert_eq!(digest("  tags: { of", "  suspend: true\n  tags: { of"), before);
+        for (old, new) in
+            [("Default: b", "Default: c"), ("[1, true", "[2, true"), ("platform", "me")]
+        {
+            assert_ne!(digest(old, new), before, "{old} -> {new}");
+        }
+    }
 }

@@ -203,7 +203,7 @@ fn rendered(case: &Case<'_>, wanted: &Wanted) -> Result<Rendered, Hold> {
         (None, Err(Missing::Output { service, output })) => {
             Err(Hold::WaitsForOutput { service, output })
         }
-        (None, Err(Missing::Label { label, .. })) => Err(Hold::LabelMissing(label)),
+        (None, Err(Missing::Variable { variable, .. })) => Err(Hold::VariableMissing(variable)),
     }
 }
 
@@ -364,7 +364,13 @@ fn dependent(case: &Case<'_>, seen: &Seen) -> Option<ServiceName> {
 fn delete_rest(case: &Case<'_>, seen: &Seen, why: &str) -> Decision {
     if let Some(failure) = &case.memory.failure {
         let later = cooldown::retry_at(&case.key, failure).filter(|_| failure.count > 1);
-        if failure.count >= DELETE_TRIES {
+        // A delete that fails again leaves no trace in the stack but the number of our tries.
+        let tries = case.memory.attempt.as_ref().filter(|attempt| {
+            matches!(attempt.kind, StepKind::Delete { .. })
+                && attempt.version.as_ref() == Some(&seen.version())
+        });
+        let tries = tries.map_or(0, |attempt| attempt.number).max(failure.count);
+        if tries >= DELETE_TRIES {
             return needs_person(case, seen, "delete-stack --deletion-mode FORCE_DELETE_STACK");
         }
         if let Some(until) = later.filter(|until| case.scene.now < *until) {

@@ -1,6 +1,22 @@
 //! Values in, text out: what people and programs read.
 
+#[cfg(test)]
+mod broken_documents;
 mod event;
+mod explain;
+mod explain_text;
 pub mod findings;
+mod grouping;
+mod json;
+#[cfg(test)]
+pub(crate) mod sample;
+mod status;
+mod status_text;
+mod words;
 
 pub use event::{AcceptedRevision, Event, RefusedRevision, Subject};
+pub use explain::Explanation;
+pub use grouping::{EXAMPLES, Group};
+pub use json::FORMAT_VERSION;
+pub use status::{BlindGroup, Counting, Detail, FEW, StackLine, Status, Surroundings};
+pub use words::{ago, ahead, counted};

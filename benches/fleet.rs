@@ -1,0 +1,225 @@
+//! What a fleet of 6,000 tenants x 20 services costs: `cargo bench`. CPU time of the process, peak
+//! memory and counted calls; wall clocks would measure the machine's other users.
+
+
+#![allow(missing_docs, clippy::print_stdout, reason = "a program that prints its figures")]
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use driftless::aws::Aws;
+use driftless::clock::Clock;
+use driftless::controller::{Settings, Until, checked, run};
+use driftless::desired::Desired;
+use driftless::git::{Source, SourceSettings, init_repository};
+use driftless::ids::Revision;
+use driftless::journal::Journal;
+use driftless::moment::Moment;
+use driftless::plan::render;
+use driftless::sim::{Cloud, CloudSettings};
+use driftless::snapshot::{Entry, Snapshot};
+use tokio::sync::mpsc;
+
+const TENANTS: usize = 6_000;
+const SERVICES: usize = 20;
+/// `/proc/self/stat` counts in hundredths of a second on every Linux that Rust runs on.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+fn main() {
+    // Cargo passes `--bench`; a number makes the fleet smaller, for a quick look.
+    let tenants = std::env::args().find_map(|word| word.parse().ok()).unwrap_or(TENANTS);
+    let files = files(tenants);
+    load_and_render(&files, tenants);
+    steady_pass(&files, tenants);
+}
+
+/// The documents of the fleet by path.
+fn files(tenants: usize) -> BTreeMap<String, String> {
+    let mut files = BTreeMap::new();
+    files.insert(
+        "fleet.yaml".to_owned(),
+        "apiVersion: driftless.dev/v1
+kind: Fleet
+metadata: { name: bench }
+spec:
+  cloud: simulated
+  access: { roleArn: \"arn:aws:iam::${account.id}:role/driftless-execution\" }
+  regions: [eu-central-1]
+  parameters: { LogLevel: info }
+  tags: { owner: platform }
+"
+        .to_owned(),
+    );
+    for number in 0..SERVICES {
+        let needs = if number % 5 == 1 { number - 1 } else { number };
+        let upstream = if needs == number {
+            String::new()
+        } else {
+            format!("    Upstream: \"${{services.s{needs}.outputs.Name}}\"\n")
+        };
+        files.insert(
+            format!("s{number}/service.yaml"),
+            format!(
+                "apiVersion: driftless.dev/v1
+kind: Service
+metadata: {{ name: s{number} }}
+spec:
+  template: template.yaml
+  parameters:
+    Bucket: \"data-${{tenant.name}}-${{region}}\"
+    Tier: \"${{labels.tier}}\"
+{upstream}"
+            ),
+        );
+        files.insert(format!("s{number}/template.yaml"), template(number));
+    }
+    for number in 0..tenants {
+        files.insert(
+            format!("tenants/t{number}.yaml"),
+            format!(
+                "apiVersion: driftless.dev/v1
+kind: Tenant
+metadata: {{ name: t{number}, labels: {{ tier: paid, ring: r{} }} }}
+spec:
+  account: \"{:012}\"
+  regions: [eu-central-1]
+  parameters: {{ Seats: \"{number}\" }}
+",
+                number % 10,
+                100_000_000_000_u64 + number as u64
+            ),
+        );
+    }
+    files
+}
+
+fn template(number: usize) -> String {
+    format!(
+        "Parameters:
+  Bucket: {{ Type: String }}
+  Tier: {{ Type: String, AllowedValues: [paid, free] }}
+  LogLevel: {{ Type: String, Default: warn }}
+  Seats: {{ Type: Number, Default: 1 }}
+  Upstream: {{ Type: String, Default: none }}
+Resources:
+  Setting{number}:
+    Type: AWS::SSM::Parameter
+    Properties: {{ Type: String, Value: !Sub \"${{Bucket}} ${{Tier}} ${{Seats}}\" }}
+  Other:
+    Type: AWS::SSM::Parameter
+    Properties: {{ Type: String, Value: !Ref Upstream }}
+Outputs:
+  Name: {{ Value: !Ref Setting{number} }}
+"
+    )
+}
+
+fn load_and_render(files: &BTreeMap<String, String>, tenants: usize) {
+    let entries = files.iter();
+    let entries =
+        entries.map(|(path, text)| (path.clone(), Entry::File(text.as_bytes().into()))).collect();
+    let snapshot = Snapshot::of(Revision::of("folder"), None, entries);
+    let before = Usage::now();
+    let desired = checked(&snapshot).desired.expect("a clean fleet");
+    let loaded = Usage::now();
+    let rendered = render_all(&desired);
+    let after = Usage::now();
+    println!("load + check + render, {tenants} tenants x {SERVICES} services = {rendered} stacks");
+    println!("  load + check     {:.2} s CPU", loaded.cpu - before.cpu);
+    println!("  render           {:.2} s CPU", after.cpu - loaded.cpu);
+    println!("  together         {:.2} s CPU (goal < 1)", after.cpu - before.cpu);
+    println!("  peak memory      {:.0} MB (goal < 400)", after.peak_mb);
+}
+
+fn render_all(desired: &Desired) -> usize {
+    let wanted = desired.stacks.values().flat_map(BTreeMap::values);
+    let output = |_: &_, _: &str| Some("a-name".to_owned());
+    wanted.filter(|wanted| render(desired, wanted, &output).is_ok()).count()
+}
+
+/// Deploys the fleet in the simulated cloud, then measures what looking at all of it costs.
+fn steady_pass(files: &BTreeMap<String, String>, tenants: usize) {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (path, text) in files {
+        let path = folder.path().join("fleet").join(path);
+        std::fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+        std::fs::write(path, text).expect("a file");
+    }
+    init_repository(&folder.path().join("fleet"), "bench").expect("a repository");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true);
+    let runtime = { runtime }.build().expect("a runtime");
+    runtime.block_on(async {
+        let clock = Clock::starting_at(Moment::from_millis(1_795_000_000_000));
+        let cloud = Cloud::in_memory(CloudSettings::default(), clock.clone());
+        let before = Usage::now();
+        let started = clock.now();
+        let stacks = converge(folder.path(), &cloud, &clock).await;
+        let deployed = Usage::now();
+        let makespan = clock.now().since(started);
+        let calls: u64 = cloud.call_counts().values().sum();
+        println!("deploy everything, {stacks} stacks in sync");
+        println!("  makespan         {} s virtual", makespan.as_secs());
+        println!("  calls            {calls}");
+        println!("  CPU              {:.1} s", deployed.cpu - before.cpu);
+        converge(folder.path(), &cloud, &clock).await;
+        cloud.clear_calls();
+        let before = Usage::now();
+        converge(folder.path(), &cloud, &clock).await;
+        let after = Usage::now();
+        let calls = cloud.calls();
+        let looks = calls.iter().filter(|call| call.api == "DescribeStacks").count();
+        let mutating = calls.iter().filter(|call| call.mutating).count();
+        let cpu = after.cpu - before.cpu;
+        println!("steady pass, {tenants} targets, {stacks} stacks");
+        println!("  DescribeStacks   {looks} ({:.2} a target and pass)", looks as f64 / tenants as f64);
+        println!("  changing calls   {mutating}");
+        println!("  CPU              {:.2} ms a look (goal < 1)", cpu * 1_000.0 / looks as f64);
+        println!("  peak memory      {:.0} MB, the simulated cloud included", after.peak_mb);
+    });
+}
+
+async fn converge(folder: &Path, cloud: &Cloud, clock: &Clock) -> usize {
+    let path = folder.join("state.db");
+    let (journal, _) = Journal::open(&path, clock.now(), Some(1)).expect("a journal");
+    let region = "eu-central-1".parse().expect("a region");
+    let (http, credentials) = (cloud.http_client(), cloud.credentials());
+    let aws = Aws::simulated(http, credentials, clock.clone(), journal.controller_id(), region);
+    let source = folder.join("fleet");
+    let source = SourceSettings { path: source, revision: None, worktree: false };
+    let (news, mut heard) = mpsc::unbounded_channel();
+    let drain = tokio::spawn(async move { while heard.recv().await.is_some() {} });
+    let settings = Settings {
+        source: Source::open(source).expect("a source"),
+        aws,
+        journal,
+        clock: clock.clone(),
+        look_every: Duration::from_secs(5),
+        news,
+    };
+    let until = Until::AtRest { only: None };
+    let standing = run(settings, until, std::future::pending()).await.expect("converges");
+    drain.await.expect("all news were heard");
+    standing.total().settled
+}
+
+/// What this process has used so far.
+struct Usage {
+    /// Seconds of CPU, user and system.
+    cpu: f64,
+    /// The most memory it ever held.
+    peak_mb: f64,
+}
+
+impl Usage {
+    fn now() -> Self {
+        let stat = std::fs::read_to_string("/proc/self/stat").expect("Linux");
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split(' ').collect();
+        let ticks = |index: usize| fields[index].parse::<f64>().expect("a number");
+        let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kilobytes: f64 = peak
+            .and_then(|text| text.trim().split(' ').next()?.parse().ok())
+            .expect("a number");
+        Self { cpu: (ticks(12) + ticks(13)) / TICKS_PER_SECOND, peak_mb: kilobytes / 1_024.0 }
+    }
+}

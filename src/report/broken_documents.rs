@@ -1,0 +1,349 @@
+//! Every kind of broken fleet with the message that its author reads. After an intended change:
+//! `INSTA_UPDATE=always cargo test --lib broken_documents`.
+
+use std::collections::BTreeMap;
+
+use crate::check;
+use crate::ids::Revision;
+use crate::report::findings::{Drawing, text};
+use crate::snapshot::{Entry, Snapshot};
+
+const FLEET: &str = "\
+apiVersion: driftless.dev/v1
+kind: Fleet
+metadata: { name: gloves }
+spec:
+  cloud: simulated
+  regions: [eu-central-1, { name: us-east-1 }, { name: eu-west-1, retired: true }]
+  parameters: { LogLevel: info }
+";
+
+const TENANT: &str = "\
+apiVersion: driftless.dev/v1
+kind: Tenant
+metadata: { name: acme, labels: { tier: paid } }
+spec:
+  account: \"111122223333\"
+  regions: [eu-central-1]
+";
+
+const SERVICE: &str = "\
+apiVersion: driftless.dev/v1
+kind: Service
+metadata: { name: api }
+spec:
+  template: template.yaml
+  parameters: { Table: \"scans-${tenant.name}\" }
+";
+
+const TEMPLATE: &str = "\
+Parameters:
+  Table: { Type: String, AllowedPattern: \"[a-z-]+\", MaxLength: 20 }
+  LogLevel: { Type: String, Default: info, AllowedValues: [info, debug] }
+  Size: { Type: Number, Default: 1, MaxValue: 10 }
+  Names: { Type: CommaDelimitedList, Default: \"\" }
+Resources:
+  Queue: { Type: AWS::SQS::Queue }
+Outputs:
+  QueueUrl: { Value: !Ref Queue }
+";
+
+type Files = BTreeMap<String, Entry>;
+
+fn file(text: &str) -> Entry {
+    Entry::File(text.as_bytes().into())
+}
+
+fn sound() -> Files {
+    let files = [
+        ("fleet.yaml", FLEET),
+        ("acme.yaml", TENANT),
+        ("api/service.yaml", SERVICE),
+        ("api/template.yaml", TEMPLATE),
+    ];
+    files.into_iter().map(|(path, text)| (path.to_owned(), file(text))).collect()
+}
+
+fn snapshot(files: Files) -> Snapshot {
+    Snapshot::of(Revision::of("folder"), None, files)
+}
+
+fn drawn(files: Files) -> String {
+    let snapshot = snapshot(files);
+    let findings = match check::read(&snapshot) {
+        Ok((_, warnings)) => warnings,
+        Err(findings) => findings,
+    };
+    text(&findings, &snapshot, Drawing::default())
+}
+
+/// One sound fleet in which one file has one text replaced.
+fn replaced(path: &str, old: &str, new: &str) -> String {
+    let mut files = sound();
+    let Some(Entry::File(bytes)) = files.get(path) else { panic!("no file {path}") };
+    let before = String::from_utf8(bytes.to_vec()).expect("utf-8");
+    assert!(before.contains(old), "{path} has no {old:?}");
+    files.insert(path.to_owned(), file(&before.replacen(old, new, 1)));
+    drawn(files)
+}
+
+fn with(extra: &[(&str, Entry)]) -> String {
+    let mut files = sound();
+    files.extend(extra.iter().map(|(path, entry)| ((*path).to_owned(), entry.clone())));
+    drawn(files)
+}
+
+fn replacements(path: &str, cases: &[(&str, &str)]) -> String {
+    let each = cases
+        .iter()
+        .map(|(old, new)| format!("#### {old:?} -> {new:?}\n{}", replaced(path, old, new)));
+    each.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_sound_fleet_has_no_findings() {
+    assert_eq!(drawn(sound()), "no findings\n");
+}
+
+#[test]
+fn broken_fleet_documents() {
+    insta::assert_snapshot!(replacements(
+        "fleet.yaml",
+        &[
+            ("regions:", "regoins:"),
+            ("cloud: simulated", "cloud: aws"),
+            ("cloud: simulated", "cloud: azure"),
+            ("cloud: simulated\n", ""),
+            ("driftless.dev/v1", "driftless.dev/v2"),
+            ("kind: Fleet", "kind: Fleat"),
+            ("kind: Fleet\n", ""),
+            ("metadata: { name: gloves }", "metadata: { name: Gloves! }"),
+            ("[eu-central-1, {", "[eu-central-1, eu-central-1, {"),
+            ("[eu-central-1, { name: us-east-1 },", "[europe, { nme: us-east-1 },"),
+            ("  parameters: {", "  resync: soon\n  parameters: {"),
+            ("  parameters: {", "  resync: 30d\n  parameters: {"),
+            ("  parameters: {", "  rollout: {}\n  parameters: {"),
+            (
+                "  parameters: {",
+                "  limits: { perTarget: 0, deletes: { percent: 101 } }\n  parameters: {"
+            ),
+            ("  parameters: {", "  limits: { stacksInFlight: many }\n  parameters: {"),
+            (
+                "  parameters: {",
+                "  access: { roleArn: 'arn:aws:iam::1:role/${tenant.name}' }\n  parameters: {"
+            ),
+            ("  parameters: {", "  access: { roleArn: driftless }\n  parameters: {"),
+            (
+                "  parameters: {",
+                "  tags: { 'aws:x': y, url: '${services.api.outputs.QueueUrl}' }\n  parameters: {"
+            ),
+            ("  parameters: {", "  suspend:\n  parameters: {"),
+            ("LogLevel: info", "LogLevel: loud"),
+            ("LogLevel: info", "LogLevel: { a: b }"),
+        ]
+    ));
+}
+
+#[test]
+fn broken_tenant_documents() {
+    insta::assert_snapshot!(replacements(
+        "acme.yaml",
+        &[
+            ("\"111122223333\"", "111122223333"),
+            ("\"111122223333\"", "22223333"),
+            ("\"111122223333\"", "\"1111-2222-3333\""),
+            ("  account: \"111122223333\"\n", ""),
+            ("[eu-central-1]", "[]"),
+            ("[eu-central-1]", "eu-central-1"),
+            ("[eu-central-1]", "[eu-central-1, ap-south-1, eu-west-1]"),
+            ("name: acme, ", "name: acme, name: acme2, "),
+            ("tier: paid", "tier: 1"),
+            ("  regions", "  lifecycle: gone\n  regions"),
+            ("  regions", "  suspend: yes\n  regions"),
+            ("  regions", "  parameters: { Size: 11, Names: [a, \"b,c\"], Table: }\n  regions"),
+            ("  regions", "  parameters: { Size: 11 }\n  regions"),
+            ("  regions", "  services: { appi: { suspend: true } }\n  regions"),
+            (
+                "  regions",
+                "  services:\n    api: { parameters: { Sice: 2, Table: UPPER } }\n  regions"
+            ),
+            ("  regions", "  services: { api: { stackName: 1st } }\n  regions"),
+            ("  regions", "  services: { api: { regions: [sa-east-1] } }\n  regions"),
+            (
+                "  regions",
+                "  services: { api: { stackName: '${services.api.outputs.QueueUrl}' } }\n  regions"
+            ),
+            ("spec:", "spec: !Ref\n "),
+            ("spec:", "spec: ["),
+            ("spec:", "\tspec:"),
+        ]
+    ));
+}
+
+#[test]
+fn broken_service_documents() {
+    insta::assert_snapshot!(replacements("api/service.yaml", &[
+        ("template.yaml", "tempalte.yaml"),
+        ("template.yaml", "../../other/template.yaml"),
+        ("template.yaml", "/etc/passwd"),
+        ("parameters: {", "parameters: { Unknown: x,"),
+        ("  parameters: { Table: \"scans-${tenant.name}\" }\n", ""),
+        ("${tenant.name}", "${tenant.nmae}"),
+        ("${tenant.name}", "${tenant.name"),
+        ("${tenant.name}", "${labels.ring}"),
+        ("${tenant.name}", "${region}"),
+        ("${tenant.name}", "${services.network.outputs.Vpc}"),
+        ("${tenant.name}", "${services.api.outputs.Vpc}"),
+        ("${tenant.name}", "${services.api.outputs.QueueUrl}"),
+        ("scans-${tenant.name}", &"x".repeat(5000)),
+        ("  parameters", "  dependsOn: [network]\n  parameters"),
+        ("  parameters", "  selector: { matchLabels: { tier: free } }\n  parameters"),
+        ("  parameters", "  selector:\n  parameters"),
+        ("  parameters", "  selector: { matchExpressions: [{ key: tier, operator: in, values: [a] }] }\n  parameters"),
+        ("  parameters", "  selector: { matchExpressions: [{ key: tier, operator: In }] }\n  parameters"),
+        ("  parameters", "  regions: everywhere\n  parameters"),
+        ("  parameters", "  regions: [eu-west-1, ap-south-1]\n  parameters"),
+        ("  parameters", "  stackName: \"${tenant.name}_api\"\n  parameters"),
+        ("  parameters", "  capabilities: [CAPABILITY_IAMM]\n  parameters"),
+        ("  parameters", "  tags: { 'driftless:x': y, cost: 1 }\n  parameters"),
+        ("  parameters", "  protect: [default, Table]\n  parameters"),
+        ("  parameters", "  onRemoval: destroy\n  parameters"),
+        ("  parameters", "  stackPolicy: template.yaml\n  parameters"),
+        ("  parameters", "  terminationProtection: \"yes\"\n  parameters"),
+    ]).replace(&"x".repeat(4900), "…"));
+}
+
+#[test]
+fn broken_templates() {
+    insta::assert_snapshot!(replacements(
+        "api/template.yaml",
+        &[
+            ("Resources:", "Resources: ["),
+            ("AWS::SQS::Queue", "AWS::IAM::Role"),
+            ("Type: AWS::SQS::Queue", "Type: AWS::IAM::Role, Properties: { RoleName: x }"),
+            ("Parameters:", "Transform: AWS::Serverless-2016-10-31\nParameters:"),
+        ]
+    ));
+}
+
+#[test]
+fn broken_files() {
+    let deep = format!("apiVersion: driftless.dev/v1\nkind: {}\n", "[".repeat(40));
+    let cases = [
+        (
+            "latin1.yaml",
+            Entry::File(b"apiVersion: driftless.dev/v1\nname: caf\xe9\n".as_slice().into()),
+        ),
+        ("large.yaml", Entry::TooLarge(3_000_000)),
+        ("deep.yaml", file(&deep)),
+        ("tenants", Entry::Link("../other/tenants".into())),
+        ("out.yaml", Entry::Link("../../tenants/a.yaml".into())),
+        ("vendor", Entry::Submodule),
+        ("second.yaml", file(FLEET)),
+        ("copy.yaml", file(TENANT)),
+        ("twin.yaml", file(&TENANT.replace("acme", "twin"))),
+        ("api/again.yaml", file(&SERVICE.replace("tenant.name}", "region}"))),
+        (
+            "other.yaml",
+            file(&format!(
+                "---\nkind: Tenant\n---\n{}",
+                TENANT.replace("acme", "b").replace("1111", "4444")
+            )),
+        ),
+        (
+            "multi.yaml",
+            file(&format!(
+                "# two\n{}---\n# ü\n{}",
+                TENANT.replace("acme", "b").replace("1111", "4444"),
+                TENANT.replace("acme", "c").replace("1111", "5555")
+                    + "  parameters:\n    Size: 11\n",
+            )),
+        ),
+        (
+            "api/two.yaml",
+            file(
+                &SERVICE
+                    .replace("name: api", "name: two")
+                    .replace("  template", "  stackName: api\n  template"),
+            ),
+        ),
+    ];
+    let each = cases.map(|(path, entry)| format!("#### {path}\n{}", with(&[(path, entry)])));
+    insta::assert_snapshot!(each.join("\n"));
+}
+
+#[test]
+fn fleets_that_are_not_there() {
+    let mut without_fleet = sound();
+    without_fleet.remove("fleet.yaml");
+    let each = [drawn(Files::new()), drawn(without_fleet)];
+    insta::assert_snapshot!(each.join("\n"));
+}
+
+#[test]
+fn files_of_others_are_left_alone() {
+    let others = [
+        ("broken.yaml", file("a: [")),
+        ("k8s.yaml", file("apiVersion: v1\nkind: Service\nspec: {}\n")),
+        ("README.md", file("apiVersion: driftless.dev/v1")),
+        ("notes.md", Entry::Link("../README.md".into())),
+        ("video.mp4", Entry::TooLarge(1 << 40)),
+    ];
+    assert_eq!(with(&others), "no findings\n");
+}
+
+#[test]
+fn services_that_wait_for_each_other_are_named_as_a_circle() {
+    let service = |name: &str, other: &str| {
+        let text = SERVICE.replace("name: api", &format!("name: {name}"));
+        file(&text.replace("  parameters", &format!("  dependsOn: [{other}]\n  parameters")))
+    };
+    insta::assert_snapshot!(with(&[
+        ("api/a.yaml", service("a", "b")),
+        ("api/b.yaml", service("b", "c")),
+        ("api/c.yaml", service("c", "a")),
+    ]));
+}
+
+#[test]
+fn an_output_of_a_service_that_the_tenant_lacks_is_reported() {
+    let elsewhere = SERVICE
+        .replace("name: api", "name: registry")
+        .replace("  parameters", "  regions: [us-east-1]\n  parameters");
+    let user = SERVICE
+        .replace("name: api", "name: user")
+        .replace("${tenant.name}", "${services.registry.outputs.QueueUrl}");
+    insta::assert_snapshot!(with(&[
+        ("api/registry.yaml", file(&elsewhere)),
+        ("api/user.yaml", file(&user)),
+    ]));
+}
+
+#[test]
+fn what_concerns_many_tenants_is_one_finding() {
+    let tenants: Vec<(String, Entry)> = (0..40)
+        .map(|number| {
+            let text = TENANT.replace("acme", &format!("t{number}"));
+            (
+                format!("t{number}.yaml"),
+                file(&text.replace("1111", &format!("{:04}", number + 5000))),
+            )
+        })
+        .collect();
+    let mut files = sound();
+    files.extend(tenants);
+    files.insert("api/service.yaml".into(), file(&SERVICE.replace("tenant.name", "labels.ring")));
+    insta::assert_snapshot!(drawn(files));
+}
+
+#[test]
+fn all_findings_of_all_documents_come_at_once() {
+    let mut files = sound();
+    files.insert(
+        "acme.yaml".into(),
+        file(&TENANT.replace("account", "acount").replace("tier: paid", "tier: 1")),
+    );
+    files.insert("api/service.yaml".into(), file(&SERVICE.replace("template:", "templet:")));
+    files.insert("fleet.yaml".into(), file(&FLEET.replace("cloud", "clod")));
+    insta::assert_snapshot!(drawn(files));
+}

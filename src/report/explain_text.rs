@@ -1,0 +1,295 @@
+//! One stack explained in words.
+
+use std::fmt::{self, Write as _};
+
+use crate::moment::Moment;
+use crate::outcome::{CauseClass, OnRemoval};
+use crate::report::Explanation;
+use crate::report::words::{ago, counted, indented, word};
+
+/// Where the values of the list begin.
+const COLUMN: usize = 16;
+
+impl Explanation {
+    /// The whole explanation for people.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        let _ = self.write(&mut text);
+        text
+    }
+
+    /// `acme/scan-api is stuck since 4 minutes ago: failed: ...`
+    pub fn headline(&self) -> String {
+        let record = &self.record;
+        let who = match (&record.memory.tenant, &record.memory.service) {
+            (Some(tenant), Some(service)) => format!("{tenant}/{service}"),
+            (Some(_), None) | (None, Some(_)) | (None, None) => record.key.to_string(),
+        };
+        let (state, since) = (word(record.verdict.weight), self.ago(record.verdict_since));
+        format!("{who} is {state} (since {since}): {}", record.verdict.text)
+    }
+
+    fn ago(&self, then: Moment) -> String {
+        ago(self.now, then)
+    }
+
+    fn write(&self, out: &mut String) -> fmt::Result {
+        writeln!(out, "{}", self.headline())?;
+        if let Some(help) = &self.record.verdict.help {
+            writeln!(out, "What to do: {}", indented(help, 2))?;
+        }
+        writeln!(out)?;
+        for (name, value) in self.lines() {
+            let value = indented(&value, COLUMN);
+            writeln!(out, "{name:<COLUMN$}{value}")?;
+        }
+        self.write_history(out)
+    }
+
+    fn lines(&self) -> Vec<(&'static str, String)> {
+        let lines = [
+            ("stack", Some(self.record.key.to_string())),
+            ("wanted", Some(self.wanted())),
+            ("seen in AWS", Some(self.seen())),
+            ("AWS says", self.record.seen.as_ref().and_then(|seen| seen.status_reason.clone())),
+            ("looked at", Some(self.looked())),
+            ("cannot be seen", self.unseen()),
+            ("last step", self.last_step()),
+            ("last failure", self.last_failure()),
+            ("change set", self.change_set()),
+            ("suspended", self.suspended()),
+            ("approval", self.approval()),
+        ];
+        lines.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+    }
+
+    fn wanted(&self) -> String {
+        let revision = self.accepted.as_ref().map(|accepted| accepted.revision.short());
+        let at = revision.map(|revision| format!(" at revision {revision}")).unwrap_or_default();
+        match (self.record.wanted, self.record.memory.on_removal) {
+            (true, _) => format!("yes, git gives it{at}"),
+            (false, OnRemoval::Retain) => {
+                format!("no, git does not give it{at}; its service says onRemoval: retain")
+            }
+            (false, OnRemoval::Delete) => {
+                format!("no, git does not give it{at}; its service says onRemoval: delete")
+            }
+        }
+    }
+
+    fn seen(&self) -> String {
+        let Some(seen) = &self.record.seen else { return "no such stack".to_owned() };
+        let updated = match seen.updated_at {
+            Some(at) => format!(", last updated {}", self.ago(at)),
+            None => ", never updated".to_owned(),
+        };
+        let protection = if seen.termination_protection { "on" } else { "off" };
+        format!(
+            "{}, created {}{updated}; termination protection is {protection}\n{}",
+            seen.status,
+            self.ago(seen.created_at),
+            seen.id
+        )
+    }
+
+    fn looked(&self) -> String {
+        let at = self.looked_at();
+        format!("{} ({at})", self.ago(at))
+    }
+
+    fn unseen(&self) -> Option<String> {
+        let (blind, since) = self.blind()?;
+        let looks = self.target.as_ref().map_or(0, |target| target.blind_looks);
+        Some(format!(
+            "{}: {}\nsince {}, {} in a row failed; all of this is as of the last look that worked",
+            blind.reason,
+            blind.message,
+            self.ago(*since),
+            counted(looks as usize, "look")
+        ))
+    }
+
+    fn last_step(&self) -> Option<String> {
+        let attempt = self.record.memory.attempt.as_ref()?;
+        let state = if attempt.settled { "done" } else { "its effect has not been seen to end" };
+        let (step, when) = (attempt.kind.word(), self.ago(attempt.at));
+        Some(format!("{step}, attempt {}, {when}; {state}", attempt.number))
+    }
+
+    fn last_failure(&self) -> Option<String> {
+        let failure = self.record.memory.failure.as_ref()?;
+        let means = match failure.cause.class {
+            CauseClass::Transient => "AWS's own trouble: tried again by itself after a while",
+            CauseClass::Account => "trouble with this account or our access to it",
+            CauseClass::Release => {
+                "what git says cannot be deployed: not tried again until git changes"
+            }
+        };
+        Some(format!(
+            "{} failed {} in a row, last {}\n{}\n({means})",
+            failure.step,
+            counted(failure.count as usize, "time"),
+            self.ago(failure.at),
+            failure.cause
+        ))
+    }
+
+    fn change_set(&self) -> Option<String> {
+        let set = self.record.memory.change_set.as_ref()?;
+        Some(format!("{} is prepared or being prepared by us", set.name))
+    }
+
+    fn suspended(&self) -> Option<String> {
+        let suspension = self.suspension.as_ref()?;
+        let reason = match suspension.reason.as_str() {
+            "" => String::new(),
+            reason => format!(": {reason}"),
+        };
+        Some(format!(
+            "{} by {} {}{reason}; `driftless resume {}` ends it",
+            suspension.scope,
+            suspension.by,
+            self.ago(suspension.at),
+            suspension.scope
+        ))
+    }
+
+    fn approval(&self) -> Option<String> {
+        let request = self.request.as_ref()?;
+        let members: String =
+            request.members.iter().map(|member| format!("\n- {member}")).collect();
+        Some(format!(
+            "{}: {}; `driftless approve {}` allows exactly this:{members}",
+            request.kind, request.summary, request.id
+        ))
+    }
+
+    fn write_history(&self, out: &mut String) -> fmt::Result {
+        if self.history.is_empty() {
+            return Ok(());
+        }
+        writeln!(out, "\nHistory, newest first")?;
+        for event in &self.history {
+            let when = self.ago(event.at);
+            writeln!(out, "  {when:<16}{:<12}{}", event.kind, indented(&event.text, 30))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{Digest, Revision};
+    use crate::observed::{Blind, BlindReason};
+    use crate::outcome::{Attempt, Cause, Failure, OwnChangeSet, StepKind};
+    use crate::plan::{ApprovalKind, ApprovalRequest, Scope, Suspension, TargetRecord, Weight};
+    use crate::report::sample::{NOW, minutes_ago, record};
+    use crate::report::{AcceptedRevision, Event, Subject};
+
+    fn plain() -> Explanation {
+        Explanation {
+            now: NOW,
+            record: record("acme", "scan-api", Weight::Settled, "in-sync", "as git says"),
+            target: None,
+            accepted: None,
+            request: None,
+            suspension: None,
+            history: Vec::new(),
+        }
+    }
+
+    fn failed() -> Explanation {
+        let mut explanation = plain();
+        let record = &mut explanation.record;
+        let cause =
+            Cause::of_event("CREATE_FAILED", "scans already exists", "Queue", "AWS::SQS::Queue");
+        record.verdict.weight = Weight::Stuck;
+        record.verdict.code = "failed".to_owned();
+        record.verdict.text = format!("failed: {cause}");
+        record.verdict.help = Some("change the template or a parameter in git".to_owned());
+        let version = record.seen.as_ref().expect("it is there").version();
+        record.memory.attempt = Some(Attempt {
+            kind: StepKind::ExecuteChangeSet { name: "driftless-0123".to_owned() },
+            version: Some(version.clone()),
+            digest: Digest::of(b"wanted"),
+            number: 2,
+            token: "token".to_owned(),
+            at: minutes_ago(6),
+            settled: true,
+        });
+        record.memory.failure = Some(Failure {
+            cause,
+            step: "update".to_owned(),
+            digest: None,
+            version: None,
+            count: 1,
+            at: minutes_ago(4),
+        });
+        record.memory.change_set = Some(OwnChangeSet {
+            name: "driftless-0123".to_owned(),
+            version,
+            digest: Digest::of(b"wanted"),
+        });
+        let event = |minutes, kind: &str, text: &str| Event {
+            at: minutes_ago(minutes),
+            about: Subject::Stack(explanation.record.key.clone()),
+            kind: kind.to_owned(),
+            text: text.to_owned(),
+        };
+        explanation.history = vec![
+            event(4, "failed", "update failed: Queue (AWS::SQS::Queue): scans already exists"),
+            event(6, "update", "update started"),
+        ];
+        explanation
+    }
+
+    #[test]
+    fn a_failed_stack_says_why_and_what_to_do() {
+        insta::assert_snapshot!(failed().text());
+    }
+
+    #[test]
+    fn a_stack_nobody_can_see_says_since_when() {
+        let mut explanation = plain();
+        explanation.accepted = Some(AcceptedRevision {
+            revision: Revision::of("0123456789abcdef"),
+            committed_at: None,
+            at: minutes_ago(10),
+        });
+        explanation.target = Some(TargetRecord {
+            target: explanation.record.key.target.clone(),
+            looked_at: Some(minutes_ago(50)),
+            blind: Some((
+                Blind { reason: BlindReason::Throttled, message: "Rate exceeded".to_owned() },
+                minutes_ago(20),
+            )),
+            blind_looks: 3,
+        });
+        insta::assert_snapshot!(explanation.text());
+    }
+
+    #[test]
+    fn a_held_deletion_shows_what_its_approval_allows() {
+        let mut explanation = plain();
+        explanation.record.wanted = false;
+        explanation.record.memory.on_removal = OnRemoval::Delete;
+        let request = ApprovalRequest::of(
+            ApprovalKind::Deletions,
+            ["arn:aws:cloudformation:x:stack/a/1".to_owned()].into(),
+            "1 stack would be deleted".to_owned(),
+        );
+        explanation.record.verdict.weight = Weight::Stuck;
+        explanation.record.verdict.text = request.summary.clone();
+        explanation.record.verdict.help = Some(format!("driftless approve {}", request.id));
+        explanation.request = Some(request);
+        explanation.suspension = Some(Suspension {
+            scope: Scope::Fleet,
+            by: "anna".to_owned(),
+            reason: "audit".to_owned(),
+            at: minutes_ago(1),
+        });
+        insta::assert_snapshot!(explanation.text());
+    }
+}

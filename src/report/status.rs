@@ -1,0 +1,191 @@
+//! Where the stacks of the fleet stand: counted, and put together by what holds them up.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::ids::{ServiceName, StackKey, Target, TenantName};
+use crate::moment::Moment;
+use crate::observed::{BlindReason, StackStatus};
+use crate::plan::{ApprovalRequest, StackRecord, Steering, TargetRecord, Verdict, Weight};
+use crate::report::grouping::{Group, Grouping};
+use crate::report::{AcceptedRevision, RefusedRevision};
+
+/// With this many stacks or fewer each gets a line of its own without being asked for.
+pub const FEW: usize = 20;
+
+/// How much of each stack is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// Groups only, and every stack when they are few.
+    Groups,
+    /// Every stack.
+    EveryStack,
+}
+
+/// One stack in a status: of its record what people read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StackLine {
+    /// Which stack.
+    pub key: StackKey,
+    /// The tenant it was last wanted for.
+    pub tenant: Option<TenantName>,
+    /// The service it was last wanted for.
+    pub service: Option<ServiceName>,
+    /// Its status in AWS at the last look; `None` when it was not there.
+    pub status: Option<StackStatus>,
+    /// Whether git gives it.
+    pub wanted: bool,
+    /// What was decided last.
+    pub verdict: Verdict,
+    /// Since when.
+    pub since: Moment,
+}
+
+/// What there is to know besides the stacks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Surroundings {
+    /// The targets that belong to what is shown.
+    pub targets: Vec<TargetRecord>,
+    /// The revision that is followed.
+    pub accepted: Option<AcceptedRevision>,
+    /// The newest one, when it is not followed.
+    pub refused: Option<RefusedRevision>,
+    /// What waits for approval, and since when.
+    pub requests: Vec<(ApprovalRequest, Moment)>,
+    /// What people have said.
+    pub steering: Steering,
+}
+
+/// Targets that cannot be seen for the same reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlindGroup {
+    /// The kind of obstacle.
+    pub reason: BlindReason,
+    /// What AWS said about the first of them.
+    pub message: String,
+    /// Which targets.
+    pub targets: Vec<Target>,
+    /// Since when the first of them.
+    pub since: Moment,
+}
+
+/// Counts stacks as they come from the journal, so that a whole fleet need not be held.
+#[derive(Clone, Debug)]
+pub struct Counting {
+    detail: Detail,
+    counts: BTreeMap<Weight, usize>,
+    total: usize,
+    tenants: BTreeSet<TenantName>,
+    grouping: Grouping,
+    stacks: Vec<StackLine>,
+}
+
+/// Where everything stands at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// When this was so.
+    pub now: Moment,
+    /// How many stacks of each weight; only weights that occur.
+    pub counts: BTreeMap<Weight, usize>,
+    /// How many stacks in all.
+    pub total: usize,
+    /// How many tenants they belong to.
+    pub tenants: usize,
+    /// All that are not settled, by their reason.
+    pub groups: Vec<Group>,
+    /// Targets that cannot be seen.
+    pub blind: Vec<BlindGroup>,
+    /// Each stack, in the order of their keys; `None` when they are many and were not asked for.
+    pub stacks: Option<Vec<StackLine>>,
+    /// What there is to know besides.
+    pub around: Surroundings,
+}
+
+impl StackLine {
+    fn of(record: StackRecord) -> Self {
+        Self {
+            key: record.key,
+            tenant: record.memory.tenant,
+            service: record.memory.service,
+            status: record.seen.map(|seen| seen.status),
+            wanted: record.wanted,
+            verdict: record.verdict,
+            since: record.verdict_since,
+        }
+    }
+}
+
+impl Counting {
+    /// Nothing counted yet.
+    pub fn new(detail: Detail) -> Self {
+        Self {
+            detail,
+            counts: BTreeMap::new(),
+            total: 0,
+            tenants: BTreeSet::new(),
+            grouping: Grouping::default(),
+            stacks: Vec::new(),
+        }
+    }
+
+    /// Counts one stack. Stacks must come in the order of their keys.
+    pub fn add(&mut self, record: StackRecord) {
+        *self.counts.entry(record.verdict.weight).or_default() += 1;
+        self.total += 1;
+        if let Some(tenant) = &record.memory.tenant
+            && !self.tenants.contains(tenant)
+        {
+            self.tenants.insert(tenant.clone());
+        }
+        if record.verdict.weight != Weight::Settled {
+            self.grouping.add(&record);
+        }
+        match self.detail {
+            Detail::Groups if self.total > FEW => self.stacks.clear(),
+            Detail::Groups | Detail::EveryStack => self.stacks.push(StackLine::of(record)),
+        }
+    }
+
+    /// The status, once all stacks have been counted.
+    pub fn status(self, around: Surroundings, now: Moment) -> Status {
+        let every = self.stacks.len() == self.total;
+        Status {
+            now,
+            counts: self.counts,
+            total: self.total,
+            tenants: self.tenants.len(),
+            groups: self.grouping.groups(),
+            blind: blind(&around.targets),
+            stacks: every.then_some(self.stacks),
+            around,
+        }
+    }
+}
+
+impl Status {
+    /// How many stacks have this weight.
+    pub fn count(&self, weight: Weight) -> usize {
+        self.counts.get(&weight).copied().unwrap_or(0)
+    }
+
+    /// Whether a person has to do something: a stack is stuck, a target cannot be seen, or the
+    /// newest revision was refused.
+    pub fn needs_attention(&self) -> bool {
+        self.count(Weight::Stuck) > 0 || !self.blind.is_empty() || self.around.refused.is_some()
+    }
+}
+
+fn blind(targets: &[TargetRecord]) -> Vec<BlindGroup> {
+    let mut groups: BTreeMap<BlindReason, BlindGroup> = BTreeMap::new();
+    for record in targets {
+        let Some((blind, since)) = &record.blind else { continue };
+        let group = groups.entry(blind.reason).or_insert_with(|| BlindGroup {
+            reason: blind.reason,
+            message: blind.message.clone(),
+            targets: Vec::new(),
+            since: *since,
+        });
+        group.targets.push(record.target.clone());
+        group.since = group.since.min(*since);
+    }
+    groups.into_values().collect()
+}

@@ -1,0 +1,325 @@
+//! A status as text. Its first line says it all; what asks for a person comes next.
+
+use std::fmt::{self, Write as _};
+
+use comfy_table::{Table, presets};
+
+use crate::plan::Weight;
+use crate::report::grouping::Group;
+use crate::report::status::{StackLine, Status};
+use crate::report::words::{ago, counted, cut, indented, word};
+
+/// Targets named where several cannot be seen.
+const BLIND_EXAMPLES: usize = 3;
+/// Characters of a verdict in the table; the groups above it have all of it.
+const VERDICT_WIDTH: usize = 70;
+
+impl Status {
+    /// The whole status for people.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        let _ = self.write(&mut text);
+        text
+    }
+
+    /// `60 stacks in 12 tenants: 58 in sync, 1 waiting, 1 stuck`
+    pub fn headline(&self) -> String {
+        let mut line = if self.total == 0 {
+            "no stack is known yet".to_owned()
+        } else {
+            format!(
+                "{} in {}: {}",
+                counted(self.total, "stack"),
+                counted(self.tenants, "tenant"),
+                self.standings()
+            )
+        };
+        let blind: usize = self.blind.iter().map(|group| group.targets.len()).sum();
+        if blind > 0 {
+            let _ = write!(line, "; {} cannot be seen", counted(blind, "target"));
+        }
+        if self.around.refused.is_some() {
+            line.push_str("; the newest revision was refused");
+        }
+        line
+    }
+
+    fn standings(&self) -> String {
+        if self.count(Weight::Settled) == self.total {
+            return "all in sync".to_owned();
+        }
+        let parts: Vec<String> = self
+            .counts
+            .iter()
+            .map(|(weight, count)| format!("{count} {}", word(*weight)))
+            .collect();
+        parts.join(", ")
+    }
+
+    fn write(&self, out: &mut String) -> fmt::Result {
+        writeln!(out, "{}", self.headline())?;
+        self.write_revisions(out)?;
+        self.write_groups(out, Weight::Stuck, "Stuck: each waits for a person or a change in git")?;
+        self.write_requests(out)?;
+        self.write_blind(out)?;
+        self.write_groups(out, Weight::Waiting, "Waiting: goes on by itself")?;
+        self.write_groups(out, Weight::LeftAlone, "Left alone on purpose")?;
+        self.write_suspensions(out)?;
+        self.write_stacks(out)
+    }
+
+    fn write_revisions(&self, out: &mut String) -> fmt::Result {
+        if let Some(accepted) = &self.around.accepted {
+            let (revision, when) = (accepted.revision.short(), ago(self.now, accepted.at));
+            writeln!(out, "Following revision {revision}, accepted {when}")?;
+        }
+        let Some(refused) = &self.around.refused else { return Ok(()) };
+        let (revision, when) = (refused.revision.short(), ago(self.now, refused.at));
+        let errors = counted(refused.count, "error");
+        writeln!(
+            out,
+            "\nRevision {revision} was refused {when}: it has {errors}, nothing of it is applied"
+        )?;
+        writeln!(out, "  {}", indented(&refused.findings, 2))
+    }
+
+    fn write_groups(&self, out: &mut String, weight: Weight, title: &str) -> fmt::Result {
+        let groups: Vec<&Group> =
+            self.groups.iter().filter(|group| group.weight == weight).collect();
+        if groups.is_empty() {
+            return Ok(());
+        }
+        writeln!(out, "\n{title}")?;
+        groups.into_iter().try_for_each(|group| self.write_group(out, group))
+    }
+
+    fn write_group(&self, out: &mut String, group: &Group) -> fmt::Result {
+        writeln!(out, "  {}: {}", counted(group.count, "stack"), indented(&group.text, 4))?;
+        if let Some(help) = &group.help {
+            writeln!(out, "    what to do: {}", indented(help, 6))?;
+        }
+        let examples: Vec<String> = group.examples.iter().map(ToString::to_string).collect();
+        let more = match group.count - group.examples.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        writeln!(out, "    since {}: {}{more}", ago(self.now, group.since), examples.join(", "))
+    }
+
+    fn write_requests(&self, out: &mut String) -> fmt::Result {
+        if self.around.requests.is_empty() {
+            return Ok(());
+        }
+        writeln!(
+            out,
+            "\nWaiting for approval (`driftless approve ID`; without an id it lists what each means)"
+        )?;
+        for (request, since) in &self.around.requests {
+            writeln!(
+                out,
+                "  {}  {}: {} (since {})",
+                request.id,
+                request.kind,
+                indented(&request.summary, 4),
+                ago(self.now, *since)
+            )?;
+        }
+        Ok(())
+    }
+
+    fn write_blind(&self, out: &mut String) -> fmt::Result {
+        if self.blind.is_empty() {
+            return Ok(());
+        }
+        writeln!(out, "\nCannot be seen: nothing is done there until AWS answers again")?;
+        for group in &self.blind {
+            let named: Vec<String> =
+                group.targets.iter().take(BLIND_EXAMPLES).map(ToString::to_string).collect();
+            let more = match group.targets.len() - named.len() {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            let count = counted(group.targets.len(), "target");
+            writeln!(out, "  {count}: {}: {}", group.reason, indented(&group.message, 4))?;
+            writeln!(out, "    since {}: {}{more}", ago(self.now, group.since), named.join(", "))?;
+        }
+        Ok(())
+    }
+
+    fn write_suspensions(&self, out: &mut String) -> fmt::Result {
+        let suspensions = &self.around.steering.suspensions;
+        if suspensions.is_empty() {
+            return Ok(());
+        }
+        writeln!(out, "\nSuspended (`driftless resume SCOPE` ends it)")?;
+        for suspension in suspensions {
+            let when = ago(self.now, suspension.at);
+            write!(out, "  {} by {} {when}", suspension.scope, suspension.by)?;
+            match suspension.reason.as_str() {
+                "" => writeln!(out)?,
+                reason => writeln!(out, ": {}", indented(reason, 4))?,
+            }
+        }
+        Ok(())
+    }
+
+    fn write_stacks(&self, out: &mut String) -> fmt::Result {
+        let stacks = match &self.stacks {
+            Some(stacks) if !stacks.is_empty() => stacks,
+            Some(_) | None => return Ok(()),
+        };
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING);
+        table.set_header(["TENANT", "SERVICE", "STACK", "SINCE", "STATE"]);
+        for line in stacks {
+            table.add_row(self.row(line));
+        }
+        for column in table.column_iter_mut() {
+            column.set_padding((0, 2));
+        }
+        writeln!(out)?;
+        table.lines().try_for_each(|line| writeln!(out, "{}", line.trim_end()))
+    }
+
+    fn row(&self, line: &StackLine) -> [String; 5] {
+        let state = match line.verdict.weight {
+            Weight::Settled => word(Weight::Settled).to_owned(),
+            weight @ (Weight::LeftAlone | Weight::Waiting | Weight::Stuck) => {
+                format!("{}: {}", word(weight), cut(&line.verdict.text, VERDICT_WIDTH))
+            }
+        };
+        [
+            line.tenant.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string),
+            line.service.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string),
+            line.key.to_string(),
+            ago(self.now, line.since),
+            state,
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::Revision;
+    use crate::observed::{Blind, BlindReason};
+    use crate::plan::{ApprovalKind, ApprovalRequest, Scope, Suspension, TargetRecord};
+    use crate::report::sample::{NOW, minutes_ago, record, target};
+    use crate::report::{AcceptedRevision, Counting, Detail, RefusedRevision, Surroundings};
+
+    const CAUSE: &str =
+        "failed: Queue (AWS::SQS::Queue): CREATE_FAILED: scans already exists in stack x";
+
+    fn accepted() -> AcceptedRevision {
+        AcceptedRevision {
+            revision: Revision::of("0123456789abcdef0123456789abcdef01234567"),
+            committed_at: Some(minutes_ago(40)),
+            at: minutes_ago(39),
+        }
+    }
+
+    fn fleet(tenants: usize, detail: Detail) -> Counting {
+        let mut counting = Counting::new(detail);
+        for tenant in 0..tenants {
+            for service in ["network", "scan-api", "device-registry"] {
+                let tenant = format!("tenant-{tenant:02}");
+                counting.add(record(&tenant, service, Weight::Settled, "in-sync", "as git says"));
+            }
+        }
+        counting
+    }
+
+    fn in_trouble() -> Status {
+        let mut counting = fleet(12, Detail::Groups);
+        for tenant in ["acme", "bolt", "crow", "dune"] {
+            let mut record = record(tenant, "queues", Weight::Stuck, "failed", CAUSE);
+            record.verdict.help = Some("change the template or a parameter in git".to_owned());
+            counting.add(record);
+        }
+        let text = "an operation runs: UPDATE_IN_PROGRESS";
+        counting.add(record("acme", "scan-api", Weight::Waiting, "moving", text));
+        counting.add(record(
+            "bolt",
+            "scan-api",
+            Weight::LeftAlone,
+            "suspended",
+            "suspended by anna",
+        ));
+        counting.status(trouble_around(), NOW)
+    }
+
+    fn trouble_around() -> Surroundings {
+        let request = ApprovalRequest::of(
+            ApprovalKind::Deletions,
+            ["a".to_owned(), "b".to_owned()].into(),
+            "2 stacks of 2 tenants would be deleted; 1 tenant a day may be".to_owned(),
+        );
+        let blind = Blind {
+            reason: BlindReason::AccessDenied,
+            message: "not authorized to perform sts:AssumeRole".to_owned(),
+        };
+        let mut around = Surroundings {
+            targets: vec![TargetRecord {
+                target: target("dune"),
+                looked_at: None,
+                blind: Some((blind, minutes_ago(300))),
+                blind_looks: 4,
+            }],
+            accepted: Some(accepted()),
+            refused: Some(RefusedRevision {
+                revision: Revision::of("fedcba9876543210fedcba9876543210fedcba98"),
+                findings: "fleet/tenants/acme.yaml:3:9\n`acmé` is not a name\n".to_owned(),
+                count: 1,
+                at: minutes_ago(2),
+            }),
+            requests: vec![(request, minutes_ago(7))],
+            ..Surroundings::default()
+        };
+        around.steering.suspensions = vec![Suspension {
+            scope: Scope::Tenant("bolt".parse().expect("a name")),
+            by: "anna".to_owned(),
+            reason: "audit".to_owned(),
+            at: minutes_ago(90),
+        }];
+        around
+    }
+
+    #[test]
+    fn trouble_comes_before_everything_else() {
+        insta::assert_snapshot!(in_trouble().text());
+        assert!(in_trouble().needs_attention());
+    }
+
+    #[test]
+    fn a_fleet_in_sync_is_two_lines() {
+        let around = Surroundings { accepted: Some(accepted()), ..Surroundings::default() };
+        let status = fleet(20, Detail::Groups).status(around, NOW);
+        assert!(!status.needs_attention());
+        insta::assert_snapshot!(status.text(), @r"
+        60 stacks in 20 tenants: all in sync
+        Following revision 0123456789, accepted 39 minutes ago
+        ");
+    }
+
+    #[test]
+    fn a_few_stacks_are_listed_one_by_one() {
+        let mut counting = fleet(1, Detail::Groups);
+        counting.add(record("tenant-00", "queues", Weight::Stuck, "failed", CAUSE));
+        insta::assert_snapshot!(counting.status(Surroundings::default(), NOW).text());
+    }
+
+    #[test]
+    fn many_stacks_are_listed_only_when_asked_for() {
+        let around = Surroundings::default;
+        assert!(fleet(7, Detail::Groups).status(around(), NOW).stacks.is_none());
+        let every = fleet(7, Detail::EveryStack).status(around(), NOW);
+        assert_eq!(every.stacks.map(|stacks| stacks.len()), Some(21));
+    }
+
+    #[test]
+    fn an_empty_journal_says_so() {
+        let status = Counting::new(Detail::Groups).status(Surroundings::default(), NOW);
+        assert_eq!(status.text(), "no stack is known yet\n");
+    }
+}

@@ -1,0 +1,334 @@
+//! A template with its parameters filled in: the resources it wants, in an order in which they can
+//! be made, and its outputs.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use crate::sim::evaluate::{Scope, Settled, Trouble, as_text, mentions};
+use crate::sim::refusal::{Answer, Refusal};
+use crate::sim::resources::{Surroundings, kind, named_by_template, physical_id};
+use crate::sim::state::{DeletionPolicy, Output, ParameterValue, Resource};
+use crate::template::mangle;
+
+/// What is asked about a template.
+#[derive(Debug)]
+pub(crate) struct Question<'a> {
+    /// Canonical long form.
+    pub(crate) template: &'a Value,
+    pub(crate) parameters: &'a BTreeMap<String, ParameterValue>,
+    pub(crate) at: &'a Surroundings,
+    pub(crate) stack_name: &'a str,
+    pub(crate) stack_id: &'a str,
+    pub(crate) exports: &'a BTreeMap<String, (Arc<str>, String)>,
+    /// What the stack has now.
+    pub(crate) existing: &'a BTreeMap<String, Resource>,
+}
+
+/// What a template wants.
+#[derive(Clone, Debug)]
+pub(crate) struct Blueprint {
+    /// In an order in which they can be made.
+    pub(crate) resources: Vec<Planned>,
+    pub(crate) outputs: BTreeMap<String, Output>,
+    pub(crate) imports: Vec<String>,
+}
+
+/// One wanted resource.
+#[derive(Clone, Debug)]
+pub(crate) struct Planned {
+    pub(crate) logical_id: String,
+    pub(crate) kind: String,
+    pub(crate) properties: Map<String, Value>,
+    pub(crate) metadata: Value,
+    pub(crate) physical_id: String,
+    pub(crate) depends_on: Vec<String>,
+    pub(crate) deletion: DeletionPolicy,
+    pub(crate) keep_replaced: bool,
+    /// Properties that differ from those of the existing resource.
+    pub(crate) changed: Vec<String>,
+    /// Those of `changed` that make a new resource necessary.
+    pub(crate) replaced_by: Vec<String>,
+}
+
+/// Evaluates a template; `suffix` gives the random part of the next generated name.
+pub(crate) fn blueprint(
+    question: &Question<'_>,
+    suffix: &mut dyn FnMut() -> String,
+) -> Result<Blueprint, Trouble> {
+    let mut scope = scope(question);
+    let wanted = wanted(question, &scope)?;
+    let mut resources = Vec::with_capacity(wanted.len());
+    for logical_id in in_order(&wanted)? {
+        let section = wanted[logical_id.as_str()];
+        let planned = plan(question, &scope, &logical_id, section, &wanted, suffix)?;
+        let settled = Settled {
+            kind: planned.kind.clone(),
+            physical_id: planned.physical_id.clone(),
+            properties: planned.properties.clone(),
+        };
+        scope.resources.insert(logical_id, settled);
+        resources.push(planned);
+    }
+    scope.block = "Outputs";
+    let outputs = outputs(question.template, &scope)?;
+    let imports = scope.imports.take().into_iter().collect();
+    Ok(Blueprint { resources, outputs, imports })
+}
+
+fn scope<'a>(question: &Question<'a>) -> Scope<'a> {
+    let template = question.template;
+    let parameters = question.parameters.iter().map(|(name, given)| {
+        let kind = template["Parameters"][name]["Type"].as_str().unwrap_or_default();
+        let text = given.resolved.as_ref().unwrap_or(&given.value);
+        (name.clone(), typed(kind, text))
+    });
+    Scope {
+        at: question.at,
+        stack_name: question.stack_name,
+        stack_id: question.stack_id,
+        parameters: parameters.collect(),
+        mappings: template.get("Mappings"),
+        conditions: template.get("Conditions").and_then(Value::as_object),
+        exports: question.exports,
+        resources: BTreeMap::new(),
+        imports: RefCell::default(),
+        block: "Resources",
+    }
+}
+
+/// A parameter of a list type is a list to the template.
+fn typed(kind: &str, text: &str) -> Value {
+    let list = kind.contains("List<") || kind.contains("CommaDelimitedList");
+    if !list {
+        return Value::String(text.to_owned());
+    }
+    let items = text.split(',').map(|item| Value::String(item.trim().to_owned()));
+    Value::Array(items.collect())
+}
+
+/// The resources whose condition holds, by logical id.
+fn wanted<'a>(
+    question: &Question<'a>,
+    scope: &Scope<'_>,
+) -> Result<BTreeMap<&'a str, &'a Value>, Trouble> {
+    let Some(all) = question.template.get("Resources").and_then(Value::as_object) else {
+        let text = "Template format error: At least one Resources member must be defined.";
+        return Err(Refusal::validation(text).into());
+    };
+    let mut wanted = BTreeMap::new();
+    for (logical_id, section) in all {
+        let exists = match section.get("Condition").and_then(Value::as_str) {
+            Some(condition) => scope.condition(condition)?,
+            None => true,
+        };
+        if exists {
+            wanted.insert(logical_id.as_str(), section);
+        }
+    }
+    Ok(wanted)
+}
+
+/// Logical ids, each after those that it needs.
+fn in_order(wanted: &BTreeMap<&str, &Value>) -> Answer<Vec<String>> {
+    let mut waiting: BTreeMap<&str, BTreeSet<String>> =
+        wanted.iter().map(|(name, section)| (*name, needs(section, wanted))).collect();
+    let mut order = Vec::with_capacity(waiting.len());
+    while !waiting.is_empty() {
+        let ready = |needs: &BTreeSet<String>| needs.iter().all(|need| !waiting.contains_key(need.as_str()));
+        let next: Vec<&str> =
+            waiting.iter().filter(|(_, needs)| ready(needs)).map(|(name, _)| *name).collect();
+        if next.is_empty() {
+            let names: Vec<&str> = waiting.into_keys().collect();
+            let text = format!("Circular dependency between resources: [{}]", names.join(", "));
+            return Err(Refusal::validation(text));
+        }
+        for name in next {
+            waiting.remove(name);
+            order.push(name.to_owned());
+        }
+    }
+    Ok(order)
+}
+
+fn needs(section: &Value, wanted: &BTreeMap<&str, &Value>) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    mentions(&section["Properties"], &mut names);
+    match &section["DependsOn"] {
+        Value::String(name) => drop(names.insert(name.clone())),
+        Value::Array(list) => names.extend(list.iter().filter_map(Value::as_str).map(str::to_owned)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => {}
+    }
+    names.retain(|name| wanted.contains_key(name.as_str()));
+    names
+}
+
+fn plan(
+    question: &Question<'_>,
+    scope: &Scope<'_>,
+    logical_id: &str,
+    section: &Value,
+    wanted: &BTreeMap<&str, &Value>,
+    suffix: &mut dyn FnMut() -> String,
+) -> Result<Planned, Trouble> {
+    let kind_name = section["Type"].as_str().unwrap_or_default();
+    let properties = match section["Properties"].as_object() {
+        Some(map) => scope.members(map)?,
+        None => Map::new(),
+    };
+    let metadata = match section.get("Metadata") {
+        Some(metadata) => scope.evaluate(metadata)?.unwrap_or_default(),
+        None => Value::Null,
+    };
+    let mut planned = Planned {
+        logical_id: logical_id.to_owned(),
+        kind: kind_name.to_owned(),
+        physical_id: String::new(),
+        depends_on: needs(section, wanted).into_iter().collect(),
+        deletion: deletion_policy(&section["DeletionPolicy"]),
+        keep_replaced: section["UpdateReplacePolicy"] == "Retain",
+        changed: Vec::new(),
+        replaced_by: Vec::new(),
+        properties,
+        metadata,
+    };
+    let existing = question.existing.get(logical_id).filter(|old| *old.kind == *kind_name);
+    if let Some(existing) = existing {
+        compare(&mut planned, existing);
+    }
+    planned.physical_id = match existing {
+        Some(existing) if planned.replaced_by.is_empty() => existing.physical_id.to_string(),
+        Some(_) | None => new_physical_id(question, &planned, suffix),
+    };
+    Ok(planned)
+}
+
+fn deletion_policy(value: &Value) -> DeletionPolicy {
+    match value.as_str() {
+        Some("Retain") => DeletionPolicy::Retain,
+        Some("RetainExceptOnCreate") => DeletionPolicy::RetainExceptOnCreate,
+        Some(_) | None => DeletionPolicy::Delete,
+    }
+}
+
+/// Which properties differ, and which of these cannot be changed in place.
+fn compare(planned: &mut Planned, existing: &Resource) {
+    let old: Map<String, Value> = serde_json::from_str(&existing.properties).unwrap_or_default();
+    let names: BTreeSet<&String> = old.keys().chain(planned.properties.keys()).collect();
+    let changed = names.into_iter().filter(|name| old.get(*name) != planned.properties.get(*name));
+    planned.changed = changed.cloned().collect();
+    let Some(kind) = kind(&planned.kind) else { return };
+    let fixed = |name: &&String| *name == kind.named_by || kind.create_only.contains(&name.as_str());
+    planned.replaced_by = planned.changed.iter().filter(fixed).cloned().collect();
+}
+
+fn new_physical_id(
+    question: &Question<'_>,
+    planned: &Planned,
+    suffix: &mut dyn FnMut() -> String,
+) -> String {
+    let row = kind(&planned.kind);
+    let name = row.and_then(|row| named_by_template(row, &planned.properties));
+    let name = name.unwrap_or_else(|| {
+        format!("{}-{}-{}", question.stack_name, planned.logical_id, suffix())
+    });
+    physical_id(row, &name, question.at)
+}
+
+fn outputs(template: &Value, scope: &Scope<'_>) -> Result<BTreeMap<String, Output>, Trouble> {
+    let mut outputs = BTreeMap::new();
+    for (name, section) in template["Outputs"].as_object().into_iter().flatten() {
+        if let Some(condition) = section.get("Condition").and_then(Value::as_str)
+            && !scope.condition(condition)?
+        {
+            continue;
+        }
+        let value = scope.evaluate(&section["Value"])?.as_ref().and_then(as_text);
+        let Some(value) = value else {
+            return Err(Refusal::validation(format!(
+                "Template format error: Output {name} is malformed. The Value field of every \
+                 Outputs member must evaluate to a String."
+            ))
+            .into());
+        };
+        let export = match section.get("Export").and_then(|export| export.get("Name")) {
+            Some(name) => Some(scope.text(name)?),
+            None => None,
+        };
+        let description = section.get("Description").and_then(Value::as_str).map(mangle);
+        outputs.insert(name.clone(), Output { value: mangle(&value), description, export });
+    }
+    Ok(outputs)
+}
+
+/// Sections that this simulation understands.
+const SECTIONS: &[&str] = &[
+    "AWSTemplateFormatVersion", "Description", "Metadata", "Parameters", "Mappings", "Conditions",
+    "Resources", "Outputs",
+];
+
+/// Attributes of a resource that this simulation understands.
+const RESOURCE_ATTRIBUTES: &[&str] = &[
+    "Type", "Properties", "DependsOn", "Condition", "DeletionPolicy", "UpdateReplacePolicy",
+    "Metadata",
+];
+
+/// Refuses what AWS refuses in any template, and what this simulation does not know.
+pub(crate) fn check_template(template: &Value, opaque: &BTreeSet<String>) -> Answer<()> {
+    for section in template.as_object().into_iter().flat_map(Map::keys) {
+        if !SECTIONS.contains(&section.as_str()) {
+            return Err(Refusal::not_simulated(format!("the template section `{section}`")));
+        }
+    }
+    let mut unknown = BTreeSet::new();
+    for (logical_id, section) in template["Resources"].as_object().into_iter().flatten() {
+        let Some(name) = section["Type"].as_str() else {
+            return Err(Refusal::validation(format!(
+                "Template format error: [/Resources/{logical_id}] Every Resources object must \
+                 contain a Type member."
+            )));
+        };
+        if kind(name).is_none() && !opaque.contains(name) {
+            unknown.insert(name);
+        }
+        for attribute in section.as_object().into_iter().flat_map(Map::keys) {
+            if !RESOURCE_ATTRIBUTES.contains(&attribute.as_str()) {
+                return Err(Refusal::not_simulated(format!(
+                    "the attribute `{attribute}` of resource {logical_id}"
+                )));
+            }
+        }
+    }
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = unknown.into_iter().collect();
+    Err(Refusal::validation(format!(
+        "Template format error: Unrecognized resource types: [{}]",
+        names.join(", ")
+    )))
+}
+
+/// The capability that the template's resources need beyond those given, if one is missing.
+pub(crate) fn missing_capability(template: &Value, given: &[String]) -> Option<&'static str> {
+    const IAM: &[&str] = &[
+        "AWS::IAM::InstanceProfile", "AWS::IAM::ManagedPolicy", "AWS::IAM::Policy",
+        "AWS::IAM::Role", "AWS::IAM::User",
+    ];
+    let given = |name: &str| given.iter().any(|capability| capability == name);
+    let resources = || template["Resources"].as_object().into_iter().flat_map(Map::values);
+    let iam = |section: &&Value| IAM.contains(&section["Type"].as_str().unwrap_or_default());
+    let named = |section: &Value| {
+        let row = section["Type"].as_str().and_then(kind);
+        row.is_some_and(|row| section["Properties"].get(row.named_by).is_some())
+    };
+    if given("CAPABILITY_NAMED_IAM") || !resources().any(|section| iam(&section)) {
+        return None;
+    }
+    if resources().filter(iam).any(named) {
+        return Some("CAPABILITY_NAMED_IAM");
+    }
+    (!given("CAPABILITY_IAM")).then_some("CAPABILITY_IAM")
+}

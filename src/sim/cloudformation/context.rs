@@ -1,0 +1,160 @@
+//! What an action works on: one account and region at one moment.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::ids::Region;
+use crate::moment::Moment;
+use crate::sim::CloudSettings;
+use crate::sim::blueprint::{Blueprint, Question, blueprint};
+use crate::sim::cloudformation::differences::{Difference, differences};
+use crate::sim::evaluate::Trouble;
+use crate::sim::faults::Script;
+use crate::sim::library::{Body, Library};
+use crate::sim::machine;
+use crate::sim::phase::Pace;
+use crate::sim::refusal::{Answer, Refusal};
+use crate::sim::resources::{Surroundings, kind, named_by_template};
+use crate::sim::state::{Account, Definition, Place, Resource, Stack};
+use crate::sim::timeline::Phase;
+
+/// What an action works on.
+pub(crate) struct Context<'a> {
+    pub(crate) account: &'a mut Account,
+    pub(crate) region: &'a Region,
+    pub(crate) now: Moment,
+    pub(crate) library: &'a Library,
+    pub(crate) settings: &'a CloudSettings,
+    pub(crate) script: &'a Script,
+    /// Whether the account has to be written.
+    pub(crate) changed: bool,
+}
+
+impl Context<'_> {
+    /// The region.
+    pub(crate) fn place(&mut self) -> &mut Place {
+        machine::place(self.account, self.region)
+    }
+
+    /// The region, to look at.
+    pub(crate) fn look(&self) -> Option<&Place> {
+        self.account.regions.get(self.region)
+    }
+
+    /// A stack by name or ARN, also a deleted one by ARN.
+    pub(crate) fn stack(&self, name_or_id: &str) -> Option<&Stack> {
+        self.look()?.find(name_or_id)
+    }
+
+    /// A stack that must exist and not be deleted.
+    pub(crate) fn live(&mut self, name_or_id: &str) -> Answer<&mut Stack> {
+        self.changed = true;
+        let missing = || Refusal::validation(format!("Stack [{name_or_id}] does not exist"));
+        self.place().live_mut(name_or_id).ok_or_else(missing)
+    }
+
+    /// An ARN of CloudFormation here.
+    pub(crate) fn arn(&mut self, what: &str, name: &str) -> String {
+        let uuid = self.account.next_uuid();
+        let (partition, region) = (self.region.partition(), self.region);
+        format!("arn:{partition}:cloudformation:{region}:{}:{what}/{name}/{uuid}", self.account.id)
+    }
+
+    /// How fast operations run.
+    pub(crate) fn pace(&self, express: bool) -> Pace {
+        Pace { speed: self.settings.speed, express }
+    }
+
+    /// Where resources stand.
+    pub(crate) fn surroundings(&self) -> Surroundings {
+        Surroundings { account: self.account.id, region: self.region.clone() }
+    }
+
+    /// What a definition wants of a stack.
+    pub(crate) fn blueprint(
+        &mut self,
+        body: &Body,
+        definition: &Definition,
+        stack: (&str, &str),
+        existing: &BTreeMap<String, Resource>,
+    ) -> Result<Blueprint, Trouble> {
+        let at = self.surroundings();
+        let exports = self.place().exports();
+        let question = Question {
+            template: body.template.value(),
+            parameters: &definition.parameters,
+            at: &at,
+            stack_name: stack.0,
+            stack_id: stack.1,
+            exports: &exports,
+            existing,
+        };
+        let account = &mut *self.account;
+        blueprint(&question, &mut || account.next_suffix())
+    }
+
+    /// What a definition would add to a stack that has nothing yet.
+    pub(crate) fn plan_of_shell(
+        &mut self,
+        stack: &Stack,
+        definition: &Definition,
+    ) -> Result<Difference, Trouble> {
+        let body = self.library.find(&definition.template)?;
+        let names = (&*stack.name, &*stack.id);
+        let blueprint = self.blueprint(&body, definition, names, &BTreeMap::new())?;
+        let template = &body.template;
+        Ok(differences(stack, template, template, definition, &blueprint)?)
+    }
+
+    /// Type and physical id of every resource of other stacks with a name that can be taken once.
+    pub(crate) fn taken_names(&self, except: &str) -> BTreeMap<(Arc<str>, Arc<str>), Arc<str>> {
+        let here = |region: &Region, kind: &str| region == self.region || kind.contains("::IAM::");
+        let mut taken = BTreeMap::new();
+        for (region, place) in &self.account.regions {
+            for stack in place.stacks.values().filter(|stack| &*stack.id != except) {
+                for resource in stack.resources.values().filter(|one| here(region, &one.kind)) {
+                    let key = (resource.kind.clone(), resource.physical_id.clone());
+                    taken.insert(key, stack.id.clone());
+                }
+            }
+        }
+        taken
+    }
+
+    /// Decides about failures of a stack's resources: what the script says, then names that
+    /// another stack has taken, then what the stack policy denies.
+    pub(crate) fn fate(
+        &self,
+        stack: &Stack,
+        denied: BTreeMap<String, String>,
+    ) -> impl FnMut(Phase, &str, &Resource) -> Option<String> + use<> {
+        let taken = self.taken_names(&stack.id);
+        let own: BTreeSet<Arc<str>> =
+            stack.resources.values().map(|resource| resource.physical_id.clone()).collect();
+        let (script, account, name) = (self.script.clone(), self.account.id, stack.name.clone());
+        move |phase, logical_id, resource| {
+            if let Some(text) = script.failure_of(account, &name, phase, logical_id) {
+                return Some(text);
+            }
+            if phase != Phase::Change {
+                return None;
+            }
+            let key = (resource.kind.clone(), resource.physical_id.clone());
+            let collides = !own.contains(&resource.physical_id) && can_be_taken(resource);
+            match taken.get(&key).filter(|_| collides) {
+                Some(owner) => {
+                    Some(format!("{} already exists in stack {owner}", resource.physical_id))
+                }
+                None => denied.get(logical_id).cloned(),
+            }
+        }
+    }
+}
+
+/// Whether the template named the resource: generated names never meet.
+fn can_be_taken(resource: &Resource) -> bool {
+    let properties = serde_json::from_str(&resource.properties).unwrap_or_default();
+    kind(&resource.kind).is_some_and(|kind| {
+        named_by_template(kind, &properties).is_some() && !kind.id.contains("{hex}")
+    })
+}

@@ -1,0 +1,195 @@
+//! What a definition would change in a stack: the content of a change set.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::moment::Moment;
+use crate::sim::blueprint::{Blueprint, Planned};
+use crate::sim::evaluate::mentions;
+use crate::sim::refusal::{Answer, Refusal};
+use crate::sim::resources::kind;
+use crate::sim::state::{
+    Change, ChangeDetail, Definition, DeletionPolicy, ParameterValue, Resource, Stack,
+};
+use crate::sim::timeline::record_of;
+use crate::template::Template;
+
+/// What would change.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Difference {
+    pub(crate) changes: Vec<Change>,
+    pub(crate) tags_changed: bool,
+    pub(crate) outputs_changed: bool,
+}
+
+impl Difference {
+    /// Whether AWS would say that there is nothing to do. Parameters that nothing uses, conditions
+    /// and comments are nothing.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.changes.is_empty() && !self.tags_changed && !self.outputs_changed
+    }
+}
+
+/// Both sides of an update.
+struct Sides<'a> {
+    stack: &'a Stack,
+    old: &'a Template,
+    new: &'a Template,
+    definition: &'a Definition,
+    tags_changed: bool,
+    /// Logical ids of resources that will be other ones.
+    replaced: BTreeSet<String>,
+}
+
+/// Compares a stack with what a definition wants.
+pub(crate) fn differences(
+    stack: &Stack,
+    old: &Template,
+    new: &Template,
+    definition: &Definition,
+    blueprint: &Blueprint,
+) -> Answer<Difference> {
+    refuse_other_types(stack, blueprint)?;
+    let tags_changed = stack.definition.tags != definition.tags;
+    let replaced = blueprint.resources.iter().filter(|planned| !planned.replaced_by.is_empty());
+    let replaced = replaced.map(|planned| planned.logical_id.clone()).collect();
+    let sides = Sides { stack, old, new, definition, tags_changed, replaced };
+    let mut changes: Vec<Change> =
+        blueprint.resources.iter().filter_map(|planned| change(&sides, planned)).collect();
+    let wanted: BTreeSet<&str> =
+        blueprint.resources.iter().map(|planned| planned.logical_id.as_str()).collect();
+    let gone = stack.resources.iter().filter(|(name, _)| !wanted.contains(name.as_str()));
+    changes.extend(gone.map(|(logical_id, resource)| removal(logical_id, resource)));
+    changes.sort_by(|one, other| one.logical_id.cmp(&other.logical_id));
+    Ok(Difference { changes, tags_changed, outputs_changed: stack.outputs != blueprint.outputs })
+}
+
+fn refuse_other_types(stack: &Stack, blueprint: &Blueprint) -> Answer<()> {
+    let other = blueprint.resources.iter().filter(|planned| {
+        stack.resources.get(&planned.logical_id).is_some_and(|old| *old.kind != *planned.kind)
+    });
+    let names: Vec<&str> = other.map(|planned| planned.logical_id.as_str()).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    Err(Refusal::validation(format!(
+        "Update of resource type is not permitted. The new template modifies resource type of the \
+         following resources: [{}]",
+        names.join(", ")
+    )))
+}
+
+fn removal(logical_id: &str, resource: &Resource) -> Change {
+    let kept = resource.deletion != DeletionPolicy::Delete;
+    Change {
+        action: "Remove".to_owned(),
+        logical_id: logical_id.to_owned(),
+        physical_id: Some(resource.physical_id.to_string()),
+        kind: resource.kind.to_string(),
+        replacement: None,
+        scope: Vec::new(),
+        details: Vec::new(),
+        policy_action: Some(if kept { "Retain" } else { "Delete" }.to_owned()),
+    }
+}
+
+fn change(sides: &Sides<'_>, planned: &Planned) -> Option<Change> {
+    let existing = sides.stack.resources.get(&planned.logical_id);
+    let mut change = Change {
+        action: "Add".to_owned(),
+        logical_id: planned.logical_id.clone(),
+        physical_id: existing.map(|old| old.physical_id.to_string()),
+        kind: planned.kind.clone(),
+        replacement: None,
+        scope: Vec::new(),
+        details: Vec::new(),
+        policy_action: None,
+    };
+    let Some(existing) = existing else { return Some(change) };
+    let details = details(sides, planned, existing);
+    if details.is_empty() {
+        return None;
+    }
+    let scope: BTreeSet<&String> = details.iter().map(|detail| &detail.attribute).collect();
+    change.action = "Modify".to_owned();
+    change.scope = scope.into_iter().cloned().collect();
+    let certain = details.iter().any(|detail| detail.recreation == "Always" && detail.evaluation == "Static");
+    let replaces = !planned.replaced_by.is_empty();
+    let replacement = match (replaces, certain) {
+        (true, true) => "True",
+        (true, false) => "Conditional",
+        (false, _) => "False",
+    };
+    if replaces {
+        let kept = existing.keep_replaced;
+        let word = if kept { "ReplaceAndRetain" } else { "ReplaceAndDelete" };
+        change.policy_action = Some(word.to_owned());
+    }
+    change.replacement = Some(replacement.to_owned());
+    change.details = details;
+    Some(change)
+}
+
+fn details(sides: &Sides<'_>, planned: &Planned, old: &Resource) -> Vec<ChangeDetail> {
+    let changed = planned.changed.iter();
+    let mut details: Vec<ChangeDetail> =
+        changed.map(|property| property_detail(sides, planned, property)).collect();
+    let new = record_of(planned, Moment::default());
+    if old.metadata != new.metadata {
+        details.push(attribute_detail("Metadata"));
+    }
+    if old.deletion != new.deletion {
+        details.push(attribute_detail("DeletionPolicy"));
+    }
+    if old.keep_replaced != new.keep_replaced {
+        details.push(attribute_detail("UpdateReplacePolicy"));
+    }
+    if sides.tags_changed && kind(&planned.kind).is_none_or(|kind| kind.taggable) {
+        details.push(attribute_detail("Tags"));
+    }
+    details
+}
+
+fn attribute_detail(attribute: &str) -> ChangeDetail {
+    ChangeDetail {
+        attribute: attribute.to_owned(),
+        name: None,
+        recreation: "Never".to_owned(),
+        evaluation: "Static".to_owned(),
+        source: "DirectModification".to_owned(),
+        cause: None,
+    }
+}
+
+fn property_detail(sides: &Sides<'_>, planned: &Planned, property: &str) -> ChangeDetail {
+    let section = |template: &Template| -> Value {
+        let resource = template.resources().get(&planned.logical_id);
+        resource.map(|one| one.properties()[property].clone()).unwrap_or_default()
+    };
+    let (before, after) = (section(sides.old), section(sides.new));
+    let mut mentioned = BTreeSet::new();
+    mentions(&after, &mut mentioned);
+    let value = |definition: &Definition, name: &String| -> Option<ParameterValue> {
+        definition.parameters.get(name).cloned()
+    };
+    let parameter = mentioned.iter().find(|name| {
+        value(&sides.stack.definition, name) != value(sides.definition, name)
+    });
+    let resource = mentioned.iter().find(|name| sides.replaced.contains(*name));
+    let (source, cause, evaluation) = match (before == after, parameter, resource) {
+        (false, _, _) => ("DirectModification", None, "Static"),
+        (true, Some(name), _) => ("ParameterReference", Some(name.clone()), "Static"),
+        (true, None, Some(name)) => ("ResourceReference", Some(name.clone()), "Dynamic"),
+        (true, None, None) => ("Automatic", None, "Dynamic"),
+    };
+    let recreates = planned.replaced_by.iter().any(|name| name == property);
+    ChangeDetail {
+        attribute: "Properties".to_owned(),
+        name: Some(property.to_owned()),
+        recreation: if recreates { "Always" } else { "Never" }.to_owned(),
+        evaluation: evaluation.to_owned(),
+        source: source.to_owned(),
+        cause,
+    }
+}

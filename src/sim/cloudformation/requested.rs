@@ -1,0 +1,232 @@
+//! What a request asks a stack to be: template, parameters, tags and capabilities, checked as AWS does.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::sim::blueprint::{check_template, missing_capability};
+use crate::sim::cloudformation::context::Context;
+use crate::sim::library::Body;
+use crate::sim::refusal::{Answer, Refusal};
+use crate::sim::state::{Definition, ParameterValue};
+use crate::sim::wire::Form;
+use crate::template::{Parameter, Template};
+
+/// CloudFormation's limit for a template inside a request.
+const MAX_INLINE_BYTES: usize = 51_200;
+/// CloudFormation's limit for parameters of a template.
+const MAX_PARAMETERS: usize = 200;
+/// CloudFormation's limit for tags of a stack.
+const MAX_TAGS: usize = 50;
+
+/// The fields of a request that define a stack, as they came.
+pub(crate) struct Requested {
+    body: Option<String>,
+    use_previous: bool,
+    parameters: Vec<BTreeMap<String, String>>,
+    tags: Option<Vec<BTreeMap<String, String>>>,
+    capabilities: Vec<String>,
+}
+
+impl Requested {
+    /// Takes the fields out of a form.
+    pub(crate) fn take(form: &mut Form) -> Answer<Self> {
+        Ok(Self {
+            body: form.optional("TemplateBody"),
+            use_previous: form.boolean("UsePreviousTemplate")?.unwrap_or(false),
+            parameters: form.structures("Parameters").unwrap_or_default(),
+            tags: form.structures("Tags"),
+            capabilities: form.list("Capabilities").unwrap_or_default(),
+        })
+    }
+
+    /// The definition that they make, over the one that the stack has.
+    pub(crate) fn definition(
+        self,
+        context: &Context<'_>,
+        previous: Option<&Definition>,
+    ) -> Answer<(Definition, Arc<Body>)> {
+        let body = self.template(context, previous)?;
+        let template = &body.template;
+        check_template(template.value(), &context.settings.opaque_types)?;
+        let parameters = parameters(context, template, &self.parameters, previous)?;
+        let tags = match self.tags {
+            Some(tags) => checked_tags(tags)?,
+            None => previous.map(|previous| previous.tags.clone()).unwrap_or_default(),
+        };
+        if let Some(capability) = missing_capability(template.value(), &self.capabilities) {
+            return Err(Refusal::new(
+                "InsufficientCapabilitiesException",
+                format!("Requires capabilities : [{capability}]"),
+            ));
+        }
+        let definition = Definition {
+            template: body.key.clone(),
+            description: template.description().map(crate::template::mangle),
+            parameters,
+            tags,
+            capabilities: self.capabilities,
+        };
+        Ok((definition, body))
+    }
+
+    fn template(
+        &self,
+        context: &Context<'_>,
+        previous: Option<&Definition>,
+    ) -> Answer<Arc<Body>> {
+        match (&self.body, previous) {
+            (Some(_), _) if self.use_previous => Err(Refusal::validation(
+                "You cannot specify both usePreviousTemplate and Template Body/Template URL.",
+            )),
+            (Some(text), _) if text.len() > MAX_INLINE_BYTES => {
+                Err(Refusal::validation(format!(
+                    "1 validation error detected: Value at 'templateBody' failed to satisfy \
+                     constraint: Member must have length less than or equal to {MAX_INLINE_BYTES}"
+                )))
+            }
+            (Some(text), _) => context.library.add(text),
+            (None, Some(previous)) if self.use_previous => context.library.find(&previous.template),
+            (None, _) => Err(Refusal::validation(
+                "Either Template URL or Template Body must be specified.",
+            )),
+        }
+    }
+}
+
+fn parameters(
+    context: &Context<'_>,
+    template: &Template,
+    given: &[BTreeMap<String, String>],
+    previous: Option<&Definition>,
+) -> Answer<BTreeMap<String, ParameterValue>> {
+    let declared = template.parameters();
+    if declared.len() > MAX_PARAMETERS {
+        return Err(Refusal::validation(format!(
+            "Template format error: Number of parameters, {}, is greater than maximum allowed, \
+             {MAX_PARAMETERS}",
+            declared.len()
+        )));
+    }
+    let given = given_values(given, previous)?;
+    let names = |names: Vec<&str>| names.join(", ");
+    let undeclared: Vec<&str> =
+        given.keys().filter(|name| !declared.contains_key(**name)).copied().collect();
+    if !undeclared.is_empty() {
+        let names = names(undeclared);
+        return Err(Refusal::validation(format!(
+            "Parameters: [{names}] do not exist in the template"
+        )));
+    }
+    let missing: Vec<&str> = declared
+        .iter()
+        .filter(|(name, parameter)| {
+            !given.contains_key(name.as_str()) && parameter.default.is_none()
+        })
+        .map(|(name, _)| name.as_str())
+        .collect();
+    if !missing.is_empty() {
+        let names = names(missing);
+        return Err(Refusal::validation(format!("Parameters: [{names}] must have values")));
+    }
+    let mut values = BTreeMap::new();
+    for (name, parameter) in declared {
+        let value = given.get(name.as_str()).cloned().or_else(|| parameter.default.clone());
+        let value = value.unwrap_or_default();
+        parameter.check(&value).map_err(|broken| {
+            Refusal::validation(format!("Parameter '{name}' failed to satisfy constraint: {broken}"))
+        })?;
+        let resolved = resolve(context, parameter, &value)?;
+        let value = ParameterValue { value, resolved, no_echo: parameter.no_echo };
+        values.insert(name.clone(), value);
+    }
+    Ok(values)
+}
+
+fn given_values<'a>(
+    given: &'a [BTreeMap<String, String>],
+    previous: Option<&Definition>,
+) -> Answer<BTreeMap<&'a str, String>> {
+    let mut values = BTreeMap::new();
+    for fields in given {
+        let known = ["ParameterKey", "ParameterValue", "UsePreviousValue"];
+        if let Some(field) = fields.keys().find(|field| !known.contains(&field.as_str())) {
+            return Err(Refusal::not_simulated(format!("the field `{field}` of a parameter")));
+        }
+        let Some(name) = fields.get("ParameterKey") else {
+            return Err(Refusal::validation("Parameter keys must not be empty"));
+        };
+        let keep = fields.get("UsePreviousValue").is_some_and(|flag| flag == "true");
+        let value = match (fields.get("ParameterValue"), keep) {
+            (Some(_), true) => Err(Refusal::validation(format!(
+                "Invalid input for parameter key {name}. Cannot specify usePreviousValue as true \
+                 and non empty value for a parameter"
+            ))),
+            (Some(value), false) => Ok(value.clone()),
+            (None, true) => {
+                let old = previous.and_then(|previous| previous.parameters.get(name));
+                old.map(|old| old.value.clone()).ok_or_else(|| {
+                    Refusal::validation(format!(
+                        "Invalid input for parameter key {name}. Cannot specify usePreviousValue \
+                         as true for a parameter key not in the previous template"
+                    ))
+                })
+            }
+            (None, false) => Err(Refusal::validation(format!(
+                "Parameter value for parameter name {name} does not exist"
+            ))),
+        }?;
+        if values.insert(name.as_str(), value).is_some() {
+            return Err(Refusal::validation(format!("Duplicate parameter key: {name}")));
+        }
+    }
+    Ok(values)
+}
+
+/// What an SSM parameter holds: AWS's own public ones hold something, others must be in a stack.
+fn resolve(context: &Context<'_>, parameter: &Parameter, name: &str) -> Answer<Option<String>> {
+    if !parameter.is_ssm() {
+        return Ok(None);
+    }
+    if name.starts_with("/aws/service/") {
+        return Ok(Some(format!("value-of{}", name.replace('/', "-"))));
+    }
+    let stacks = context.look().into_iter().flat_map(|place| place.stacks.values());
+    let found = stacks.flat_map(|stack| stack.resources.values()).find(|resource| {
+        &*resource.kind == "AWS::SSM::Parameter" && &*resource.physical_id == name
+    });
+    let value = found.and_then(|resource| {
+        let properties: serde_json::Value = serde_json::from_str(&resource.properties).ok()?;
+        properties.get("Value")?.as_str().map(str::to_owned)
+    });
+    value.map(Some).ok_or_else(|| {
+        Refusal::validation(format!(
+            "Unable to fetch parameters [{name}] from parameter store for this account."
+        ))
+    })
+}
+
+fn checked_tags(given: Vec<BTreeMap<String, String>>) -> Answer<BTreeMap<String, String>> {
+    if given.len() > MAX_TAGS {
+        return Err(Refusal::validation(format!(
+            "1 validation error detected: Value at 'tags' failed to satisfy constraint: Member \
+             must have length less than or equal to {MAX_TAGS}"
+        )));
+    }
+    let mut tags = BTreeMap::new();
+    for mut fields in given {
+        let (Some(key), Some(value)) = (fields.remove("Key"), fields.remove("Value")) else {
+            return Err(Refusal::validation("Every tag must have a Key and a Value"));
+        };
+        if let Some(field) = fields.into_keys().next() {
+            return Err(Refusal::not_simulated(format!("the field `{field}` of a tag")));
+        }
+        if key.to_lowercase().starts_with("aws:") {
+            let text = "aws: prefixed tag key names are not allowed for external use.";
+            return Err(Refusal::validation(text));
+        }
+        if tags.insert(key.clone(), value).is_some() {
+            return Err(Refusal::validation(format!("Duplicate tag keys found: {key}")));
+        }
+    }
+    Ok(tags)
+}

@@ -1,0 +1,344 @@
+//! What a person does behind our back, and what tests look at. Nothing here counts as a call, and no
+//! fault or quota applies.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::ids::{AccountId, Region, StackKey, StackName, Target};
+use crate::moment::Moment;
+use crate::sim::cloudformation;
+use crate::sim::folder::CloudError;
+use crate::sim::front::{Inner, locked};
+use crate::sim::refusal::Refusal;
+use crate::sim::state::Stack;
+use crate::sim::status::Status;
+use crate::sim::wire::Form;
+
+/// Why the console could not do something.
+#[derive(Debug, thiserror::Error)]
+pub enum ConsoleError {
+    /// The cloud refuses it, as AWS would.
+    #[error("{code}: {message}")]
+    Refused {
+        /// AWS's error code.
+        code: String,
+        /// AWS's text.
+        message: String,
+    },
+    /// The files of the cloud cannot be used.
+    #[error(transparent)]
+    Cloud(#[from] CloudError),
+}
+
+impl From<Refusal> for ConsoleError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused { code: refusal.code, message: refusal.message }
+    }
+}
+
+/// A person with every right.
+#[derive(Clone, Debug)]
+pub struct Console(pub(crate) Arc<Inner>);
+
+/// One stack as a person sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StackView {
+    /// Its ARN.
+    pub id: String,
+    /// Its name.
+    pub name: StackName,
+    /// Its status.
+    pub status: Status,
+    /// Why it has this status.
+    pub reason: Option<String>,
+    /// When it was created.
+    pub created_at: Moment,
+    /// When its last update began.
+    pub updated_at: Option<Moment>,
+    /// The text of its template.
+    pub template: String,
+    /// The values of its parameters, secrets included.
+    pub parameters: BTreeMap<String, String>,
+    /// Its tags.
+    pub tags: BTreeMap<String, String>,
+    /// The values of its outputs.
+    pub outputs: BTreeMap<String, String>,
+    /// Its resources by logical id.
+    pub resources: BTreeMap<String, ResourceView>,
+    /// Its change sets' names.
+    pub change_sets: Vec<String>,
+    /// Whether it is protected from deletion.
+    pub protected: bool,
+    /// The text of its stack policy.
+    pub policy: Option<String>,
+}
+
+/// One resource as a person sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResourceView {
+    /// Such as `AWS::SQS::Queue`.
+    pub kind: String,
+    /// What it is called outside its stack.
+    pub physical_id: String,
+    /// Its status.
+    pub status: Status,
+    /// Its evaluated properties as JSON.
+    pub properties: String,
+}
+
+/// One line of a stack's history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventView {
+    /// When it happened.
+    pub at: Moment,
+    /// The logical id; `None` for the stack itself.
+    pub resource: Option<String>,
+    /// The status taken.
+    pub status: Status,
+    /// Why.
+    pub reason: Option<String>,
+    /// The token of the operation.
+    pub token: Option<String>,
+}
+
+impl Console {
+    /// Every account in which something was done.
+    pub fn accounts(&self) -> Result<Vec<AccountId>, ConsoleError> {
+        Ok(locked(&self.0.store).accounts()?)
+    }
+
+    /// The stacks of an account and region that are not deleted, by name.
+    pub fn stacks(
+        &self,
+        account: AccountId,
+        region: &Region,
+    ) -> Result<Vec<StackView>, ConsoleError> {
+        let target = Target { account, region: region.clone() };
+        self.look(&target, |stacks| {
+            stacks.into_iter().map(|stack| self.view(stack)).collect::<Result<_, Refusal>>()
+        })
+    }
+
+    /// One stack that is not deleted.
+    pub fn stack(&self, key: &StackKey) -> Result<Option<StackView>, ConsoleError> {
+        self.look(&key.target, |stacks| {
+            let found = stacks.into_iter().find(|stack| *stack.name == *key.name.as_str());
+            found.map(|stack| self.view(stack)).transpose()
+        })
+    }
+
+    /// The history of one stack that is not deleted, oldest first.
+    pub fn events(&self, key: &StackKey) -> Result<Vec<EventView>, ConsoleError> {
+        self.look(&key.target, |stacks| {
+            let found = stacks.into_iter().find(|stack| *stack.name == *key.name.as_str());
+            let events = found.into_iter().flat_map(|stack| &stack.events);
+            let view = events.map(|event| EventView {
+                at: event.at,
+                resource: event.resource.as_ref().map(|one| one.logical_id.to_string()),
+                status: event.status.clone(),
+                reason: event.reason.clone(),
+                token: event.token.as_deref().map(str::to_owned),
+            });
+            Ok(view.collect())
+        })
+    }
+
+    /// Creates a stack.
+    pub fn create_stack(
+        &self,
+        key: &StackKey,
+        template: &str,
+        tags: &BTreeMap<String, String>,
+    ) -> Result<(), ConsoleError> {
+        let mut fields = vec![("TemplateBody".to_owned(), template.to_owned())];
+        fields.extend(all_capabilities());
+        fields.extend(tag_fields(tags));
+        self.act(key, "CreateStack", fields)
+    }
+
+    /// Updates a stack to another template with the same parameters.
+    pub fn update_template(&self, key: &StackKey, template: &str) -> Result<(), ConsoleError> {
+        let mut fields = vec![("TemplateBody".to_owned(), template.to_owned())];
+        fields.extend(self.parameter_fields(key, &BTreeMap::new())?);
+        fields.extend(all_capabilities());
+        self.act(key, "UpdateStack", fields)
+    }
+
+    /// Gives some parameters of a stack other values.
+    pub fn update_parameters(
+        &self,
+        key: &StackKey,
+        parameters: &BTreeMap<String, String>,
+    ) -> Result<(), ConsoleError> {
+        let mut fields = self.parameter_fields(key, parameters)?;
+        fields.push(("UsePreviousTemplate".to_owned(), "true".to_owned()));
+        fields.extend(all_capabilities());
+        self.act(key, "UpdateStack", fields)
+    }
+
+    /// Gives a stack other tags.
+    pub fn update_tags(
+        &self,
+        key: &StackKey,
+        tags: &BTreeMap<String, String>,
+    ) -> Result<(), ConsoleError> {
+        let mut fields = self.parameter_fields(key, &BTreeMap::new())?;
+        fields.push(("UsePreviousTemplate".to_owned(), "true".to_owned()));
+        fields.extend(all_capabilities());
+        fields.extend(tag_fields(tags));
+        self.act(key, "UpdateStack", fields)
+    }
+
+    /// Deletes a stack.
+    pub fn delete_stack(&self, key: &StackKey) -> Result<(), ConsoleError> {
+        self.act(key, "DeleteStack", Vec::new())
+    }
+
+    /// Creates a change set: on the stack, or one that creates it if there is none.
+    pub fn create_change_set(
+        &self,
+        key: &StackKey,
+        name: &str,
+        template: &str,
+    ) -> Result<(), ConsoleError> {
+        let exists = self.stack(key)?.is_some_and(|stack| stack.status != Status::REVIEW_IN_PROGRESS);
+        let mut fields = vec![
+            ("ChangeSetName".to_owned(), name.to_owned()),
+            ("ChangeSetType".to_owned(), if exists { "UPDATE" } else { "CREATE" }.to_owned()),
+            ("TemplateBody".to_owned(), template.to_owned()),
+        ];
+        fields.extend(all_capabilities());
+        if exists {
+            fields.extend(self.parameter_fields(key, &BTreeMap::new())?);
+        }
+        self.act(key, "CreateChangeSet", fields)
+    }
+
+    /// Switches termination protection.
+    pub fn protect(&self, key: &StackKey, enabled: bool) -> Result<(), ConsoleError> {
+        let flag = if enabled { "true" } else { "false" };
+        let fields = vec![("EnableTerminationProtection".to_owned(), flag.to_owned())];
+        self.act(key, "UpdateTerminationProtection", fields)
+    }
+
+    /// Forces a status, known to AWS or not; what runs on the stack stops.
+    pub fn set_status(&self, key: &StackKey, status: Status) -> Result<(), ConsoleError> {
+        let now = self.0.clock.now();
+        let Target { account, region } = &key.target;
+        self.0.in_place(*account, region, now, |context| {
+            let stack = context.live(key.name.as_str())?;
+            stack.operation = None;
+            stack.enter(now, status, None);
+            Ok::<_, Refusal>(())
+        })??;
+        Ok(())
+    }
+
+    /// Makes roles of an account demand an external id.
+    pub fn require_external_id(
+        &self,
+        account: AccountId,
+        external_id: &str,
+    ) -> Result<(), ConsoleError> {
+        Ok(self.0.with_account(account, |account| {
+            account.external_id = Some(external_id.to_owned());
+            ((), true)
+        })?)
+    }
+
+    fn look<T>(
+        &self,
+        target: &Target,
+        act: impl FnOnce(Vec<&Stack>) -> Result<T, Refusal>,
+    ) -> Result<T, ConsoleError> {
+        let now = self.0.clock.now();
+        let seen = self.0.in_place(target.account, &target.region, now, |context| {
+            let place = context.look();
+            act(place.into_iter().flat_map(|place| place.stacks.values()).collect())
+        })?;
+        Ok(seen?)
+    }
+
+    fn view(&self, stack: &Stack) -> Result<StackView, Refusal> {
+        let definition = &stack.definition;
+        let template = match &*definition.template {
+            "" => String::new(),
+            _ => self.0.library.find(&definition.template)?.template.body().to_owned(),
+        };
+        let parameters = definition.parameters.iter();
+        let outputs = stack.outputs.iter();
+        let resources = stack.resources.iter().map(|(logical_id, resource)| {
+            let view = ResourceView {
+                kind: resource.kind.to_string(),
+                physical_id: resource.physical_id.to_string(),
+                status: resource.status.clone(),
+                properties: resource.properties.to_string(),
+            };
+            (logical_id.clone(), view)
+        });
+        Ok(StackView {
+            id: stack.id.to_string(),
+            name: stack.name.parse().map_err(|error| Refusal::validation(format!("{error}")))?,
+            status: stack.status.clone(),
+            reason: stack.reason.clone(),
+            created_at: stack.created_at,
+            updated_at: stack.updated_at,
+            template,
+            parameters: parameters.map(|(name, one)| (name.clone(), one.value.clone())).collect(),
+            tags: definition.tags.clone(),
+            outputs: outputs.map(|(name, output)| (name.clone(), output.value.clone())).collect(),
+            resources: resources.collect(),
+            change_sets: stack.change_sets.keys().cloned().collect(),
+            protected: stack.protected,
+            policy: stack.policy.clone(),
+        })
+    }
+
+    /// The stack's parameters, kept but for some.
+    fn parameter_fields(
+        &self,
+        key: &StackKey,
+        changed: &BTreeMap<String, String>,
+    ) -> Result<Vec<(String, String)>, ConsoleError> {
+        let mut values = match self.stack(key)? {
+            Some(stack) => stack.parameters,
+            None => BTreeMap::new(),
+        };
+        values.extend(changed.clone());
+        let fields = values.into_iter().enumerate().flat_map(|(index, (name, value))| {
+            let prefix = format!("Parameters.member.{}", index + 1);
+            [(format!("{prefix}.ParameterKey"), name), (format!("{prefix}.ParameterValue"), value)]
+        });
+        Ok(fields.collect())
+    }
+
+    fn act(
+        &self,
+        key: &StackKey,
+        action: &str,
+        mut fields: Vec<(String, String)>,
+    ) -> Result<(), ConsoleError> {
+        fields.push(("StackName".to_owned(), key.name.to_string()));
+        let mut form = Form::of(fields);
+        let action = cloudformation::action_named(action)?;
+        let Target { account, region } = &key.target;
+        let now = self.0.clock.now();
+        self.0.carry_out(*account, region, now, action, std::mem::take(&mut form), "console")?;
+        Ok(())
+    }
+}
+
+fn all_capabilities() -> [(String, String); 1] {
+    [("Capabilities.member.1".to_owned(), "CAPABILITY_NAMED_IAM".to_owned())]
+}
+
+fn tag_fields(tags: &BTreeMap<String, String>) -> Vec<(String, String)> {
+    if tags.is_empty() {
+        return vec![("Tags".to_owned(), String::new())];
+    }
+    let fields = tags.iter().enumerate().flat_map(|(index, (key, value))| {
+        let prefix = format!("Tags.member.{}", index + 1);
+        [(format!("{prefix}.Key"), key.clone()), (format!("{prefix}.Value"), value.clone())]
+    });
+    fields.collect()
+}

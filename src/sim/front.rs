@@ -1,0 +1,250 @@
+//! The front door: one HTTP request in, one answer out, with faults, quotas and the record of calls.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::ids::{AccountId, Digest, Region};
+use crate::moment::Moment;
+use crate::sim::CloudSettings;
+use crate::sim::calls::{Call, CallLog};
+use crate::sim::cloudformation::{self, Action, Context};
+use crate::sim::faults::{CallFault, Script};
+use crate::sim::folder::CloudError;
+use crate::sim::library::Library;
+use crate::sim::machine;
+use crate::sim::quotas::Quotas;
+use crate::sim::refusal::{Answer, Refusal};
+use crate::sim::sessions::{Caller, caller};
+use crate::sim::store::Store;
+use crate::sim::sts::{self, Allowed, AssumeRole, Question};
+use crate::sim::wire::{Form, Request, Service};
+
+/// Everything that one cloud is.
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) settings: CloudSettings,
+    pub(crate) quotas_hold: bool,
+    pub(crate) clock: Clock,
+    pub(crate) library: Library,
+    pub(crate) store: Mutex<Store>,
+    pub(crate) script: Script,
+    pub(crate) quotas: Mutex<Quotas>,
+    pub(crate) log: Mutex<CallLog>,
+    pub(crate) requests: Mutex<u64>,
+}
+
+/// What the caller gets.
+#[derive(Debug)]
+pub(crate) enum Reply {
+    /// An HTTP answer, after a while.
+    Answer { status: u16, body: String, after: Duration },
+    /// No answer: the connection breaks with this text.
+    Broken(&'static str),
+}
+
+/// One request on its way through the door.
+struct Visit<'a> {
+    now: Moment,
+    caller: Caller,
+    region: &'a Region,
+    request_id: String,
+}
+
+impl Inner {
+    /// Answers one request.
+    pub(crate) fn reply(&self, request: Answer<Request>) -> Reply {
+        let now = self.clock.now();
+        let request_id = self.next_request_id();
+        let answered = request.and_then(|request| {
+            let caller = caller(&request.access_key, request.session_token.as_deref(), now)?;
+            let visit =
+                Visit { now, caller, region: &request.region, request_id: request_id.clone() };
+            match request.service {
+                Service::Sts => self.to_sts(&visit, request.form),
+                Service::CloudFormation => self.to_cloudformation(&visit, request.form),
+            }
+        });
+        answered.unwrap_or_else(|refusal| self.refuse(&refusal, &request_id))
+    }
+
+    fn to_sts(&self, visit: &Visit<'_>, form: Form) -> Answer<Reply> {
+        let question = Question::parse(form)?;
+        let of_fault = match &question {
+            Question::AssumeRole(wish) => wish.account,
+            Question::GetCallerIdentity => visit.caller.account,
+        };
+        let api = question.api();
+        self.through(visit, of_fault, api, false, || {
+            let result = match &question {
+                Question::AssumeRole(wish) => {
+                    let allowed = self.allowed(wish)?;
+                    wish.answer(&visit.caller, visit.region, visit.now, &allowed)?
+                }
+                Question::GetCallerIdentity => sts::caller_identity(&visit.caller, visit.region),
+            };
+            Ok(sts::envelope(api, result, &visit.request_id))
+        })
+    }
+
+    fn allowed(&self, wish: &AssumeRole) -> Answer<Allowed> {
+        let external_id = self
+            .with_account(wish.account, |account| (account.external_id.clone(), false))
+            .map_err(|error| internal(&error))?;
+        let denied = self.script.denies_role(wish.account);
+        Ok(Allowed { denied, role_name: self.settings.role_name.clone(), external_id })
+    }
+
+    fn to_cloudformation(&self, visit: &Visit<'_>, mut form: Form) -> Answer<Reply> {
+        let action = cloudformation::action(&mut form)?;
+        let account = visit.caller.account;
+        self.through(visit, account, action.name, action.mutating, || {
+            self.carry_out(account, visit.region, visit.now, action, form, &visit.request_id)
+        })
+    }
+
+    /// Carries an action out in an account.
+    pub(crate) fn carry_out(
+        &self,
+        account: AccountId,
+        region: &Region,
+        now: Moment,
+        action: &Action,
+        form: Form,
+        request_id: &str,
+    ) -> Answer<String> {
+        self.in_place(account, region, now, |context| {
+            cloudformation::answer(context, action, form, request_id)
+        })
+        .map_err(|error| internal(&error))?
+    }
+
+    /// Does something in a region of an account, which is brought to `now` before and after.
+    pub(crate) fn in_place<T>(
+        &self,
+        account: AccountId,
+        region: &Region,
+        now: Moment,
+        act: impl FnOnce(&mut Context<'_>) -> T,
+    ) -> Result<T, CloudError> {
+        self.with_account(account, |account| {
+            let advanced = machine::advance(account, now);
+            let mut context = Context {
+                account,
+                region,
+                now,
+                library: &self.library,
+                settings: &self.settings,
+                script: &self.script,
+                changed: false,
+            };
+            let done = act(&mut context);
+            let changed = context.changed;
+            if changed {
+                machine::advance(account, now);
+            }
+            (done, advanced || changed)
+        })
+    }
+
+    /// Does something with an account.
+    pub(crate) fn with_account<T>(
+        &self,
+        account: AccountId,
+        act: impl FnOnce(&mut crate::sim::state::Account) -> (T, bool),
+    ) -> Result<T, CloudError> {
+        locked(&self.store).with(account, self.settings.seed, act)
+    }
+
+    /// Records a call, lets it pass quotas and faults, and has it answered.
+    fn through(
+        &self,
+        visit: &Visit<'_>,
+        of_fault: AccountId,
+        api: &'static str,
+        mutating: bool,
+        answer: impl FnOnce() -> Answer<String>,
+    ) -> Answer<Reply> {
+        let (account, region, now) = (visit.caller.account, visit.region, visit.now);
+        let call = Call { at: now, account, region: region.clone(), api, mutating };
+        locked(&self.log).record(call);
+        let throttled = || Refusal::new("Throttling", "Rate exceeded");
+        if self.quotas_hold && !locked(&self.quotas).take(account, region, api, now) {
+            return Err(throttled());
+        }
+        let fault = self.script.fault_of(of_fault, region, api);
+        match &fault {
+            Some(CallFault::Throttled) => return Err(throttled()),
+            Some(CallFault::ServerError(status)) => {
+                let (code, text) = ("InternalFailure", "An internal error has occurred.");
+                return Err(Refusal::new(code, text).with_status(*status));
+            }
+            Some(CallFault::Refused { code, message }) => return Err(Refusal::new(code, message)),
+            Some(CallFault::Unreachable) => return Ok(Reply::Broken("connection refused")),
+            Some(_) | None => {}
+        }
+        let (status, body) = match answer() {
+            Ok(body) => (200, body),
+            Err(refusal) => {
+                self.note(&refusal);
+                (refusal.status, refusal.body(&visit.request_id))
+            }
+        };
+        Ok(spoiled(fault, status, body))
+    }
+
+    fn refuse(&self, refusal: &Refusal, request_id: &str) -> Reply {
+        self.note(refusal);
+        let body = refusal.body(request_id);
+        Reply::Answer { status: refusal.status, body, after: Duration::ZERO }
+    }
+
+    /// Remembers what was refused for not being simulated.
+    fn note(&self, refusal: &Refusal) {
+        let unknown_type = refusal.message.contains("Unrecognized resource types");
+        if refusal.code == "NotSimulated" || unknown_type {
+            locked(&self.log).refuse(refusal.message.clone());
+        }
+    }
+
+    fn next_request_id(&self) -> String {
+        let mut requests = locked(&self.requests);
+        *requests += 1;
+        let digest = Digest::of(format!("{}/{requests}", self.settings.seed).as_bytes());
+        let hex = hex::encode(&digest.as_bytes()[..16]);
+        [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+    }
+}
+
+/// What a fault leaves of an answer whose effect has happened.
+fn spoiled(fault: Option<CallFault>, status: u16, mut body: String) -> Reply {
+    let mut after = Duration::ZERO;
+    match fault {
+        Some(CallFault::AnswerLost) => return Reply::Broken("connection reset by peer"),
+        Some(CallFault::Malformed) => body = "<html><body>no XML & no answer".to_owned(),
+        Some(CallFault::Truncated) => body.truncate(body.floor_char_boundary(body.len() / 2)),
+        Some(CallFault::LastPageMissing) => {
+            if let (Some(start), Some(end)) = (body.find("<NextToken>"), body.find("</NextToken>")) {
+                body.replace_range(start..end + "</NextToken>".len(), "");
+            }
+        }
+        Some(CallFault::Delayed(length)) => after = length,
+        Some(
+            CallFault::Throttled
+            | CallFault::ServerError(_)
+            | CallFault::Refused { .. }
+            | CallFault::Unreachable,
+        )
+        | None => {}
+    }
+    Reply::Answer { status, body, after }
+}
+
+fn internal(error: &CloudError) -> Refusal {
+    Refusal::new("InternalFailure", error.to_string()).with_status(500)
+}
+
+/// A panic elsewhere must not hide what it left behind.
+pub(crate) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,104 @@
+//! Lets time pass: does everything that was due. Nothing runs in the background.
+
+use std::mem;
+
+use crate::ids::Region;
+use crate::moment::Moment;
+use crate::sim::state::{Account, Becomes, Effect, Place, Stack, Step};
+use crate::sim::status::Status;
+
+/// Brings every region of an account to `now`; says whether anything changed.
+pub(crate) fn advance(account: &mut Account, now: Moment) -> bool {
+    let regions: Vec<&mut Place> = account.regions.values_mut().collect();
+    regions.into_iter().fold(false, |changed, place| advance_place(place, now) || changed)
+}
+
+/// The region of an account, made when it is used for the first time.
+pub(crate) fn place<'a>(account: &'a mut Account, region: &Region) -> &'a mut Place {
+    account.regions.entry(region.clone()).or_default()
+}
+
+fn advance_place(place: &mut Place, now: Moment) -> bool {
+    let mut changed = false;
+    let mut gone = Vec::new();
+    for (name, stack) in &mut place.stacks {
+        changed |= advance_stack(stack, now);
+        if stack.status == Status::DELETE_COMPLETE {
+            gone.push(name.clone());
+        }
+    }
+    for name in gone {
+        if let Some(stack) = place.stacks.remove(&name) {
+            place.deleted.insert(stack.id.to_string(), stack);
+        }
+    }
+    changed
+}
+
+fn advance_stack(stack: &mut Stack, now: Moment) -> bool {
+    let mut changed = false;
+    while let Some(step) = next_due(stack, now) {
+        carry_out(stack, step);
+        changed = true;
+    }
+    if stack.operation.as_ref().is_some_and(|operation| operation.steps.is_empty()) {
+        stack.operation = None;
+        changed = true;
+    }
+    changed
+}
+
+fn next_due(stack: &mut Stack, now: Moment) -> Option<Step> {
+    let steps = &mut stack.operation.as_mut()?.steps;
+    if steps.front()?.at > now {
+        return None;
+    }
+    steps.pop_front()
+}
+
+fn carry_out(stack: &mut Stack, step: Step) {
+    let at = step.at;
+    match step.effect {
+        Effect::Stack { status, reason } => {
+            if status == Status::DELETE_COMPLETE {
+                stack.deleted_at = Some(at);
+                stack.outputs.clear();
+                stack.imports.clear();
+                stack.change_sets.clear();
+            }
+            stack.enter(at, status, reason);
+        }
+        Effect::Resource { resource, status, reason, becomes } => {
+            let logical_id = resource.logical_id.to_string();
+            match becomes {
+                Becomes::Record(record) => {
+                    stack.resources.insert(logical_id.clone(), *record);
+                }
+                Becomes::Gone => {
+                    stack.resources.remove(&logical_id);
+                }
+                Becomes::Same | Becomes::Other => {}
+            }
+            if let Some(record) = stack.resources.get_mut(&logical_id)
+                && resource.physical_id.as_ref().is_none_or(|id| *id == record.physical_id)
+            {
+                record.status = status.clone();
+                record.reason = reason.clone();
+                record.changed_at = at;
+            }
+            stack.record(at, Some(resource), status, reason);
+        }
+        Effect::Succeed { outputs, imports } => {
+            stack.outputs = outputs;
+            stack.imports = imports;
+            stack.previous = None;
+        }
+        Effect::Restore => {
+            if let Some(previous) = &mut stack.previous {
+                stack.definition = mem::take(&mut previous.definition);
+                previous.definition = stack.definition.clone();
+            }
+        }
+        Effect::Forget => stack.previous = None,
+    }
+}

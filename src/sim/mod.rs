@@ -1,0 +1,177 @@
+//! A simulated AWS that answers the real wire protocol from memory or from a folder. It is plugged
+//! in as the SDK's HTTP client, and what it does not know it refuses loudly.
+
+mod blueprint;
+mod calls;
+mod cloudformation;
+mod connector;
+mod console;
+mod evaluate;
+mod faults;
+mod folder;
+mod front;
+mod library;
+mod machine;
+mod phase;
+mod quotas;
+mod refusal;
+mod resources;
+mod sessions;
+mod state;
+mod status;
+mod store;
+mod sts;
+mod timeline;
+mod wire;
+mod xml;
+
+pub use calls::{Call, CallKey};
+pub use console::{Console, ConsoleError, EventView, ResourceView, StackView};
+pub use faults::{CallFault, Calls, ResourceFault, Script};
+pub use folder::CloudError;
+pub use status::Status;
+pub use timeline::Phase;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use aws_credential_types::Credentials;
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+
+use crate::clock::Clock;
+use crate::ids::AccountId;
+use crate::sim::connector::Connector;
+use crate::sim::folder::Folder;
+use crate::sim::front::{Inner, locked};
+use crate::sim::library::Library;
+use crate::sim::sessions::account_keys;
+use crate::sim::store::Store;
+
+/// The account whose keys [`Cloud::credentials`] are: the base that assumes roles elsewhere.
+pub const HUB_ACCOUNT: &str = "999999999999";
+
+/// How a simulated cloud behaves.
+#[derive(Clone, Debug)]
+pub struct CloudSettings {
+    /// Operations take their resources' time divided by this; infinite is at once.
+    pub speed: f64,
+    /// The same seed gives the same identifiers.
+    pub seed: u64,
+    /// The only role that exists, with its path; `None`: every role of every account.
+    pub role_name: Option<String>,
+    /// Resource types that are taken without knowing them; others that are unknown are refused.
+    pub opaque_types: BTreeSet<String>,
+    /// Whether calls are throttled at rates like AWS's; `None`: in a folder only.
+    pub quotas: Option<bool>,
+    /// Stacks of one page of DescribeStacks and ListStacks.
+    pub stacks_per_page: usize,
+    /// Events, resources, changes or change sets of one page of any other list.
+    pub events_per_page: usize,
+}
+
+impl Default for CloudSettings {
+    fn default() -> Self {
+        Self {
+            speed: 1.0,
+            seed: 0,
+            role_name: None,
+            opaque_types: BTreeSet::new(),
+            quotas: None,
+            stacks_per_page: 100,
+            events_per_page: 100,
+        }
+    }
+}
+
+/// A simulated AWS. A clone is the same cloud.
+#[derive(Clone, Debug)]
+pub struct Cloud(Arc<Inner>);
+
+impl Cloud {
+    /// A cloud that is gone with the process.
+    pub fn in_memory(settings: CloudSettings, clock: Clock) -> Self {
+        let quotas_hold = settings.quotas.unwrap_or(false);
+        let store = Store::Memory(BTreeMap::new());
+        Self::new(settings, quotas_hold, clock, store, Library::new(None))
+    }
+
+    /// A cloud that survives the process. Several processes may use one folder at once.
+    pub fn in_folder(
+        path: &Path,
+        settings: CloudSettings,
+        clock: Clock,
+    ) -> Result<Self, CloudError> {
+        let quotas_hold = settings.quotas.unwrap_or(true);
+        let store = Store::Folder(Folder::open(path)?);
+        let library = Library::new(Some(path.join("templates")));
+        Ok(Self::new(settings, quotas_hold, clock, store, library))
+    }
+
+    fn new(
+        settings: CloudSettings,
+        quotas_hold: bool,
+        clock: Clock,
+        store: Store,
+        library: Library,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            settings,
+            quotas_hold,
+            clock,
+            library,
+            store: Mutex::new(store),
+            script: Script::default(),
+            quotas: Mutex::default(),
+            log: Mutex::default(),
+            requests: Mutex::default(),
+        }))
+    }
+
+    /// For the SDK's configuration; it answers on the spot.
+    pub fn http_client(&self) -> SharedHttpClient {
+        SharedHttpClient::new(Connector(self.0.clone()))
+    }
+
+    /// Keys of the hub account.
+    pub fn credentials(&self) -> Credentials {
+        // The constant is twelve digits, so this is never another account.
+        let hub = HUB_ACCOUNT.parse::<AccountId>().ok();
+        let (access_key, secret) = hub.map(account_keys).unwrap_or_default();
+        Credentials::new(access_key, secret, None, None, "simulated")
+    }
+
+    /// A person at the console.
+    pub fn console(&self) -> Console {
+        Console(self.0.clone())
+    }
+
+    /// What shall go wrong.
+    pub fn script(&self) -> Script {
+        self.0.script.clone()
+    }
+
+    /// The calls so far, oldest first, up to 200,000 of the newest.
+    pub fn calls(&self) -> Vec<Call> {
+        locked(&self.0.log).calls()
+    }
+
+    /// How often each API was called, by account of the keys and region.
+    pub fn call_counts(&self) -> BTreeMap<CallKey, u64> {
+        locked(&self.0.log).counts()
+    }
+
+    /// Forgets the calls so far, not what was refused.
+    pub fn clear_calls(&self) {
+        locked(&self.0.log).clear();
+    }
+
+    /// What was refused because this simulation does not know it: a test that finds something here
+    /// has tested something else than it meant to.
+    pub fn refused(&self) -> Vec<String> {
+        locked(&self.0.log).refused()
+    }
+}
+
+#[cfg(test)]
+mod tests;

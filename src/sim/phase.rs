@@ -1,0 +1,309 @@
+//! One phase of an operation: resources are made, changed or deleted side by side, each after those
+//! that it waits for. What will happen is worked out at the start, as steps with their times.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::moment::Moment;
+use crate::sim::state::{Becomes, Effect, EventResource, Output, Resource, Step};
+use crate::sim::status::Status;
+
+/// An express deployment does not wait for resources to settle; measured once: 10 s instead of 64.
+const EXPRESS_FACTOR: f64 = 6.0;
+
+/// How fast operations run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    pub(crate) speed: f64,
+    pub(crate) express: bool,
+}
+
+impl Pace {
+    /// `seconds` of AWS's time in ours.
+    pub(crate) fn of(self, seconds: f64) -> Duration {
+        let factor = if self.express { EXPRESS_FACTOR } else { 1.0 };
+        Duration::try_from_secs_f64(seconds / (self.speed * factor)).unwrap_or_default()
+    }
+}
+
+/// What is done to a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verb {
+    Create,
+    Update,
+    /// An update that makes a new resource; the old one is deleted later.
+    Replace,
+    Delete,
+    /// The deletion of a resource that another one has replaced.
+    DeleteReplaced,
+}
+
+/// One resource's part in a phase.
+#[derive(Clone, Debug)]
+pub(crate) struct Work {
+    pub(crate) logical_id: String,
+    pub(crate) verb: Verb,
+    /// As it will be; for a deletion as it is.
+    pub(crate) record: Resource,
+    /// The physical id that it has before.
+    pub(crate) old_physical_id: Option<std::sync::Arc<str>>,
+    /// Logical ids of the same phase.
+    pub(crate) after: Vec<String>,
+    pub(crate) seconds: f64,
+    pub(crate) failure: Option<String>,
+}
+
+/// An operation being worked out: the steps so far, the time they have reached, and what the
+/// resources will be then.
+#[derive(Debug)]
+pub(crate) struct Draft {
+    pub(crate) steps: Vec<Step>,
+    pub(crate) records: BTreeMap<String, Resource>,
+    pub(crate) at: Moment,
+    pub(crate) pace: Pace,
+}
+
+/// Logical ids of what failed by itself, by what was to be done to it.
+#[derive(Debug, Default)]
+pub(crate) struct Failed {
+    pub(crate) created: Vec<String>,
+    pub(crate) updated: Vec<String>,
+    pub(crate) deleted: Vec<String>,
+}
+
+impl Failed {
+    /// Whether everything went well.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.created.is_empty() && self.updated.is_empty() && self.deleted.is_empty()
+    }
+
+    /// `The following resource(s) failed to create: [A, B]. `
+    pub(crate) fn sentence(&self) -> String {
+        let part = |verb: &str, names: &[String]| match names {
+            [] => String::new(),
+            names => {
+                format!("The following resource(s) failed to {verb}: [{}]. ", names.join(", "))
+            }
+        };
+        [
+            part("create", &self.created),
+            part("update", &self.updated),
+            part("delete", &self.deleted),
+        ]
+        .concat()
+    }
+}
+
+/// When one work starts and ends; `None` for one that never starts.
+type Times = BTreeMap<String, (Moment, Moment)>;
+
+impl Draft {
+    /// Nothing yet, starting at `now`.
+    pub(crate) fn new(now: Moment, records: BTreeMap<String, Resource>, pace: Pace) -> Self {
+        Self { steps: Vec::new(), records, at: now, pace }
+    }
+
+    /// Lets CloudFormation itself take its time.
+    pub(crate) fn wait(&mut self, seconds: f64) {
+        self.at = self.at + self.pace.of(seconds);
+    }
+
+    /// The stack takes a status.
+    pub(crate) fn stack(&mut self, status: Status, reason: Option<String>) {
+        self.push(Effect::Stack { status, reason });
+    }
+
+    /// The operation has reached what it was for.
+    pub(crate) fn succeed(&mut self, outputs: BTreeMap<String, Output>, imports: Vec<String>) {
+        self.push(Effect::Succeed { outputs, imports });
+    }
+
+    /// Anything else that happens now.
+    pub(crate) fn push(&mut self, effect: Effect) {
+        self.steps.push(Step { at: self.at, effect });
+    }
+
+    /// Runs works that stop as soon as one of them fails.
+    pub(crate) fn run_until_failure(&mut self, works: &[Work]) -> Failed {
+        let times = self.times(works, false);
+        let ends = works.iter().filter(|work| work.failure.is_some());
+        let cutoff = ends.filter_map(|work| Some(times.get(&work.logical_id)?.1)).min();
+        self.run(works, &times, cutoff)
+    }
+
+    /// Runs works that go on when others fail; what waits for a failed one is left alone.
+    pub(crate) fn run_all(&mut self, works: &[Work]) -> Failed {
+        let times = self.times(works, true);
+        self.run(works, &times, None)
+    }
+
+    fn times(&self, works: &[Work], failures_block: bool) -> Times {
+        let mut times = Times::new();
+        let mut waiting: Vec<&Work> = works.iter().collect();
+        let names: BTreeSet<&str> = works.iter().map(|work| work.logical_id.as_str()).collect();
+        let mut stuck: BTreeSet<&str> = BTreeSet::new();
+        while !waiting.is_empty() {
+            let before = waiting.len();
+            waiting.retain(|work| {
+                let mut needs = work.after.iter().filter(|name| names.contains(name.as_str()));
+                if needs.clone().any(|name| stuck.contains(name.as_str())) {
+                    stuck.insert(&work.logical_id);
+                    return false;
+                }
+                if !needs.clone().all(|name| times.contains_key(name.as_str())) {
+                    return true;
+                }
+                let start = needs.try_fold(self.at, |at, name| {
+                    times.get(name.as_str()).map(|(_, end)| at.max(*end))
+                });
+                let start = start.unwrap_or(self.at);
+                let end = start + self.pace.of(work.seconds);
+                times.insert(work.logical_id.clone(), (start, end));
+                if failures_block && work.failure.is_some() {
+                    stuck.insert(&work.logical_id);
+                }
+                false
+            });
+            // A circle cannot be in a checked template; without this a broken state would hang.
+            if waiting.len() == before {
+                break;
+            }
+        }
+        times
+    }
+
+    fn run(&mut self, works: &[Work], times: &Times, cutoff: Option<Moment>) -> Failed {
+        let mut failed = Failed::default();
+        let first = self.steps.len();
+        let mut last = self.at;
+        for work in works {
+            let Some(&(start, end)) = times.get(&work.logical_id) else { continue };
+            if cutoff.is_some_and(|cutoff| start >= cutoff) {
+                continue;
+            }
+            let stop = cutoff.map_or(end, |cutoff| end.min(cutoff));
+            last = last.max(stop);
+            self.start(work, start, end);
+            let cancelled = end > stop;
+            match (&work.failure, cancelled) {
+                (None, false) => self.complete(work, end),
+                (Some(text), false) => {
+                    self.fail(work, stop, text.clone());
+                    failed.note(work);
+                }
+                (_, true) => {
+                    let what = if work.verb == Verb::Create { "creation" } else { "update" };
+                    self.fail(work, stop, format!("Resource {what} cancelled"));
+                }
+            }
+        }
+        self.steps[first..].sort_by_key(|step| step.at);
+        self.at = last;
+        failed
+    }
+
+    fn start(&mut self, work: &Work, start: Moment, end: Moment) {
+        let initiated = start + end.since(start) / 5;
+        let new_id = Some(work.record.physical_id.clone());
+        match work.verb {
+            Verb::Create => {
+                let begun = record(work, Status::CREATE_IN_PROGRESS, start);
+                self.records.insert(work.logical_id.clone(), begun.clone());
+                let becomes = Becomes::Record(Box::new(begun));
+                self.event(work, start, None, Status::CREATE_IN_PROGRESS, None, becomes);
+                let text = Some("Resource creation Initiated".to_owned());
+                self.event(work, initiated, new_id, Status::CREATE_IN_PROGRESS, text, Becomes::Same);
+            }
+            Verb::Update => {
+                let id = work.old_physical_id.clone();
+                self.event(work, start, id, Status::UPDATE_IN_PROGRESS, None, Becomes::Same);
+            }
+            Verb::Replace => {
+                let text = "Requested update requires the creation of a new physical resource; \
+                            hence creating one.";
+                let (id, text) = (work.old_physical_id.clone(), Some(text.to_owned()));
+                self.event(work, start, id, Status::UPDATE_IN_PROGRESS, text, Becomes::Same);
+                let text = Some("Resource creation Initiated".to_owned());
+                self.event(work, initiated, new_id, Status::UPDATE_IN_PROGRESS, text, Becomes::Other);
+            }
+            Verb::Delete => {
+                self.event(work, start, new_id, Status::DELETE_IN_PROGRESS, None, Becomes::Same);
+            }
+            Verb::DeleteReplaced => {
+                self.event(work, start, new_id, Status::DELETE_IN_PROGRESS, None, Becomes::Other);
+            }
+        }
+    }
+
+    fn complete(&mut self, work: &Work, end: Moment) {
+        let id = Some(work.record.physical_id.clone());
+        let (status, becomes) = match work.verb {
+            Verb::Create | Verb::Update | Verb::Replace => {
+                let status = if work.verb == Verb::Create {
+                    Status::CREATE_COMPLETE
+                } else {
+                    Status::UPDATE_COMPLETE
+                };
+                let done = record(work, status.clone(), end);
+                self.records.insert(work.logical_id.clone(), done.clone());
+                (status, Becomes::Record(Box::new(done)))
+            }
+            Verb::Delete => {
+                self.records.remove(&work.logical_id);
+                (Status::DELETE_COMPLETE, Becomes::Gone)
+            }
+            Verb::DeleteReplaced => (Status::DELETE_COMPLETE, Becomes::Other),
+        };
+        self.event(work, end, id, status, None, becomes);
+    }
+
+    fn fail(&mut self, work: &Work, at: Moment, text: String) {
+        let (status, id) = match work.verb {
+            Verb::Create => (Status::CREATE_FAILED, Some(work.record.physical_id.clone())),
+            Verb::Update | Verb::Replace => (Status::UPDATE_FAILED, work.old_physical_id.clone()),
+            Verb::Delete | Verb::DeleteReplaced => {
+                (Status::DELETE_FAILED, Some(work.record.physical_id.clone()))
+            }
+        };
+        if work.verb != Verb::DeleteReplaced
+            && let Some(record) = self.records.get_mut(&work.logical_id)
+        {
+            record.status = status.clone();
+        }
+        let becomes =
+            if work.verb == Verb::DeleteReplaced { Becomes::Other } else { Becomes::Same };
+        self.event(work, at, id, status, Some(text), becomes);
+    }
+
+    fn event(
+        &mut self,
+        work: &Work,
+        at: Moment,
+        physical_id: Option<std::sync::Arc<str>>,
+        status: Status,
+        reason: Option<String>,
+        becomes: Becomes,
+    ) {
+        let resource = EventResource {
+            logical_id: work.logical_id.as_str().into(),
+            kind: work.record.kind.clone(),
+            physical_id,
+        };
+        self.steps.push(Step { at, effect: Effect::Resource { resource, status, reason, becomes } });
+    }
+}
+
+impl Failed {
+    fn note(&mut self, work: &Work) {
+        let list = match work.verb {
+            Verb::Create => &mut self.created,
+            Verb::Update | Verb::Replace => &mut self.updated,
+            Verb::Delete | Verb::DeleteReplaced => &mut self.deleted,
+        };
+        list.push(work.logical_id.clone());
+    }
+}
+
+fn record(work: &Work, status: Status, changed_at: Moment) -> Resource {
+    Resource { status, reason: None, changed_at, ..work.record.clone() }
+}

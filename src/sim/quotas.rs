@@ -1,0 +1,62 @@
+//! How many calls a second AWS takes: a token bucket for each account, region and API.
+
+use std::collections::BTreeMap;
+
+use crate::ids::{AccountId, Region};
+use crate::moment::Moment;
+
+/// Calls per second and burst of an API. AWS publishes none of them; these are what is observed.
+fn rate(api: &str) -> (f64, f64) {
+    match api {
+        "AssumeRole" | "GetCallerIdentity" => (600.0, 600.0),
+        "DescribeStacks" | "DescribeStackEvents" | "DescribeChangeSet" | "GetTemplate" => {
+            (10.0, 20.0)
+        }
+        "ListStacks" | "ListStackResources" | "DescribeStackResources" | "ListChangeSets" => {
+            (10.0, 20.0)
+        }
+        _ => (5.0, 10.0),
+    }
+}
+
+/// The buckets that were used.
+#[derive(Debug, Default)]
+pub(crate) struct Quotas(BTreeMap<(AccountId, Region, &'static str), (Moment, f64)>);
+
+impl Quotas {
+    /// Whether the call is within the quota; it counts against it only then.
+    pub(crate) fn take(
+        &mut self,
+        account: AccountId,
+        region: &Region,
+        api: &'static str,
+        now: Moment,
+    ) -> bool {
+        let (per_second, burst) = rate(api);
+        let bucket = self.0.entry((account, region.clone(), api)).or_insert((now, burst));
+        let (filled_at, tokens) = *bucket;
+        let tokens = (tokens + now.since(filled_at).as_secs_f64() * per_second).min(burst);
+        let granted = tokens >= 1.0;
+        *bucket = (now, if granted { tokens - 1.0 } else { tokens });
+        granted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_is_taken_then_the_rate_holds() {
+        let mut quotas = Quotas::default();
+        let account = "111122223333".parse().expect("an account");
+        let region: Region = "eu-central-1".parse().expect("a region");
+        let mut take = |millis| {
+            quotas.take(account, &region, "DescribeStacks", Moment::from_millis(millis))
+        };
+        assert!((0..20).all(|_| take(1_000)));
+        assert!(!take(1_000));
+        assert!(take(1_100));
+        assert!(!take(1_100));
+    }
+}

@@ -1,0 +1,51 @@
+//! How AWS says no: an HTTP status, an error code and a text.
+
+use crate::sim::xml::Xml;
+
+/// One error answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) status: u16,
+    pub(crate) code: String,
+    pub(crate) message: String,
+}
+
+/// What a request is answered with inside the simulation.
+pub(crate) type Answer<T> = Result<T, Refusal>;
+
+impl Refusal {
+    /// Any error with status 400.
+    pub(crate) fn new(code: &str, message: impl Into<String>) -> Self {
+        Self { status: 400, code: code.to_owned(), message: message.into() }
+    }
+
+    /// CloudFormation's answer to nearly everything.
+    pub(crate) fn validation(message: impl Into<String>) -> Self {
+        Self::new("ValidationError", message)
+    }
+
+    /// Something that this simulation does not know; the code is its own, so that no caller
+    /// mistakes it for an answer of AWS.
+    pub(crate) fn not_simulated(what: impl Into<String>) -> Self {
+        Self::new("NotSimulated", format!("the simulated cloud does not know {}", what.into()))
+    }
+
+    /// The same error with another HTTP status.
+    pub(crate) fn with_status(self, status: u16) -> Self {
+        Self { status, ..self }
+    }
+
+    /// The body of the answer.
+    pub(crate) fn body(&self, request_id: &str) -> String {
+        let mut xml = Xml::default();
+        xml.element("ErrorResponse", |xml| {
+            xml.element("Error", |xml| {
+                xml.text("Type", if self.status < 500 { "Sender" } else { "Receiver" });
+                xml.text("Code", &self.code);
+                xml.text("Message", &self.message);
+            });
+            xml.text("RequestId", request_id);
+        });
+        xml.into_string()
+    }
+}

@@ -1,0 +1,8 @@
+//! What the simulated cloud knows about resource types: how long they take, how they are named,
+//! what `Ref` and `GetAtt` give, which properties replace them.
+
+mod names;
+mod table;
+
+pub(crate) use names::{Surroundings, attribute, named_by_template, physical_id};
+pub(crate) use table::{Kind, kind};

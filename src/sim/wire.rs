@@ -1,0 +1,181 @@
+//! A request of the query protocol: who signed it, for which service and region, with which fields.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::ids::Region;
+use crate::sim::refusal::{Answer, Refusal};
+
+/// The services that are answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Service {
+    Sts,
+    CloudFormation,
+}
+
+/// One signed request, taken apart.
+pub(crate) struct Request {
+    pub(crate) service: Service,
+    pub(crate) region: Region,
+    pub(crate) access_key: String,
+    pub(crate) session_token: Option<String>,
+    pub(crate) form: Form,
+}
+
+impl Request {
+    /// From the headers and body of an HTTP request; `header` looks one header up.
+    pub(crate) fn parse<'a>(
+        host: &str,
+        header: impl Fn(&str) -> Option<&'a str>,
+        body: &[u8],
+    ) -> Answer<Self> {
+        let unsigned = || {
+            Refusal::new("MissingAuthenticationToken", "Missing Authentication Token")
+                .with_status(403)
+        };
+        let authorization = header("authorization").ok_or_else(unsigned)?;
+        let scope = authorization.split("Credential=").nth(1).ok_or_else(unsigned)?;
+        let scope: Vec<&str> = scope.split(',').next().unwrap_or_default().split('/').collect();
+        let [access_key, _date, region, service, _] = scope.as_slice() else {
+            return Err(Refusal::new(
+                "IncompleteSignature",
+                "Credential must have exactly 5 slash-delimited elements",
+            ));
+        };
+        let service = match *service {
+            "sts" => Service::Sts,
+            "cloudformation" => Service::CloudFormation,
+            other => return Err(Refusal::not_simulated(format!("the service `{other}`"))),
+        };
+        let region: Region =
+            region.parse().map_err(|error| Refusal::validation(format!("{error}")))?;
+        host_fits(host, &region)?;
+        Ok(Self {
+            service,
+            region,
+            access_key: (*access_key).to_owned(),
+            session_token: header("x-amz-security-token").map(str::to_owned),
+            form: Form::parse(body),
+        })
+    }
+}
+
+/// A request signed for one region and sent to another is refused, as AWS does.
+fn host_fits(host: &str, region: &Region) -> Answer<()> {
+    let Some(endpoint) = host.split(':').next().and_then(|host| {
+        host.strip_suffix(".amazonaws.com").or_else(|| host.strip_suffix(".amazonaws.com.cn"))
+    }) else {
+        return Ok(());
+    };
+    match endpoint.split_once('.') {
+        Some((_, of_host)) if of_host != region.as_str() => Err(Refusal::new(
+            "SignatureDoesNotMatch",
+            format!("Credential should be scoped to a valid region, not '{region}'."),
+        )
+        .with_status(403)),
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// The fields of a request. Each action takes those it knows; what is left over is refused.
+#[derive(Debug, Default)]
+pub(crate) struct Form(BTreeMap<String, String>);
+
+impl Form {
+    fn parse(body: &[u8]) -> Self {
+        Self(form_urlencoded::parse(body).into_owned().collect())
+    }
+
+    /// A form with these fields.
+    pub(crate) fn of(fields: Vec<(String, String)>) -> Self {
+        Self(fields.into_iter().collect())
+    }
+
+    /// A text that may be missing.
+    pub(crate) fn optional(&mut self, name: &str) -> Option<String> {
+        self.0.remove(name)
+    }
+
+    /// A text that must be there and not be empty.
+    pub(crate) fn required(&mut self, name: &str) -> Answer<String> {
+        self.optional(name).filter(|text| !text.is_empty()).ok_or_else(|| {
+            let member = format!("{}{}", name[..1].to_lowercase(), &name[1..]);
+            Refusal::validation(format!(
+                "1 validation error detected: Value null at '{member}' failed to satisfy \
+                 constraint: Member must not be null"
+            ))
+        })
+    }
+
+    /// A boolean that may be missing.
+    pub(crate) fn boolean(&mut self, name: &str) -> Answer<Option<bool>> {
+        match self.optional(name).as_deref() {
+            None => Ok(None),
+            Some("true") => Ok(Some(true)),
+            Some("false") => Ok(Some(false)),
+            Some(other) => {
+                Err(Refusal::new("MalformedInput", format!("`{other}` is not a boolean: {name}")))
+            }
+        }
+    }
+
+    /// A list of texts, in order; `None` when the field was not sent at all.
+    pub(crate) fn list(&mut self, name: &str) -> Option<Vec<String>> {
+        let empty = self.0.remove(name).is_some();
+        let mut items = Vec::new();
+        while let Some(item) = self.0.remove(&format!("{name}.member.{}", items.len() + 1)) {
+            items.push(item);
+        }
+        (empty || !items.is_empty()).then_some(items)
+    }
+
+    /// A list of structures, each as its fields; `None` when the field was not sent at all.
+    pub(crate) fn structures(&mut self, name: &str) -> Option<Vec<BTreeMap<String, String>>> {
+        let empty = self.0.remove(name).is_some();
+        let mut items = Vec::new();
+        loop {
+            let prefix = format!("{name}.member.{}.", items.len() + 1);
+            let keys: BTreeSet<String> = self
+                .0
+                .range(prefix.clone()..)
+                .take_while(|(key, _)| key.starts_with(&prefix))
+                .map(|(key, _)| key.clone())
+                .collect();
+            if keys.is_empty() {
+                return (empty || !items.is_empty()).then_some(items);
+            }
+            let fields = keys.into_iter().filter_map(|key| {
+                let value = self.0.remove(&key)?;
+                Some((key[prefix.len()..].to_owned(), value))
+            });
+            items.push(fields.collect());
+        }
+    }
+
+    /// Refuses whatever the action did not take.
+    pub(crate) fn finish(self, action: &str) -> Answer<()> {
+        match self.0.into_keys().next() {
+            None => Ok(()),
+            Some(field) => Err(Refusal::not_simulated(format!("the field `{field}` of {action}"))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_and_structures_are_read_in_order_and_the_rest_is_refused() {
+        let mut form = Form::parse(
+            b"A=1&Tags.member.1.Key=k&Tags.member.1.Value=v&Names.member.1=x&Names.member.2=y&Empty=&Odd=1",
+        );
+        assert_eq!(form.list("Names"), Some(vec!["x".to_owned(), "y".to_owned()]));
+        assert_eq!(form.list("Empty"), Some(vec![]));
+        assert_eq!(form.list("Missing"), None);
+        let tags = form.structures("Tags").expect("one tag");
+        assert_eq!(tags[0]["Key"], "k");
+        assert_eq!(form.required("A").expect("A is there"), "1");
+        let refusal = form.finish("CreateStack").expect_err("Odd is unknown");
+        assert!(refusal.message.contains("`Odd` of CreateStack"), "{}", refusal.message);
+    }
+}

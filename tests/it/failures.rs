@@ -1,0 +1,184 @@
+//! What fails is named, tried again when that can help, and never stops the others.
+
+use std::time::Duration;
+
+use driftless::board::Progress;
+use driftless::ids::AccountId;
+use driftless::observed::BlindReason;
+use driftless::sim::{CallFault, Calls, Phase, ResourceFault, Status};
+
+use crate::world::{World, account, key};
+
+fn id(tenant: usize) -> AccountId {
+    format!("{:012}", account(tenant)).parse().expect("an account")
+}
+
+fn calls(tenant: usize, api: &str) -> Calls {
+    Calls { account: Some(id(tenant)), region: None, api: Some(api.to_owned()) }
+}
+
+fn resource(tenant: usize, logical_id: &str, phase: Phase, text: &str) -> ResourceFault {
+    ResourceFault {
+        account: Some(id(tenant)),
+        stack: None,
+        logical_id: logical_id.to_owned(),
+        phase,
+        text: text.to_owned(),
+        times: None,
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failing_create_is_named_and_made_again_when_git_changes() {
+    let world = World::with_tenants(2);
+    world.cloud.script().resource(resource(1, "Jobs", Phase::Create, "Queue jobs already exists"));
+    let ended = world.apply().await;
+    assert_eq!(ended.standing.total().stuck, 1, "{:#?}", ended.standing);
+    assert_eq!(
+        world.verdict(1, "api"),
+        "failed: failed: Jobs (AWS::SQS::Queue): CREATE_FAILED: Queue jobs already exists"
+    );
+    assert_eq!(world.stack(1, "api").expect("there").status, Status::ROLLBACK_COMPLETE);
+    assert_eq!(world.stacks(2).len(), 2, "the others go on");
+    world.mutating_calls();
+    world.apply().await;
+    assert_eq!(world.mutating_calls(), Vec::<String>::new(), "not tried again in vain");
+    world.cloud.script().clear();
+    world.edit("api/service.yaml", "Size: \"1\"", "Size: \"2\"");
+    world.commit();
+    world.apply().await.assert_converged(4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failing_update_rolls_back_is_named_and_heals_when_git_goes_back() {
+    let world = World::with_tenants(1);
+    world.apply().await.assert_converged(2);
+    world.cloud.script().resource(resource(1, "Setting", Phase::Update, "value not allowed"));
+    world.edit("api/service.yaml", "Size: \"1\"", "Size: \"2\"");
+    world.commit();
+    let ended = world.apply().await;
+    assert_eq!(ended.standing.total().stuck, 1);
+    assert!(world.verdict(1, "api").contains("value not allowed"), "{}", world.verdict(1, "api"));
+    let api = world.stack(1, "api").expect("there");
+    assert_eq!(api.status, Status::UPDATE_ROLLBACK_COMPLETE);
+    world.cloud.script().clear();
+    world.edit("api/service.yaml", "Size: \"2\"", "Size: \"1\"");
+    world.commit();
+    world.apply().await.assert_converged(2);
+    world.mutating_calls();
+    world.apply().await.assert_converged(2);
+    assert_eq!(world.mutating_calls(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_aws_broke_heals_by_itself() {
+    let world = World::with_tenants(1);
+    let fault = resource(1, "Jobs", Phase::Create, "Internal Failure");
+    world.cloud.script().resource(ResourceFault { times: Some(1), ..fault });
+    world.apply().await.assert_converged(2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_denied_account_is_blind_and_the_others_go_on() {
+    let world = World::with_tenants(3);
+    world.cloud.script().deny_role(id(2));
+    let ended = world.apply().await;
+    assert_eq!((ended.standing.blind, ended.standing.total().settled), (1, 4));
+    let blind = ended.news.iter().filter_map(|news| match news {
+        Progress::Blind { blind, .. } => Some(blind),
+        _ => None,
+    });
+    let blind: Vec<_> = blind.collect();
+    assert_eq!(blind.len(), 1, "said once");
+    assert_eq!(blind[0].reason, BlindReason::AccessDenied);
+    world.cloud.script().allow_role(id(2));
+    world.apply().await.assert_converged(6);
+}
+
+#[tokio::test(start_paused = true)]
+async fn malformed_and_truncated_answers_make_a_target_blind_not_empty() {
+    for fault in [CallFault::Malformed, CallFault::Truncated, CallFault::ServerError(503)] {
+        let world = World::with_tenants(2);
+        world.apply().await.assert_converged(4);
+        world.mutating_calls();
+        world.cloud.script().calls(calls(1, "DescribeStacks"), fault.clone(), None);
+        let ended = world.apply().await;
+        assert_eq!(ended.standing.blind, 1, "{fault:?}");
+        assert_eq!(world.mutating_calls(), Vec::<String>::new(), "{fault:?}");
+        world.cloud.script().clear();
+        world.apply().await.assert_converged(4);
+        assert_eq!(world.mutating_calls(), Vec::<String>::new(), "{fault:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_status_that_nobody_knows_is_held() {
+    let world = World::with_tenants(1);
+    world.apply().await.assert_converged(2);
+    world.mutating_calls();
+    world.cloud.console().set_status(&key(1, "api"), Status::of("UPDATE_WARPED")).expect("set");
+    let ended = world.apply().await;
+    assert_eq!(ended.standing.total().stuck, 1);
+    assert!(world.verdict(1, "api").starts_with("needs-person: UPDATE_WARPED"));
+    assert_eq!(world.mutating_calls(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_half_deleted_stack_of_ours_is_held_when_it_is_wanted() {
+    let world = World::with_tenants(1);
+    world.apply().await.assert_converged(2);
+    world.cloud.console().set_status(&key(1, "api"), Status::DELETE_FAILED).expect("set");
+    world.mutating_calls();
+    world.apply().await;
+    assert!(world.verdict(1, "api").starts_with("delete-failed"), "{}", world.verdict(1, "api"));
+    assert_eq!(world.mutating_calls(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn lost_answers_make_no_stack_twice() {
+    let world = World::with_tenants(1);
+    for api in ["CreateStack", "CreateChangeSet", "ExecuteChangeSet"] {
+        world.cloud.script().calls(calls(1, api), CallFault::AnswerLost, Some(1));
+    }
+    world.apply().await.assert_converged(2);
+    world.edit("api/service.yaml", "Size: \"1\"", "Size: \"2\"");
+    world.commit();
+    world.apply().await.assert_converged(2);
+    let events = world.cloud.console().events(&key(1, "network")).expect("events");
+    let begun = events.iter().filter(|event| {
+        event.resource.is_none() && event.status == Status::CREATE_IN_PROGRESS
+    });
+    assert_eq!(begun.count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn throttling_slows_and_does_not_fail() {
+    let world = World::with_tenants(2);
+    world.cloud.script().calls(calls(1, "CreateStack"), CallFault::Throttled, Some(4));
+    world.cloud.script().calls(calls(2, "DescribeStacks"), CallFault::Throttled, Some(4));
+    world.apply().await.assert_converged(4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_suspended_tenant_is_left_alone_until_it_is_resumed() {
+    use driftless::plan::{Scope, Suspension};
+    let world = World::with_tenants(2);
+    let scope = Scope::Tenant("t1".parse().expect("a name"));
+    let suspension = Suspension {
+        scope: scope.clone(),
+        by: "ann".into(),
+        reason: "migration".into(),
+        at: world.clock.now(),
+    };
+    world.journal().suspend(&suspension).expect("suspended");
+    let ended = world.apply().await;
+    assert_eq!(world.stacks(1), Vec::<String>::new());
+    assert_eq!(ended.standing.total().settled, 2);
+    assert_eq!(
+        world.verdict(1, "network"),
+        "suspended: suspended by ann (tenant/t1: migration)"
+    );
+    world.journal().resume(&scope).expect("resumed");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    world.apply().await.assert_converged(4);
+}

@@ -1,0 +1,134 @@
+//! What happens to stacks that git no longer gives: nothing by accident.
+
+use std::time::Duration;
+
+use driftless::board::Progress;
+use driftless::plan::ApprovalRequest;
+
+use crate::world::{Ended, World};
+
+fn asked(ended: &Ended) -> ApprovalRequest {
+    let request = ended.news.iter().rev().find_map(|news| match news {
+        Progress::Asked(request) => Some(request.clone()),
+        _ => None,
+    });
+    request.expect("something is asked")
+}
+
+fn approve(world: &World, request: &ApprovalRequest) {
+    let (journal, now) = (world.journal(), world.clock.now());
+    let until = now + Duration::from_secs(3_600);
+    journal.replace_requests(std::slice::from_ref(request), now).expect("written");
+    journal.approve(&request.id, "ann", "they left", now, until).expect("approved");
+}
+
+fn say_delete(world: &World) {
+    for service in ["network", "api"] {
+        let path = format!("{service}/service.yaml");
+        let template = format!("  template: {service}.yaml");
+        world.edit(&path, &template, &format!("{template}\n  onRemoval: delete"));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn removing_half_of_the_tenants_deletes_nothing() {
+    let world = World::with_tenants(4);
+    world.apply().await.assert_converged(8);
+    world.mutating_calls();
+    world.remove("tenants/t1.yaml");
+    world.remove("tenants/t2.yaml");
+    world.commit();
+    let ended = world.apply().await;
+    assert_eq!(ended.standing.total().left_alone, 4, "{:#?}", ended.standing);
+    assert_eq!(world.verdict(1, "api"), "retained: git no longer gives it; retained");
+    assert_eq!(world.mutating_calls(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn removing_half_of_the_tenants_with_delete_waits_for_an_approval_of_exactly_that_set() {
+    let world = World::with_tenants(4);
+    say_delete(&world);
+    world.commit();
+    world.apply().await.assert_converged(8);
+    world.mutating_calls();
+    world.remove("tenants/t1.yaml");
+    world.remove("tenants/t2.yaml");
+    world.commit();
+    let ended = world.apply().await;
+    assert_eq!(world.mutating_calls(), Vec::<String>::new(), "not even the first of them");
+    let request = asked(&ended);
+    assert!(request.summary.starts_with("4 stacks of 2 tenants (t1, t2)"), "{}", request.summary);
+    assert_eq!(request.members.len(), 4);
+    approve(&world, &request);
+    world.apply().await.assert_converged(4);
+    assert_eq!((world.stacks(1), world.stacks(2)), (vec![], vec![]));
+    assert_eq!(world.stacks(3).len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_offboarded_tenant_goes_in_reverse_order_and_its_protection_is_lifted_first() {
+    let world = World::with_tenants(2);
+    world.edit(
+        "network/service.yaml",
+        "  template: network.yaml",
+        "  template: network.yaml\n  terminationProtection: true",
+    );
+    world.commit();
+    world.apply().await.assert_converged(4);
+    world.mutating_calls();
+    world.write_tenant(1, "  lifecycle: offboarded\n");
+    world.commit();
+    world.apply().await.assert_converged(2);
+    assert_eq!(world.stacks(1), Vec::<String>::new());
+    let calls = world.mutating_calls();
+    let apis: Vec<_> = calls.iter().filter_map(|call| call.split(' ').next()).collect();
+    assert_eq!(apis, ["DeleteStack", "UpdateTerminationProtection", "DeleteStack"]);
+    assert_eq!(world.stacks(2).len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stack_name_that_changes_is_held_as_renamed_and_never_makes_twins() {
+    let world = World::with_tenants(1);
+    world.apply().await.assert_converged(2);
+    world.mutating_calls();
+    world.edit(
+        "network/service.yaml",
+        "  template: network.yaml",
+        "  template: network.yaml\n  stackName: net",
+    );
+    world.commit();
+    let ended = world.apply().await;
+    assert_eq!(world.mutating_calls(), Vec::<String>::new());
+    assert!(world.verdict(1, "net").starts_with("renamed: network of t1 would be made again"));
+    approve(&world, &asked(&ended));
+    world.apply().await;
+    assert!(world.stack(1, "net").is_some());
+    assert!(world.verdict(1, "network").starts_with("retained"), "{}", world.verdict(1, "network"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tenant_that_moves_to_another_account_is_held_while_the_old_one_has_stacks() {
+    let world = World::with_tenants(2);
+    world.apply().await.assert_converged(4);
+    world.mutating_calls();
+    world.edit("tenants/t1.yaml", "100000000001", "100000000009");
+    world.commit();
+    let ended = world.apply().await;
+    assert_eq!(world.mutating_calls(), Vec::<String>::new());
+    assert_eq!(ended.standing.total().stuck, 1, "{:#?}", ended.standing);
+    assert!(world.verdict(9, "network").starts_with("renamed"), "{}", world.verdict(9, "network"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_removed_service_document_keeps_its_last_word_about_removal() {
+    let world = World::with_tenants(1);
+    say_delete(&world);
+    world.commit();
+    world.apply().await.assert_converged(2);
+    for file in ["service.yaml", "api.yaml"] {
+        world.remove(&format!("api/{file}"));
+    }
+    world.commit();
+    world.apply().await.assert_converged(1);
+    assert_eq!(world.stacks(1), ["network CREATE_COMPLETE"]);
+}
