@@ -8,6 +8,7 @@ mod hold;
 mod learn;
 mod ledger;
 pub mod ownership;
+pub mod preview;
 mod protection;
 mod record;
 mod render;

@@ -6,6 +6,7 @@ mod event;
 mod explain;
 mod explain_text;
 pub mod findings;
+pub mod plan;
 mod grouping;
 mod json;
 #[cfg(test)]

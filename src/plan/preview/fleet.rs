@@ -1,0 +1,47 @@
+//! What differs between two Fleet documents, as far as it changes how the fleet is worked on.
+
+use crate::fleet::Fleet;
+use crate::plan::preview::{Line, Part};
+
+/// Lines about settings that differ. Parameters and tags show at the stacks.
+pub(super) fn settings(old: &Fleet, new: &Fleet) -> Vec<Line> {
+    let mut lines = Vec::new();
+    let mut add = |name: &str, old: Option<String>, new: Option<String>| {
+        if old != new {
+            lines.push(Line::of(Part::Setting, name, old, new));
+        }
+    };
+    let both = |of: &dyn Fn(&Fleet) -> String| (Some(of(old)), Some(of(new)));
+    let numbers: [(&str, &dyn Fn(&Fleet) -> String); 10] = [
+        ("metadata.name", &|fleet| fleet.name.to_string()),
+        ("cloud", &|fleet| fleet.cloud.to_string()),
+        ("access.roleArn", &|fleet| fleet.access.role_arn.to_string()),
+        ("limits.stacksInFlight", &|fleet| fleet.limits.stacks_in_flight.to_string()),
+        ("limits.perTarget", &|fleet| fleet.limits.per_target.to_string()),
+        ("limits.deletes.tenants", &|fleet| fleet.limits.deletes.tenants.to_string()),
+        ("limits.deletes.stacks", &|fleet| fleet.limits.deletes.stacks.to_string()),
+        ("limits.deletes.percent", &|fleet| fleet.limits.deletes.percent.to_string()),
+        ("resync", &|fleet| format!("{} s", fleet.resync.as_secs())),
+        ("suspend", &|fleet| fleet.suspend.to_string()),
+    ];
+    for (name, of) in numbers {
+        let (old, new) = both(of);
+        add(name, old, new);
+    }
+    let (before, after) = (&old.access.external_id, &new.access.external_id);
+    if before != after {
+        let veil = |id: &Option<String>, text: &str| id.as_ref().map(|_| text.to_owned());
+        add("access.externalId", veil(before, "one"), veil(after, "another"));
+    }
+    let mut regions: Vec<_> = old.regions.keys().chain(new.regions.keys()).collect();
+    regions.sort();
+    regions.dedup();
+    for region in regions {
+        let word = |fleet: &Fleet| {
+            let retired = fleet.regions.get(region)?;
+            Some(if *retired { "retired" } else { "in use" }.to_owned())
+        };
+        add(&format!("region {region}"), word(old), word(new));
+    }
+    lines
+}

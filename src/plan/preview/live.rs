@@ -1,0 +1,386 @@
+//! What would happen next, decided on what AWS shows now. It decides as a controller would, and
+//! looks past waiting for other stacks: a tenant that does not exist yet gets all of its stacks.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::desired::{Desired, Wanted};
+use crate::ids::{AccountId, Digest, StackName, Target, TenantName};
+use crate::moment::Moment;
+use crate::observed::{Blind, KnownTemplate, Look, Seen};
+use crate::outcome::{Cause, Memory, StepKind};
+use crate::plan::deletions::{self, Deletion, Waiting};
+use crate::plan::preview::compare::{Side, Wording, made_of};
+use crate::plan::preview::grouping::{Common, Grouping};
+use crate::plan::preview::{
+    Basis, Deletions, HIDDEN, Kind, Line, Member, Part, Preview, template,
+};
+use crate::plan::{
+    Decided, Decision, Difference, FormerStack, Hold, Insight, Rendered, Scene, StackRecord, Step,
+    Steering, Weight, after_look, decide, differences, is_waiting_to_go, ownership,
+};
+
+/// One target as it was seen, with what is remembered of it.
+#[derive(Clone, Debug)]
+pub struct Sighted {
+    /// The listing.
+    pub look: Look,
+    /// Of each stack, as [`memories`] gives it.
+    pub memories: BTreeMap<StackName, Memory>,
+    /// What was asked beyond the listing.
+    pub insights: BTreeMap<StackName, Insight>,
+    /// Id of another controller that is seen at work.
+    pub another_controller: Option<String>,
+}
+
+/// Everything that a live preview depends on.
+pub struct LiveScene<'a> {
+    /// What git says.
+    pub desired: &'a Desired,
+    /// What people said.
+    pub steering: &'a Steering,
+    /// Every target, seen or blind.
+    pub places: &'a BTreeMap<Target, Result<Sighted, Blind>>,
+    /// The deletions that were started in the last 24 hours.
+    pub last_day: &'a [Deletion],
+    /// The keyed hash under which NoEcho values are remembered.
+    pub keyed_hash: &'a dyn Fn(&str) -> Digest,
+    /// When the decisions are made.
+    pub now: Moment,
+}
+
+/// What is remembered of each stack of a target after a look at it: what its `records` say, and
+/// what the look teaches.
+pub fn memories(
+    desired: &Desired,
+    look: &Look,
+    records: &BTreeMap<StackName, StackRecord>,
+    insights: &BTreeMap<StackName, Insight>,
+    causes: &BTreeMap<StackName, Cause>,
+    learnt: &BTreeMap<StackName, KnownTemplate>,
+) -> BTreeMap<StackName, Memory> {
+    let none = BTreeMap::new();
+    let wanted = desired.stacks.get(&look.target).unwrap_or(&none);
+    let names: BTreeSet<&StackName> =
+        wanted.keys().chain(records.keys()).chain(look.stacks.keys()).collect();
+    let memory = |name: &StackName| {
+        let known = records.get(name).map(|record| record.memory.clone()).unwrap_or_default();
+        let change_set = insights.get(name).and_then(|insight| insight.change_set.as_ref());
+        let (seen, cause) = (look.stacks.get(name), causes.get(name).cloned());
+        let mut memory = after_look(&known, seen, change_set, cause, look.at);
+        if let Some(learnt) = learnt.get(name) {
+            memory.known = Some(learnt.clone());
+        }
+        memory
+    };
+    names.into_iter().map(|name| (name.clone(), memory(name))).collect()
+}
+
+/// What a controller would begin to do, and what it would wait for. Nothing is done.
+pub fn preview_live(scene: &LiveScene<'_>) -> Preview {
+    let mut living = Living {
+        scene,
+        former: Former::of(scene),
+        grouping: Grouping::default(),
+        waiting: Waiting::new(),
+        unchanged: 0,
+        blind: 0,
+    };
+    for (target, place) in scene.places {
+        match place {
+            Ok(sighted) => living.target(target, sighted),
+            Err(blind) => living.blind(target, blind),
+        }
+    }
+    living.finish()
+}
+
+/// Where the stacks of each tenant stand.
+struct Former(BTreeMap<TenantName, Vec<(AccountId, FormerStack)>>);
+
+impl Former {
+    fn of(scene: &LiveScene<'_>) -> Self {
+        let mut homes: BTreeMap<TenantName, Vec<(AccountId, FormerStack)>> = BTreeMap::new();
+        for sighted in scene.places.values().flatten() {
+            for seen in sighted.look.stacks.values() {
+                let owner = ownership::tenant_of(seen).zip(ownership::service_of(seen));
+                let Some((tenant, service)) = owner else { continue };
+                let account = sighted.look.target.account;
+                let moved = scene.desired.tenants.get(&tenant).is_some_and(|t| t.account != account);
+                if moved && ownership::is_ours(seen, &scene.desired.fleet.name) {
+                    let stack = FormerStack { service, id: seen.id.clone() };
+                    homes.entry(tenant).or_default().push((account, stack));
+                }
+            }
+        }
+        Self(homes)
+    }
+
+    /// Stacks of the tenant of `account` in other accounts.
+    fn of_account(&self, desired: &Desired, account: &AccountId) -> Vec<FormerStack> {
+        let tenant = desired.tenant_of(account).map(|tenant| &tenant.name);
+        let stacks = tenant.and_then(|tenant| self.0.get(tenant)).into_iter().flatten();
+        stacks.filter(|(home, _)| home != account).map(|(_, stack)| stack.clone()).collect()
+    }
+}
+
+/// The first stack of a group.
+#[derive(Clone, Copy)]
+struct First<'a>(Option<&'a Wanted>, Option<&'a str>);
+
+struct Living<'a> {
+    scene: &'a LiveScene<'a>,
+    former: Former,
+    grouping: Grouping<First<'a>>,
+    waiting: Waiting,
+    unchanged: usize,
+    blind: usize,
+}
+
+/// One stack, what was seen and what was decided.
+struct Case<'c, 'a> {
+    wanted: Option<&'a Wanted>,
+    seen: Option<&'a Seen>,
+    memory: &'c Memory,
+    decided: &'c Decided,
+}
+
+impl<'a> Living<'a> {
+    fn target(&mut self, target: &'a Target, sighted: &'a Sighted) {
+        let desired = self.scene.desired;
+        let former = self.former.of_account(desired, &target.account);
+        let decided = decide(&Scene {
+            desired,
+            steering: self.scene.steering,
+            look: &sighted.look,
+            memories: &sighted.memories,
+            insights: &sighted.insights,
+            former: &former,
+            another_controller: sighted.another_controller.as_deref(),
+            keyed_hash: self.scene.keyed_hash,
+            now: self.scene.now,
+        });
+        let none = Memory::default();
+        for seen in sighted.look.stacks.values() {
+            let memory = sighted.memories.get(&seen.key.name).unwrap_or(&none);
+            if is_waiting_to_go(desired, seen, memory)
+                && let Some(tenant) = ownership::tenant_of(seen)
+            {
+                self.waiting.insert(seen.id.clone(), tenant);
+            }
+        }
+        for (name, decided) in &decided {
+            let wanted = desired.stacks.get(target).and_then(|stacks| stacks.get(name));
+            let seen = sighted.look.stacks.get(name);
+            let memory = sighted.memories.get(name).unwrap_or(&none);
+            self.stack(target, name, &Case { wanted, seen, memory, decided });
+        }
+    }
+
+    fn stack(&mut self, target: &Target, name: &StackName, case: &Case<'_, 'a>) {
+        let Some((kind, lines, notes)) = self.what_happens(case) else { return };
+        let tenant = case.wanted.map(|wanted| wanted.tenant.name.clone());
+        let service = case.wanted.map(|wanted| wanted.service.name.clone());
+        let common = Common {
+            kind,
+            service: service.or_else(|| case.seen.and_then(ownership::service_of)),
+            lines,
+            templates: None,
+            notes,
+        };
+        let member = Member {
+            target: target.clone(),
+            name: Some(name.clone()),
+            tenant: tenant.or_else(|| case.seen.and_then(ownership::tenant_of)),
+            was: None,
+        };
+        self.grouping.add(common, First(case.wanted, None), member);
+    }
+
+    /// Kind, lines and notes; `None` for a stack to which nothing happens.
+    fn what_happens(&mut self, case: &Case<'_, 'a>) -> Option<(Kind, Vec<Line>, Vec<String>)> {
+        match &case.decided.decision {
+            Decision::InSync => {
+                self.unchanged += 1;
+                None
+            }
+            Decision::Nothing => None,
+            Decision::Step(step) => Some(self.step(step, case)),
+            Decision::Hold(hold) => Some(self.hold(hold, case)),
+        }
+    }
+
+    fn step(&self, step: &Step, case: &Case<'_, 'a>) -> (Kind, Vec<Line>, Vec<String>) {
+        match (&step.kind, case.wanted) {
+            (StepKind::Create, Some(wanted)) => {
+                let again = (case.memory.ever_complete.is_some()).then(|| step.why.clone());
+                (Kind::Create, self.made_of(wanted, Wording::Symbolic), again.into_iter().collect())
+            }
+            (StepKind::Delete { .. } | StepKind::SetTerminationProtection(false), wanted)
+                if wanted.is_none_or(|wanted| wanted.asked_to_go) =>
+            {
+                (Kind::Delete, Vec::new(), vec![step.why.clone()])
+            }
+            (StepKind::Delete { .. }, _) => {
+                let note = format!("deleted first: {}", step.why);
+                (Kind::Create, Vec::new(), vec![note])
+            }
+            (StepKind::ExecuteChangeSet { .. } | StepKind::DeleteChangeSet { .. }, _) => {
+                let note = format!("{}: {}", step.kind.word(), step.why);
+                (Kind::Update, differing(case), vec![note])
+            }
+            (
+                StepKind::Create
+                | StepKind::CreateChangeSet { .. }
+                | StepKind::SetTerminationProtection(_)
+                | StepKind::SetStackPolicy,
+                _,
+            ) => {
+                let lines = differing(case);
+                let notes = if lines.is_empty() { vec![step.why.clone()] } else { Vec::new() };
+                (Kind::Update, lines, notes)
+            }
+        }
+    }
+
+    fn hold(&self, hold: &Hold, case: &Case<'_, 'a>) -> (Kind, Vec<Line>, Vec<String>) {
+        let waits = matches!(hold, Hold::WaitsForService(_) | Hold::WaitsForOutput { .. });
+        // A stack that waits for another one of the same plan is part of the plan.
+        if let (true, Some(wanted)) = (waits, case.wanted) {
+            let note = vec![hold.to_string()];
+            return match case.seen {
+                None => (Kind::Create, self.made_of(wanted, Wording::Symbolic), note),
+                Some(_) => (Kind::Update, differing(case), note),
+            };
+        }
+        if let Hold::WaitsForDependents(_) = hold {
+            return (Kind::Delete, Vec::new(), vec![hold.to_string()]);
+        }
+        let kind = match (hold, hold.weight()) {
+            (Hold::Renamed(_), _) => Kind::Rename,
+            (_, Weight::Stuck) => Kind::Stuck,
+            (_, Weight::Waiting | Weight::Settled) => Kind::Wait,
+            (_, Weight::LeftAlone) => Kind::LeaveAlone,
+        };
+        (kind, Vec::new(), vec![said(hold)])
+    }
+
+    fn made_of(&self, wanted: &Wanted, wording: Wording) -> Vec<Line> {
+        made_of(Side { desired: self.scene.desired, wanted }, wording)
+    }
+
+    fn blind(&mut self, target: &Target, blind: &'a Blind) {
+        self.blind += 1;
+        let common = Common {
+            kind: Kind::Blind,
+            service: None,
+            lines: Vec::new(),
+            templates: None,
+            notes: vec![blind.reason.to_string()],
+        };
+        let tenant = self.scene.desired.tenant_of(&target.account);
+        let member = Member {
+            target: target.clone(),
+            name: None,
+            tenant: tenant.map(|tenant| tenant.name.clone()),
+            was: None,
+        };
+        self.grouping.add(common, First(None, Some(&blind.message)), member);
+    }
+
+    fn finish(mut self) -> Preview {
+        let grouping = std::mem::take(&mut self.grouping);
+        let groups = grouping.finish(|_, First(wanted, message), group| {
+            match (group.kind, *wanted) {
+                (Kind::Create, Some(wanted)) if group.members.len() == 1 => {
+                    group.lines = self.made_of(wanted, Wording::Resolved);
+                }
+                (Kind::Delete, Some(wanted)) => {
+                    group.notes.extend(template::lost_note(&wanted.service));
+                }
+                _ => {}
+            }
+            group.notes.extend(message.map(|text| format!("the first of them: {text}")));
+        });
+        Preview {
+            fleet: self.scene.desired.fleet.name.clone(),
+            basis: Basis::Live { targets: self.scene.places.len(), blind: self.blind },
+            to: self.scene.desired.revision.clone(),
+            settings: Vec::new(),
+            groups,
+            unchanged: self.unchanged,
+            deletions: self.deletions(),
+            notices: Vec::new(),
+        }
+    }
+
+    fn deletions(&self) -> Option<Deletions> {
+        let scene = self.scene;
+        let allowed = |stack| {
+            deletions::allow(
+                stack,
+                scene.last_day,
+                &self.waiting,
+                &scene.steering.approvals,
+                &scene.desired.fleet.limits.deletes,
+                scene.desired.stack_count(),
+                scene.now,
+            )
+        };
+        let tenants: BTreeSet<&TenantName> = self.waiting.values().collect();
+        let held = self.waiting.keys().find_map(|stack| allowed(stack).err());
+        (!self.waiting.is_empty()).then(|| Deletions {
+            stacks: self.waiting.len(),
+            tenants: tenants.len(),
+            approval: held.as_ref().and_then(Hold::request).map(|request| request.id.clone()),
+            held: held.map(|hold| hold.to_string()),
+        })
+    }
+}
+
+/// A hold in words that are the same for every stack that is held for it.
+fn said(hold: &Hold) -> String {
+    match hold {
+        Hold::Renamed(_) => "a stack of the same service and tenant stands elsewhere, or this one \
+                             was made as another's: held until approved"
+            .to_owned(),
+        Hold::Protected(_) => "its change set removes or replaces protected resources: held until \
+                               approved"
+            .to_owned(),
+        Hold::Cooldown { cause, .. } => format!("tried again later: {cause}"),
+        other => other.to_string(),
+    }
+}
+
+/// What is seen otherwise than it is wanted; values as AWS shows them.
+fn differing(case: &Case<'_, '_>) -> Vec<Line> {
+    let (Some(seen), Some(rendered)) = (case.seen, &case.decided.rendered) else {
+        return Vec::new();
+    };
+    let found = differences(seen, rendered, case.memory, &case.decided.no_echo);
+    found.into_iter().map(|difference| line(difference, seen, rendered)).collect()
+}
+
+fn line(difference: Difference, seen: &Seen, rendered: &Rendered) -> Line {
+    let some = |text: &str| Some(text.to_owned());
+    match difference {
+        Difference::Template => Line::of(Part::Template, "", some("another"), some("as in git")),
+        Difference::TemplateUnknown => {
+            Line::of(Part::Template, "", some("unknown after a rollback"), some("as in git"))
+        }
+        Difference::Parameter(name) => {
+            let declared = rendered.template.parameters().get(&name);
+            let default = declared.and_then(|parameter| parameter.default.as_ref());
+            let new = rendered.parameters.get(&name).or(default).cloned();
+            let old = seen.parameters.get(&name).cloned();
+            if declared.is_some_and(|parameter| parameter.no_echo) {
+                let veil = |value: Option<String>| value.map(|_| HIDDEN.to_owned());
+                return Line::of(Part::Parameter, &name, veil(old), veil(new));
+            }
+            Line::of(Part::Parameter, &name, old, new)
+        }
+        Difference::Tag(name) => {
+            let (old, new) = (seen.tags.get(&name).cloned(), rendered.tags.get(&name).cloned());
+            Line::of(Part::Tag, &name, old, new)
+        }
+    }
+}

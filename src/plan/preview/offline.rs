@@ -1,0 +1,326 @@
+//! What would happen between two revisions, known without AWS.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::desired::{Desired, Wanted};
+use crate::ids::{ServiceName, StackId, StackKey, TenantName};
+use crate::moment::Moment;
+use crate::outcome::OnRemoval;
+use crate::plan::Hold;
+use crate::plan::deletions::{self, Waiting};
+use crate::plan::preview::compare::{Side, Wording, differences, made_of, rules};
+use crate::plan::preview::grouping::{Common, Grouping};
+use crate::plan::preview::{
+    Basis, Deletions, Group, Kind, Line, Member, Part, Preview, fleet, template,
+};
+
+/// What would happen to every stack if `new` took the place of `old`; without `old` everything is
+/// new. The same revisions give the same preview.
+pub fn preview(old: Option<&Desired>, new: &Desired) -> Preview {
+    let mut previewing = Previewing::new(old, new);
+    for wanted in new.all_wanted() {
+        previewing.wanted(wanted);
+    }
+    for wanted in old.into_iter().flat_map(Desired::all_wanted) {
+        if new.wanted(&wanted.key).is_none() && !wanted.asked_to_go {
+            previewing.dropped(wanted);
+        }
+    }
+    previewing.finish()
+}
+
+/// A stack before and after.
+#[derive(Clone, Copy)]
+struct Pair<'a> {
+    old: Option<&'a Wanted>,
+    new: Option<&'a Wanted>,
+}
+
+struct Previewing<'a> {
+    old: Option<&'a Desired>,
+    new: &'a Desired,
+    /// Whether the Fleet document is the very same.
+    same_fleet: bool,
+    /// Stacks that are no longer given, by whose they are.
+    dropped: BTreeMap<(&'a TenantName, &'a ServiceName), Vec<&'a Wanted>>,
+    /// Stacks that are shown as what another one was before.
+    renamed: BTreeSet<&'a StackKey>,
+    grouping: Grouping<Pair<'a>>,
+    waiting: Waiting,
+    unchanged: usize,
+}
+
+impl<'a> Previewing<'a> {
+    fn new(old: Option<&'a Desired>, new: &'a Desired) -> Self {
+        let mut dropped: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for wanted in old.into_iter().flat_map(Desired::all_wanted) {
+            if new.wanted(&wanted.key).is_none() && !wanted.asked_to_go {
+                let owner = (&wanted.tenant.name, &wanted.service.name);
+                dropped.entry(owner).or_default().push(wanted);
+            }
+        }
+        Self {
+            same_fleet: old.is_some_and(|old| old.fleet.source.is_same(&new.fleet.source)),
+            dropped,
+            renamed: BTreeSet::new(),
+            grouping: Grouping::default(),
+            waiting: Waiting::new(),
+            unchanged: 0,
+            old,
+            new,
+        }
+    }
+
+    /// Another name means another ownership tag, so that no stack is ours any more.
+    fn disowns(&self) -> bool {
+        self.old.is_some_and(|old| old.fleet.name != self.new.fleet.name)
+    }
+
+    /// A stack that the new revision gives, also one that it asks to go.
+    fn wanted(&mut self, new: &'a Wanted) {
+        let old = self.old.and_then(|old| old.wanted(&new.key));
+        let stood = old.filter(|old| !old.asked_to_go);
+        match (stood, new.asked_to_go) {
+            (None, true) => {}
+            (Some(_), _) if self.disowns() => {
+                let note = "not ours any more, as the fleet has another name: nothing is done";
+                self.add(Kind::Stuck, Pair { old, new: Some(new) }, vec![note.to_owned()], None);
+            }
+            (Some(old), true) => self.deleted(old, Some(new), "asked to go"),
+            (None, false) => self.created(old, new),
+            (Some(old), false) => self.kept(old, new),
+        }
+    }
+
+    fn created(&mut self, old: Option<&'a Wanted>, new: &'a Wanted) {
+        let mut notes = suspended(new);
+        if let Some(from) = self.twin(new) {
+            let was = from.key.to_string();
+            self.renamed.insert(&from.key);
+            let pair = Pair { old: Some(from), new: Some(new) };
+            notes.insert(
+                0,
+                format!(
+                    "a stack of the same service and tenant stands elsewhere: held until approved; \
+                     the old stack is {} (onRemoval)",
+                    match self.on_removal(from) {
+                        OnRemoval::Retain => "retained",
+                        OnRemoval::Delete => "deleted",
+                    }
+                ),
+            );
+            return self.add(Kind::Rename, pair, notes, Some(was));
+        }
+        if old.is_some() {
+            notes.push("was asked to go before; what is left of it is updated".to_owned());
+        }
+        self.add(Kind::Create, Pair { old: None, new: Some(new) }, notes, None);
+    }
+
+    /// A dropped stack of the same service and tenant: under another name in the same target, or
+    /// in an account that the tenant had before.
+    fn twin(&self, new: &Wanted) -> Option<&'a Wanted> {
+        let dropped = self.dropped.get(&(&new.tenant.name, &new.service.name))?;
+        let (here, there) = (&new.key.target, |old: &Wanted| old.key.target.clone());
+        let same_place = dropped.iter().find(|old| there(old) == *here);
+        let elsewhere = dropped.iter().filter(|old| there(old).account != here.account);
+        let same_region = elsewhere.clone().find(|old| there(old).region == here.region);
+        same_place.or(same_region).or(elsewhere.clone().next()).copied()
+    }
+
+    fn kept(&mut self, old: &'a Wanted, new: &'a Wanted) {
+        let pair = Pair { old: Some(old), new: Some(new) };
+        if old.tenant.name != new.tenant.name || old.service.name != new.service.name {
+            let was = format!("{} of {}", old.service.name, old.tenant.name);
+            let note = "the stack was made as another's: held until approved".to_owned();
+            return self.add(Kind::Rename, pair, vec![note], Some(was));
+        }
+        if self.is_same(old, new) {
+            self.unchanged += 1;
+            return;
+        }
+        let (from, to) = (&old.service.template, &new.service.template);
+        let templates = (from.digest() != to.digest()).then(|| (from.digest(), to.digest()));
+        let mut lines = self.differences(pair, Wording::Symbolic);
+        let changes = templates.is_some() || !lines.is_empty();
+        lines.extend(rules(old, new));
+        if !changes && lines.is_empty() {
+            self.unchanged += 1;
+            return;
+        }
+        let kind = if changes { Kind::Update } else { Kind::Rules };
+        let notes = if changes { suspended(new) } else { Vec::new() };
+        let common =
+            Common { kind, service: Some(new.service.name.clone()), lines, templates, notes };
+        self.grouping.add(common, pair, member(new, None));
+    }
+
+    /// Whether all documents behind both stacks are the very same: most are, and are not compared
+    /// any further.
+    fn is_same(&self, old: &Wanted, new: &Wanted) -> bool {
+        let (from, to) = (&old.service, &new.service);
+        self.same_fleet
+            && old.tenant.source.is_same(&new.tenant.source)
+            && from.source.is_same(&to.source)
+            && from.template.digest() == to.template.digest()
+            && from.stack_policy == to.stack_policy
+    }
+
+    fn differences(&self, pair: Pair<'a>, wording: Wording) -> Vec<Line> {
+        let (Some(before), Some(old), Some(new)) = (self.old, pair.old, pair.new) else {
+            return Vec::new();
+        };
+        let old = Side { desired: before, wanted: old };
+        differences(old, Side { desired: self.new, wanted: new }, wording)
+    }
+
+    fn on_removal(&self, old: &Wanted) -> OnRemoval {
+        let service = self.new.services.get(&old.service.name).unwrap_or(&old.service);
+        service.on_removal
+    }
+
+    fn dropped(&mut self, old: &'a Wanted) {
+        if self.disowns() {
+            return;
+        }
+        match self.on_removal(old) {
+            OnRemoval::Delete => self.deleted(old, None, "no longer given (onRemoval: delete)"),
+            OnRemoval::Retain if self.renamed.contains(&old.key) => {}
+            OnRemoval::Retain => {
+                let note = "no longer given (onRemoval: retain): stays as it is".to_owned();
+                self.add(Kind::Retain, Pair { old: Some(old), new: None }, vec![note], None);
+            }
+        }
+    }
+
+    fn deleted(&mut self, old: &'a Wanted, new: Option<&'a Wanted>, why: &str) {
+        let id = StackId::of(&old.key.to_string());
+        self.waiting.insert(id, old.tenant.name.clone());
+        let mut notes = vec![why.to_owned()];
+        notes.extend(new.into_iter().flat_map(suspended));
+        self.add(Kind::Delete, Pair { old: Some(old), new }, notes, None);
+    }
+
+    fn add(&mut self, kind: Kind, pair: Pair<'a>, notes: Vec<String>, was: Option<String>) {
+        let Some(wanted) = pair.new.or(pair.old) else { return };
+        let lines = match kind {
+            Kind::Create => {
+                made_of(Side { desired: self.new, wanted }, Wording::Symbolic)
+            }
+            Kind::Delete
+            | Kind::Retain
+            | Kind::Rename
+            | Kind::Stuck
+            | Kind::Blind
+            | Kind::Update
+            | Kind::Wait
+            | Kind::LeaveAlone
+            | Kind::Rules => Vec::new(),
+        };
+        let service = Some(wanted.service.name.clone());
+        let common = Common { kind, service, lines, templates: None, notes };
+        self.grouping.add(common, pair, member(wanted, was));
+    }
+
+    fn finish(mut self) -> Preview {
+        let grouping = std::mem::take(&mut self.grouping);
+        let groups = grouping.finish(|common, pair, group| self.complete(common, *pair, group));
+        let settings =
+            self.old.map_or(Vec::new(), |old| fleet::settings(&old.fleet, &self.new.fleet));
+        Preview {
+            fleet: self.new.fleet.name.clone(),
+            basis: self.old.map_or(Basis::Nothing, |old| Basis::Revision(old.revision.clone())),
+            to: self.new.revision.clone(),
+            settings,
+            notices: used_outputs(&groups, self.new),
+            groups,
+            unchanged: self.unchanged,
+            deletions: self.deletions(),
+        }
+    }
+
+    /// What is written once a group: values of a single stack, what differs between templates, and
+    /// what becomes of protected resources.
+    fn complete(&self, common: &Common, pair: Pair<'a>, group: &mut Group) {
+        if let [_] = group.members.as_slice() {
+            match (group.kind, pair.old, pair.new) {
+                (Kind::Create, _, Some(new)) => {
+                    let side = Side { desired: self.new, wanted: new };
+                    group.lines = made_of(side, Wording::Resolved);
+                }
+                (Kind::Update, Some(old), Some(new)) => {
+                    group.lines = self.differences(pair, Wording::Resolved);
+                    group.lines.extend(rules(old, new));
+                }
+                _ => {}
+            }
+        }
+        if let (Some(_), Some(old), Some(new)) = (common.templates, pair.old, pair.new) {
+            let found = template::differences(&old.service.template, &new.service.template);
+            group.notes.extend(template::protected_note(&found, &new.service.protected));
+            group.lines.extend(found);
+        }
+        if let (Kind::Delete, Some(old)) = (group.kind, pair.old) {
+            group.notes.extend(template::lost_note(&old.service));
+        }
+    }
+
+    fn deletions(&self) -> Option<Deletions> {
+        let first = self.waiting.keys().next()?;
+        let tenants: BTreeSet<&TenantName> = self.waiting.values().collect();
+        let limits = &self.new.fleet.limits.deletes;
+        let size = self.new.stack_count();
+        // The limit asks for a time only to judge approvals, and there are none before the fact.
+        let now = Moment::default();
+        let held = match deletions::allow(first, &[], &self.waiting, &[], limits, size, now) {
+            Ok(()) => None,
+            Err(hold) => Some(hold.to_string()),
+        };
+        let (stacks, tenants) = (self.waiting.len(), tenants.len());
+        Some(Deletions { stacks, tenants, held, approval: None })
+    }
+}
+
+fn member(wanted: &Wanted, was: Option<String>) -> Member {
+    Member {
+        target: wanted.key.target.clone(),
+        name: Some(wanted.key.name.clone()),
+        tenant: Some(wanted.tenant.name.clone()),
+        was,
+    }
+}
+
+fn suspended(wanted: &Wanted) -> Vec<String> {
+    let by = wanted.suspended.iter().cloned();
+    by.map(|by| Hold::Suspended { by }).map(|hold| format!("{hold}: nothing is done yet")).collect()
+}
+
+/// Services that read outputs of a service whose template changes, and so may be updated after it.
+fn used_outputs(groups: &[Group], new: &Desired) -> Vec<String> {
+    let in_template = |line: &Line| matches!(line.part, Part::Resource | Part::Output);
+    let changing: BTreeSet<&ServiceName> = groups
+        .iter()
+        .filter(|group| group.kind == Kind::Update && group.lines.iter().any(in_template))
+        .filter_map(|group| group.service.as_ref())
+        .collect();
+    let uses = |user: &ServiceName, used: &ServiceName| {
+        let service = new.services.get(user);
+        let texts = service.into_iter().flat_map(|service| service.parameters.values());
+        texts.into_iter().any(|text| text.services_used().any(|name| name == used))
+    };
+    changing
+        .into_iter()
+        .filter_map(|used| {
+            let users: Vec<&str> = new
+                .services
+                .keys()
+                .filter(|user| uses(user, used))
+                .map(ServiceName::as_str)
+                .collect();
+            (!users.is_empty()).then(|| {
+                let users = users.join(", ");
+                format!("{users} reads outputs of {used}: where these change, it is updated too")
+            })
+        })
+        .collect()
+}

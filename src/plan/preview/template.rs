@@ -1,0 +1,105 @@
+//! What differs between two templates, and what of it touches protected resources.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::fleet::{Protection, Service};
+use crate::plan::preview::{Line, Part};
+use crate::template::{Change, Template, compare};
+
+/// Sections that are compared entry by entry.
+const BY_ENTRY: [&str; 3] = ["Resources", "Outputs", "Parameters"];
+/// A nested stack hides what happens inside.
+const NESTED_STACK: &str = "AWS::CloudFormation::Stack";
+/// More resources than this are counted, not named, in one note.
+const NAMED_RESOURCES: usize = 5;
+
+/// Lines about all that differs; never empty for templates with different digests.
+pub(super) fn differences(old: &Template, new: &Template) -> Vec<Line> {
+    let mut lines: Vec<Line> = compare(old, new)
+        .into_iter()
+        .map(|resource| {
+            let kind = || Some(resource.kind.clone());
+            let (old, new, paths) = match resource.change {
+                Change::Added => (None, kind(), Vec::new()),
+                Change::Removed => (kind(), None, Vec::new()),
+                Change::Modified { paths } => (kind(), kind(), paths),
+            };
+            Line { part: Part::Resource, name: resource.logical_id, old, new, paths }
+        })
+        .collect();
+    let none = Value::Null;
+    let section = |template: &'_ Template, name: &str| {
+        template.value().get(name).cloned().unwrap_or_else(|| none.clone())
+    };
+    // What macros are going to make of these entries cannot be compared by resource.
+    let generated = |name: &str| name.starts_with("Fn::");
+    let all = |_: &str| true;
+    let (before, after) = (section(old, "Resources"), section(new, "Resources"));
+    lines.extend(entries(Part::Section, &before, &after, &generated));
+    let (before, after) = (section(old, "Outputs"), section(new, "Outputs"));
+    lines.extend(entries(Part::Output, &before, &after, &all));
+    let (before, after) = (section(old, "Parameters"), section(new, "Parameters"));
+    lines.extend(entries(Part::Declaration, &before, &after, &all));
+    let others = |name: &str| !BY_ENTRY.contains(&name);
+    lines.extend(entries(Part::Section, old.value(), new.value(), &others));
+    if lines.is_empty() {
+        lines.push(Line::of(Part::Template, "", Some(String::new()), Some(String::new())));
+    }
+    lines
+}
+
+/// Entries of two maps that differ, without their values.
+fn entries(part: Part, old: &Value, new: &Value, of: &dyn Fn(&str) -> bool) -> Vec<Line> {
+    let keys = |value: &Value| -> Vec<String> {
+        value.as_object().into_iter().flat_map(|map| map.keys().cloned()).collect()
+    };
+    let names: BTreeSet<String> = keys(old).into_iter().chain(keys(new)).collect();
+    names
+        .into_iter()
+        .filter(|name| of(name) && old.get(name) != new.get(name))
+        .map(|name| {
+            let there = |value: &Value| value.get(&name).map(|_| String::new());
+            Line::of(part, &name, there(old), there(new))
+        })
+        .collect()
+}
+
+/// A warning about protected resources that the lines remove or change.
+pub(super) fn protected_note(lines: &[Line], protection: &Protection) -> Option<String> {
+    let touched = lines.iter().filter(|line| line.part == Part::Resource).filter(|line| {
+        let kind = line.old.as_deref();
+        kind.is_some_and(|kind| protection.covers(kind) || kind == NESTED_STACK)
+    });
+    let words: Vec<String> = touched
+        .map(|line| format!("{} ({})", line.name, line.old.as_deref().unwrap_or_default()))
+        .collect();
+    let named = named(&words)?;
+    Some(format!(
+        "touches protected {named}: the live change set decides; replaced or removed protected \
+         resources are held until approved"
+    ))
+}
+
+/// A warning about protected resources that go when a stack of this service is deleted.
+pub(super) fn lost_note(service: &Service) -> Option<String> {
+    let kept = |policy: Option<&str>| policy.is_some_and(|policy| policy.starts_with("Retain"));
+    let lost = service.template.resources().iter().filter(|(_, resource)| {
+        service.protected.covers(&resource.kind) && !kept(resource.deletion_policy.as_deref())
+    });
+    let words: Vec<String> =
+        lost.map(|(name, resource)| format!("{name} ({})", resource.kind)).collect();
+    Some(format!("takes with it {}", named(&words)?))
+}
+
+fn named(words: &[String]) -> Option<String> {
+    if words.is_empty() {
+        return None;
+    }
+    let mut text = words.iter().take(NAMED_RESOURCES).cloned().collect::<Vec<_>>().join(", ");
+    if words.len() > NAMED_RESOURCES {
+        text.push_str(&format!(" and {} more", words.len() - NAMED_RESOURCES));
+    }
+    Some(text)
+}

@@ -1,0 +1,91 @@
+//! A preview for programs. Fields are only ever added; anything else moves the version.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json as object};
+
+use crate::fleet::Finding;
+use crate::ids::Revision;
+use crate::plan::preview::{Basis, Group, KINDS, Line, Member, Preview};
+
+/// The `version` field.
+const FORMAT_VERSION: u32 = 1;
+
+/// The whole preview, with every stack by name.
+pub fn json(preview: &Preview) -> Value {
+    let (basis, from, blind) = match &preview.basis {
+        Basis::Nothing => ("nothing", None, 0),
+        Basis::Revision(from) => ("revision", Some(from.as_str()), 0),
+        Basis::Live { blind, .. } => ("live", None, *blind),
+    };
+    let found = preview.counts();
+    let mut counts: BTreeMap<&str, usize> = KINDS
+        .iter()
+        .map(|kind| (kind.code(), found.get(kind).copied().unwrap_or_default()))
+        .collect();
+    counts.insert("unchanged", preview.unchanged);
+    object!({
+        "version": FORMAT_VERSION,
+        "refused": false,
+        "fleet": preview.fleet.as_str(),
+        "basis": basis,
+        "from": from,
+        "to": preview.to.as_str(),
+        "changes": preview.has_changes(),
+        "counts": counts,
+        "blindTargets": blind,
+        "deletions": preview.deletions.as_ref().map(|deletions| object!({
+            "stacks": deletions.stacks,
+            "tenants": deletions.tenants,
+            "held": deletions.held.is_some(),
+            "why": deletions.held,
+            "approval": deletions.approval,
+        })),
+        "notices": preview.notices,
+        "settings": preview.settings.iter().map(line).collect::<Vec<_>>(),
+        "groups": preview.groups.iter().map(group).collect::<Vec<_>>(),
+    })
+}
+
+/// What is wrong with a revision that is refused.
+pub fn refused_json(revision: &Revision, findings: &[Finding]) -> Value {
+    object!({
+        "version": FORMAT_VERSION,
+        "refused": true,
+        "to": revision.as_str(),
+        "findings": findings,
+    })
+}
+
+fn group(group: &Group) -> Value {
+    object!({
+        "action": group.kind.code(),
+        "service": group.service.as_ref().map(|service| service.as_str()),
+        "stackCount": group.members.len(),
+        "tenantCount": group.tenants(),
+        "targetCount": group.targets(),
+        "lines": group.lines.iter().map(line).collect::<Vec<_>>(),
+        "notes": group.notes,
+        "stacks": group.members.iter().map(member).collect::<Vec<_>>(),
+    })
+}
+
+fn line(line: &Line) -> Value {
+    object!({
+        "part": line.part.word(),
+        "name": line.name,
+        "old": line.old,
+        "new": line.new,
+        "paths": line.paths,
+    })
+}
+
+fn member(member: &Member) -> Value {
+    object!({
+        "account": member.target.account.to_string(),
+        "region": member.target.region.as_str(),
+        "stack": member.name.as_ref().map(ToString::to_string),
+        "tenant": member.tenant.as_ref().map(|tenant| tenant.as_str()),
+        "was": member.was,
+    })
+}

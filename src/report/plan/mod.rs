@@ -1,0 +1,274 @@
+//! A preview as people and programs read it. The layout is decided once here: sections of rows,
+//! which text and markdown only dress.
+
+mod json;
+mod markdown;
+mod text;
+
+use crate::fleet::Finding;
+use crate::plan::preview::{Basis, Group, KINDS, Kind, Line, Part, Preview};
+use crate::report::counted;
+
+pub use json::{json, refused_json};
+pub use markdown::{MARKER, MAX_COMMENT, markdown, refused_markdown};
+pub use text::{refused_text, text};
+
+/// Stacks named as examples of a group.
+const EXAMPLES: usize = 3;
+/// Characters of a value; longer ones are cut, and json has all of them.
+const VALUE_WIDTH: usize = 200;
+/// Pointers named of one changed resource.
+const PATHS: usize = 4;
+
+/// How a row is marked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sign {
+    /// Something goes.
+    Minus,
+    /// Something comes.
+    Plus,
+    /// Something changes.
+    Change,
+    /// Somebody should look.
+    Attention,
+    /// Nothing of these.
+    Plain,
+}
+
+/// One line of a section.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Row {
+    pub(super) sign: Sign,
+    /// Steps of indentation.
+    pub(super) depth: usize,
+    pub(super) text: String,
+}
+
+/// What happens in one way to the stacks of one service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Section {
+    pub(super) sign: Sign,
+    pub(super) title: String,
+    pub(super) rows: Vec<Row>,
+}
+
+/// What is compared with what.
+fn headline(preview: &Preview) -> String {
+    let (fleet, to) = (&preview.fleet, preview.to.short());
+    match &preview.basis {
+        Basis::Nothing => format!("Plan for {fleet}: {to}, from nothing"),
+        Basis::Revision(from) => format!("Plan for {fleet}: {to} compared with {}", from.short()),
+        Basis::Live { targets, .. } => {
+            format!("Plan for {fleet}: {to} compared with {}", counted(*targets, "target"))
+        }
+    }
+}
+
+/// The counts, deletions first: `5 to delete, 2 to update, 110 unchanged`.
+fn counts(preview: &Preview) -> String {
+    let counts = preview.counts();
+    let mut words: Vec<String> = KINDS
+        .iter()
+        .filter_map(|kind| {
+            let count = *counts.get(kind)?;
+            Some(match kind {
+                Kind::Delete => format!("{count} to delete"),
+                Kind::Retain => format!("{count} no longer given, to be retained"),
+                Kind::Rename => format!("{count} renamed"),
+                Kind::Stuck => format!("{count} stuck"),
+                Kind::Blind => format!("{} that cannot be seen", counted(count, "target")),
+                Kind::Update => format!("{count} to update"),
+                Kind::Create => format!("{count} to create"),
+                Kind::Wait => format!("{count} waiting"),
+                Kind::LeaveAlone => format!("{count} left alone"),
+                Kind::Rules => format!("{count} under other rules"),
+            })
+        })
+        .collect();
+    if words.is_empty() && !preview.has_changes() {
+        return format!("No changes: {} unchanged", counted(preview.unchanged, "stack"));
+    }
+    if !preview.settings.is_empty() {
+        words.push(counted(preview.settings.len(), "setting") + " of the fleet");
+    }
+    words.push(format!("{} unchanged", preview.unchanged));
+    format!("Stacks: {}; in {}", words.join(", "), counted(preview.tenants(), "tenant"))
+}
+
+/// What the limit on deletions says; the bool is whether they are held.
+fn deletions(preview: &Preview) -> Option<(bool, String)> {
+    let deletions = preview.deletions.as_ref()?;
+    let what = format!(
+        "{} of {}",
+        counted(deletions.stacks, "stack"),
+        counted(deletions.tenants, "tenant")
+    );
+    Some(match (&deletions.held, &deletions.approval) {
+        (None, _) => (false, format!("Deletions: {what}, within the limit: they just go")),
+        (Some(why), Some(id)) => {
+            (true, format!("Deletions held until approved (`driftless approve {id}`): {why}"))
+        }
+        (Some(why), None) => (true, format!("Deletions held until approved: {why}")),
+    })
+}
+
+/// All sections in the order of the report.
+fn sections(preview: &Preview) -> Vec<Section> {
+    let mut sections = Vec::new();
+    if !preview.settings.is_empty() {
+        let rows = preview.settings.iter().map(|line| row(line, 0)).collect();
+        let title = "Fleet document".to_owned();
+        sections.push(Section { sign: Sign::Attention, title, rows });
+    }
+    let alike = preview.groups.chunk_by(|a, b| (a.kind, &a.service) == (b.kind, &b.service));
+    sections.extend(alike.filter_map(section));
+    sections
+}
+
+/// The groups of one kind and service: the largest first, then in what the others differ.
+fn section(groups: &[Group]) -> Option<Section> {
+    let first = groups.first()?;
+    let count: usize = groups.iter().map(|group| group.members.len()).sum();
+    let noun = if first.kind == Kind::Blind { "target" } else { "stack" };
+    let place = if groups.len() == 1 && first.kind != Kind::Blind {
+        let (tenants, targets) = (first.tenants(), first.targets());
+        format!(" in {}, {}", counted(tenants, "tenant"), counted(targets, "target"))
+    } else {
+        String::new()
+    };
+    let service = first.service.as_ref().map(|service| format!(" {service}")).unwrap_or_default();
+    let title = format!("{}{service}: {}{place}", verb(first.kind), counted(count, noun));
+    let mut rows = Vec::new();
+    for (index, group) in groups.iter().enumerate() {
+        if groups.len() > 1 {
+            let members = group.members.len();
+            let text = if index == 0 {
+                format!("alike in {members}:")
+            } else {
+                format!("different in {members}:")
+            };
+            rows.push(Row { sign: Sign::Plain, depth: 0, text });
+        }
+        let depth = usize::from(groups.len() > 1);
+        rows.extend(group.lines.iter().map(|line| row(line, depth)));
+        let sign = Sign::Attention;
+        rows.extend(group.notes.iter().map(|note| Row { sign, depth, text: clean(note) }));
+        rows.push(Row { sign: Sign::Plain, depth, text: examples(group) });
+    }
+    Some(Section { sign: sign_of(first.kind), title, rows })
+}
+
+fn verb(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Delete => "delete",
+        Kind::Retain => "retain",
+        Kind::Rename => "rename",
+        Kind::Stuck => "stuck",
+        Kind::Blind => "cannot be seen",
+        Kind::Update => "update",
+        Kind::Create => "create",
+        Kind::Wait => "waiting",
+        Kind::LeaveAlone => "left alone",
+        Kind::Rules => "other rules for",
+    }
+}
+
+fn sign_of(kind: Kind) -> Sign {
+    match kind {
+        Kind::Delete => Sign::Minus,
+        Kind::Create => Sign::Plus,
+        Kind::Update | Kind::Rules => Sign::Change,
+        Kind::Retain | Kind::Rename | Kind::Stuck | Kind::Blind => Sign::Attention,
+        Kind::Wait | Kind::LeaveAlone => Sign::Plain,
+    }
+}
+
+fn examples(group: &Group) -> String {
+    let named: Vec<String> =
+        group.members.iter().take(EXAMPLES).map(|member| clean(&member.to_string())).collect();
+    match group.members.len() - named.len() {
+        0 => format!("in {}", named.join(", ")),
+        more => format!("in {} and {more} more", named.join(", ")),
+    }
+}
+
+fn row(line: &Line, depth: usize) -> Row {
+    let name = match (line.part, line.name.as_str()) {
+        (part, "") => part.word().to_owned(),
+        (part, name) => format!("{} {}", part.word(), clean(name)),
+    };
+    let sign = match (&line.old, &line.new) {
+        (None, Some(_)) => Sign::Plus,
+        (Some(_), None) => Sign::Minus,
+        (Some(_) | None, _) => Sign::Change,
+    };
+    let text = format!("{name}{}", values(line));
+    Row { sign, depth, text }
+}
+
+fn values(line: &Line) -> String {
+    let quoted = |text: &str| match text {
+        "" => "\"\"".to_owned(),
+        text => clean(text),
+    };
+    match (line.part, &line.old, &line.new) {
+        (Part::Resource, old, new) => {
+            let kind = new.as_ref().or(old.as_ref()).map(|kind| format!(" ({})", clean(kind)));
+            format!("{}{}", kind.unwrap_or_default(), paths(&line.paths))
+        }
+        (Part::Output | Part::Section | Part::Declaration, ..) => String::new(),
+        (Part::Template, Some(old), Some(new)) if old == new => " differs".to_owned(),
+        (Part::StackPolicy, Some(_), None) => ": none in git; AWS keeps the old one".to_owned(),
+        (Part::StackPolicy, ..) => String::new(),
+        (_, Some(old), Some(new)) if old == new => format!(": {old} changes"),
+        (_, Some(old), Some(new)) => format!(": {} -> {}", quoted(old), quoted(new)),
+        (_, Some(value), None) | (_, None, Some(value)) => format!(": {}", quoted(value)),
+        (_, None, None) => String::new(),
+    }
+}
+
+fn paths(paths: &[String]) -> String {
+    if paths.is_empty() {
+        return String::new();
+    }
+    let named: Vec<String> = paths.iter().take(PATHS).map(|path| clean(path)).collect();
+    let more = match paths.len() - named.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!(": {}{more}", named.join(", "))
+}
+
+/// Text of others on one line: without control characters, which could rewrite a terminal, and
+/// without what could end a fence.
+fn clean(text: &str) -> String {
+    let mut line = String::new();
+    for (index, character) in text.trim_end().chars().enumerate() {
+        if index == VALUE_WIDTH {
+            line.push('…');
+            break;
+        }
+        match character {
+            '\n' => line.push('⏎'),
+            character if character.is_control() => line.push('?'),
+            // Directions of writing can be turned around invisibly.
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => line.push('?'),
+            character => line.push(character),
+        }
+    }
+    line.replace("```", "'''").replace("~~~", "'''")
+}
+
+/// `error: tenants/acme.yaml:3:1: what (fix)` for each finding.
+fn complaint(finding: &Finding) -> String {
+    let mut place = clean(&finding.path);
+    if finding.line > 0 {
+        place.push_str(&format!(":{}", finding.line));
+    }
+    if finding.column > 0 {
+        place.push_str(&format!(":{}", finding.column));
+    }
+    let help = finding.help.as_ref().map(|help| format!(" ({})", clean(help)));
+    let (severity, message) = (finding.severity, clean(&finding.message));
+    format!("{severity}: {place}: {message}{}", help.unwrap_or_default())
+}

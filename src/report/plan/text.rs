@@ -1,0 +1,77 @@
+//! A preview for a terminal.
+
+use crate::fleet::Finding;
+use crate::ids::Revision;
+use crate::plan::preview::Preview;
+use crate::report::counted;
+use crate::report::plan::{
+    Row, Section, Sign, clean, complaint, counts, deletions, headline, sections,
+};
+
+/// The whole preview. `colours` are ANSI sequences, for terminals only.
+pub fn text(preview: &Preview, colours: bool) -> String {
+    let mut text = format!("{}\n{}\n", headline(preview), counts(preview));
+    if let Some((held, line)) = deletions(preview) {
+        let sign = if held { Sign::Attention } else { Sign::Plain };
+        text.push_str(&painted(sign, &clean_long(&line), colours));
+        text.push('\n');
+    }
+    for notice in &preview.notices {
+        text.push_str(&format!("Note: {}\n", clean_long(notice)));
+    }
+    for section in sections(preview) {
+        write_section(&mut text, &section, colours);
+    }
+    text
+}
+
+/// What is wrong with a revision that is refused.
+pub fn refused_text(revision: &Revision, findings: &[Finding]) -> String {
+    let errors = findings.iter().filter(|finding| finding.is_error()).count();
+    let mut text = format!(
+        "Revision {} is refused: it has {}, so nothing of it would be applied\n",
+        revision.short(),
+        counted(errors, "error")
+    );
+    for finding in findings {
+        text.push_str(&format!("  {}\n", complaint(finding)));
+    }
+    text
+}
+
+fn write_section(text: &mut String, section: &Section, colours: bool) {
+    let title = format!("{} {}", mark(section.sign), section.title);
+    text.push_str(&format!("\n{}\n", painted(section.sign, &title, colours)));
+    for Row { sign, depth, text: row } in &section.rows {
+        let line = format!("{:1$}{2} {row}", "", 4 + 2 * depth, mark(*sign));
+        text.push_str(&painted(*sign, line.trim_end(), colours));
+        text.push('\n');
+    }
+}
+
+/// A sentence may be longer than a value.
+fn clean_long(text: &str) -> String {
+    text.split(' ').map(clean).collect::<Vec<_>>().join(" ")
+}
+
+fn mark(sign: Sign) -> char {
+    match sign {
+        Sign::Minus => '-',
+        Sign::Plus => '+',
+        Sign::Change => '~',
+        Sign::Attention => '!',
+        Sign::Plain => ' ',
+    }
+}
+
+fn painted(sign: Sign, text: &str, colours: bool) -> String {
+    let colour = match sign {
+        _ if !colours => return text.to_owned(),
+        Sign::Plain => return text.to_owned(),
+        Sign::Minus => 31,
+        Sign::Plus => 32,
+        Sign::Change => 36,
+        Sign::Attention => 33,
+    };
+    format!("\x1b[{colour}m{text}\x1b[0m")
+}
