@@ -1,7 +1,6 @@
 //! What a fleet of 6,000 tenants x 20 services costs: `cargo bench`. CPU time of the process, peak
 //! memory and counted calls; wall clocks would measure the machine's other users.
 
-
 #![allow(missing_docs, clippy::print_stdout, reason = "a program that prints its figures")]
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -171,7 +170,10 @@ fn steady_pass(files: &BTreeMap<String, String>, tenants: usize) {
         let mutating = calls.iter().filter(|call| call.mutating).count();
         let cpu = after.cpu - before.cpu;
         println!("steady pass, {tenants} targets, {stacks} stacks");
-        println!("  DescribeStacks   {looks} ({:.2} a target and pass)", looks as f64 / tenants as f64);
+        println!(
+            "  DescribeStacks   {looks} ({:.2} a target and pass)",
+            looks as f64 / tenants as f64
+        );
         println!("  changing calls   {mutating}");
         println!("  CPU              {:.2} ms a look (goal < 1)", cpu * 1_000.0 / looks as f64);
         println!("  peak memory      {:.0} MB, the simulated cloud included", after.peak_mb);
@@ -217,9 +219,8 @@ impl Usage {
         let ticks = |index: usize| fields[index].parse::<f64>().expect("a number");
         let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
         let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kilobytes: f64 = peak
-            .and_then(|text| text.trim().split(' ').next()?.parse().ok())
-            .expect("a number");
+        let kilobytes: f64 =
+            peak.and_then(|text| text.trim().split(' ').next()?.parse().ok()).expect("a number");
         Self { cpu: (ticks(12) + ticks(13)) / TICKS_PER_SECOND, peak_mb: kilobytes / 1_024.0 }
     }
 }

@@ -106,4 +106,5 @@ pub mod reconcile;
 pub mod controller;
 
 pub mod sim;
+pub mod settings;
 pub mod cli;

@@ -1,3 +1,7 @@
-//! driftless
+//! Parses, runs and turns the ending into an exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    driftless::cli::main(std::env::args_os())
+}

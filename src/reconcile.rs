@@ -12,7 +12,7 @@ use crate::ids::{StackKey, StackName, Target};
 use crate::journal::{Journal, JournalError};
 use crate::moment::Moment;
 use crate::observe::{Sight, observe};
-use crate::observed::{Blind, Look};
+use crate::observed::{Blind, BlindReason, Look};
 use crate::outcome::{Memory, Outcome};
 use crate::plan::deletions::{self, Deletion};
 use crate::plan::{
@@ -23,6 +23,8 @@ use crate::report::{Event, Subject};
 
 /// How soon a target is looked at again whose last look was in vain; doubles up to the resync.
 const BLIND_FIRST: Duration = Duration::from_secs(15);
+/// What has failed so many times in a row is no longer waited for, though it is tried again.
+const LASTING: u32 = 3;
 /// A target where nothing is wanted and nothing of ours was found is swept once a day.
 const SWEEP: Duration = Duration::from_secs(24 * 60 * 60);
 /// The end of an operation is noticed within a tenth of its length.
@@ -118,18 +120,21 @@ impl Pass<'_> {
     fn without_sight(&self, blind: Blind) -> Result<Next, JournalError> {
         let now = self.means.clock.now();
         let earlier = self.earlier.as_ref();
-        let since = earlier
+        let known = earlier
             .and_then(|record| record.blind.as_ref())
             .filter(|(before, _)| before.reason == blind.reason)
-            .map_or(now, |(_, since)| *since);
+            .map(|(_, since)| *since);
         let looks = earlier.map_or(0, |record| record.blind_looks).saturating_add(1);
-        if since == now {
+        if known.is_none() {
             self.tell(Progress::Blind { target: self.target.clone(), blind: blind.clone() });
         }
+        // Access is given by people: nobody waits for it as for something that comes by itself.
+        let is_lasting =
+            matches!(blind.reason, BlindReason::AccessDenied | BlindReason::WrongAccount);
         let record = TargetRecord {
             target: self.target.clone(),
             looked_at: earlier.and_then(|record| record.looked_at),
-            blind: Some((blind, since)),
+            blind: Some((blind, known.unwrap_or(now))),
             blind_looks: looks,
         };
         self.means.journal.record_pass(&record, &[], &[], &[])?;
@@ -137,7 +142,8 @@ impl Pass<'_> {
         let pause = BLIND_FIRST.saturating_mul(1 << (looks - 1).min(10));
         let pause = pause.min(self.view.desired.fleet.resync.max(BLIND_FIRST));
         let seed = format!("{}#{looks}", self.target);
-        Ok(Next { at: now + cooldown::spread(&seed, pause), class: Class::Failed })
+        let class = if is_lasting || looks >= LASTING { Class::Resync } else { Class::Failed };
+        Ok(Next { at: now + cooldown::spread(&seed, pause), class })
     }
 
     async fn with_sight(self, sight: Sight) -> Result<Next, JournalError> {
@@ -410,6 +416,14 @@ impl Pass<'_> {
         };
         let resync = resync - resync / 10 + cooldown::spread(&self.target.to_string(), resync / 20);
         let mut next = Next { at: look.at + resync, class: Class::Resync };
+        let moves = |row: &StackRecord| {
+            row.verdict.weight == Weight::Waiting && !row.verdict.code.starts_with("waits-for-")
+        };
+        // What waits for another stack of this target moves when that one does. If none does, only
+        // git or a person sets it going, and that wakes the target.
+        if !rows.values().any(moves) {
+            return next;
+        }
         for row in rows.values() {
             let Some((pause, class)) = self.pause(row, now) else { continue };
             next.at = next.at.min(now + pause);
@@ -425,7 +439,8 @@ impl Pass<'_> {
         }
         if let (Some(failure), "cooldown") = (&row.memory.failure, row.verdict.code.as_str()) {
             let until = cooldown::retry_at(&row.key, failure)?;
-            return Some((until.since(now).max(self.means.look_every), Class::Failed));
+            let class = if failure.count < LASTING { Class::Failed } else { Class::Resync };
+            return Some((until.since(now).max(self.means.look_every), class));
         }
         let begun = row.memory.attempt.as_ref().filter(|attempt| !attempt.settled);
         let age = now.since(begun.map_or(row.verdict_since, |attempt| attempt.at));

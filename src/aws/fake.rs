@@ -192,10 +192,9 @@ impl HttpConnector for Connector {
             // Answers take time, so that concurrent callers do meet.
             clock.sleep(Duration::from_millis(50)).await;
             let asked = record(&request, &all, &clock);
-            let reply = match script(&asked) {
-                Reply::Usual => usual(&asked),
-                reply => reply,
-            };
+            let scripted = script(&asked);
+            let is_usual = matches!(scripted, Reply::Usual);
+            let reply = if is_usual { usual(&asked) } else { scripted };
             let (status, retry_after, body) = match reply {
                 Reply::Body(status, body) => (status, None, body),
                 Reply::Later(status, seconds, body) => (status, Some(seconds), body),

@@ -36,6 +36,8 @@ struct Shared {
     places: Mutex<BTreeMap<Target, Place>>,
     homes: Mutex<Homes>,
     unseen: Mutex<BTreeSet<Target>>,
+    /// Targets that a new revision changed and that have not been looked at since.
+    stale: Mutex<BTreeSet<Target>>,
     /// No journal remembers what ran before, so nothing is started before all has been seen.
     starts_blindfolded: bool,
     stopped: AtomicBool,
@@ -73,6 +75,7 @@ impl Board {
             places: Mutex::default(),
             homes: Mutex::default(),
             unseen: Mutex::new(unseen),
+            stale: Mutex::default(),
             starts_blindfolded: is_fresh,
             stopped: AtomicBool::new(false),
             news,
@@ -84,8 +87,9 @@ impl Board {
         lock(&self.0.view).clone()
     }
 
-    /// From now on this is wanted.
-    pub fn want(&self, desired: Arc<Desired>) {
+    /// From now on this is wanted, otherwise than before in the `changed` targets.
+    pub fn want(&self, desired: Arc<Desired>, changed: &BTreeSet<Target>) {
+        lock(&self.0.stale).extend(changed.iter().cloned());
         lock(&self.0.view).desired = desired;
     }
 
@@ -196,13 +200,18 @@ impl Board {
         for request in new {
             self.tell(Progress::Asked(request));
         }
-        lock(&self.0.unseen).remove(target);
+        self.looked_at(target);
     }
 
     /// A pass over `target` saw nothing.
     pub fn saw_nothing(&self, target: &Target) {
         lock(&self.0.places).entry(target.clone()).or_default().is_blind = true;
+        self.looked_at(target);
+    }
+
+    fn looked_at(&self, target: &Target) {
         lock(&self.0.unseen).remove(target);
+        lock(&self.0.stale).remove(target);
     }
 
     /// Whether every target has been looked at, or tried to be, since the start.
@@ -226,7 +235,7 @@ impl Board {
             at: now,
             services,
             blind: places.values().filter(|place| place.is_blind).count(),
-            unseen: lock(&self.0.unseen).len(),
+            unseen: lock(&self.0.unseen).union(&lock(&self.0.stale)).count(),
             in_flight: self.ledger().total(),
         }
     }

@@ -18,6 +18,8 @@ pub enum Progress {
         revision: Revision,
         /// How many stacks it wants, those asked to go among them.
         stacks: usize,
+        /// How many tenants it has.
+        tenants: usize,
         /// In how many targets something is wanted otherwise than before.
         changed: BTreeSet<Target>,
         /// Warnings about it.
@@ -89,7 +91,7 @@ pub struct Standing {
     pub services: std::collections::BTreeMap<String, Tally>,
     /// Targets that cannot be observed.
     pub blind: usize,
-    /// Targets that have not been looked at since the start.
+    /// Targets that have not been looked at since the start, or since a revision changed them.
     pub unseen: usize,
     /// Operations that run in AWS.
     pub in_flight: usize,

@@ -102,10 +102,9 @@ fn capabilities(service: &Service, findings: &mut Gathering) {
     {
         needs("CAPABILITY_IAM", format!("`{id}` is an {}", resource.kind));
     }
-    if let Some(macro_name) = service.template.transforms().first() {
-        if !has("CAPABILITY_AUTO_EXPAND") {
-            needs("CAPABILITY_AUTO_EXPAND", format!("the template uses the macro `{macro_name}`"));
-        }
+    let macros = service.template.transforms().first();
+    if let Some(name) = macros.filter(|_| !has("CAPABILITY_AUTO_EXPAND")) {
+        needs("CAPABILITY_AUTO_EXPAND", format!("the template uses the macro `{name}`"));
     }
 }
 

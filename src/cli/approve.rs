@@ -9,7 +9,7 @@ use crate::cli::context::{CommandError, Context, Ending, length};
 use crate::journal::Journal;
 use crate::moment::Moment;
 use crate::plan::{Approval, ApprovalRequest};
-use crate::report::{ago, ahead, counted};
+use crate::report::{ago, ahead, counted, indented};
 
 /// List what waits for approval, or approve one of them.
 #[derive(Args, Clone, Debug)]
@@ -55,7 +55,7 @@ fn approve(
         reason => format!(": {reason}"),
     };
     journal.note(&context.event("approved", format!("{text}{reason}")))?;
-    writeln!(out, "{text}; it counts until {} and for exactly this:", approval.expires_at)?;
+    writeln!(out, "{text}; it ends {} and is for exactly this:", ahead(now, approval.expires_at))?;
     approval.members.iter().try_for_each(|member| writeln!(out, "  - {member}"))?;
     Ok(())
 }
@@ -81,7 +81,7 @@ fn write_request(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     writeln!(out, "{}  {}, since {}", request.id, request.kind, ago(now, since))?;
-    writeln!(out, "  {}", request.summary.replace('\n', "\n  "))?;
+    writeln!(out, "  {}", indented(&request.summary, 2))?;
     match given {
         Some(approval) => writeln!(
             out,
@@ -92,7 +92,7 @@ fn write_request(
         )?,
         None => writeln!(out, "  `driftless approve {}` allows exactly this:", request.id)?,
     }
-    request.members.iter().try_for_each(|member| writeln!(out, "  - {member}"))
+    request.members.iter().try_for_each(|member| writeln!(out, "  - {}", indented(member, 4)))
 }
 
 #[cfg(test)]

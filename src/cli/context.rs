@@ -28,6 +28,10 @@ pub enum Ending {
     Good,
     /// It worked, and what it found asks for a person.
     NeedsAttention,
+    /// The fleet has errors, which were written.
+    Findings,
+    /// A plan has changes.
+    Changes,
 }
 
 impl Ending {
@@ -36,6 +40,8 @@ impl Ending {
         match self {
             Self::Good => 0,
             Self::NeedsAttention => 3,
+            Self::Findings => 1,
+            Self::Changes => 2,
         }
     }
 }

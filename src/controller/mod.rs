@@ -18,6 +18,7 @@ use crate::desired::Desired;
 use crate::git::{GitError, Source};
 use crate::ids::{Target, TenantName};
 use crate::journal::{Journal, JournalError};
+use crate::plan::ApprovalRequest;
 use crate::reconcile::{Class, Next, Reconciler};
 
 pub use queue::Queue;
@@ -85,6 +86,10 @@ struct Controller {
     /// The revision that was looked at last, good or not.
     considered: Option<crate::ids::Revision>,
     had_seen_all: bool,
+    /// What people are asked, as it was written down last.
+    asked: Vec<ApprovalRequest>,
+    /// The refused revision, where it may be approved.
+    revision_request: Option<ApprovalRequest>,
     told: Standing,
 }
 
@@ -150,6 +155,8 @@ impl Controller {
             steered: settings.journal.changes()?,
             considered: settings.source.head().ok(),
             had_seen_all: false,
+            asked: Vec::new(),
+            revision_request: None,
             told: Standing::default(),
             tasks: JoinSet::new(),
             queue: Queue::default(),
@@ -222,6 +229,7 @@ impl Controller {
                 next?;
             }
         }
+        self.write_requests()?;
         let standing = self.board.standing(self.settings.clock.now());
         self.board.tell(Progress::Standing(standing.clone()));
         Ok(standing)

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::check::check;
+use crate::check;
 use crate::desired::{Desired, Wanted};
-use crate::fleet::{Finding, Severity, load};
+use crate::fleet::Finding;
 use crate::ids::{ServiceName, Target, TenantName};
 use crate::snapshot::Snapshot;
 
@@ -19,17 +19,10 @@ pub struct Checked {
 
 /// Loads, joins and checks a snapshot. Pure.
 pub fn checked(snapshot: &Snapshot) -> Checked {
-    let (documents, mut findings) = load(snapshot);
-    let desired = documents.map(|documents| {
-        let (desired, more) = Desired::of(snapshot.revision.clone(), documents);
-        findings.extend(more);
-        findings.extend(check(&desired));
-        desired
-    });
-    findings.sort();
-    findings.dedup();
-    let refused = findings.iter().any(|finding| finding.severity == Severity::Error);
-    Checked { desired: desired.filter(|_| !refused), findings }
+    match check::read(snapshot) {
+        Ok((desired, findings)) => Checked { desired: Some(desired), findings },
+        Err(findings) => Checked { desired: None, findings },
+    }
 }
 
 /// The targets in which something is wanted otherwise than before: a commit that touches one

@@ -202,6 +202,7 @@ impl Controller {
         self.board.tell(Progress::Accepted {
             revision: desired.revision.clone(),
             stacks: desired.stack_count(),
+            tenants: desired.tenants.len(),
             changed,
             warnings,
         });
@@ -210,9 +211,10 @@ impl Controller {
         }
     }
 
-    fn tell_refusal(&self, refusal: Refusal) {
+    fn tell_refusal(&mut self, refusal: Refusal) {
         let Refusal { revision, findings, why, request } = refusal;
         self.board.tell(Progress::Refused { revision, findings, why });
+        self.revision_request.clone_from(&request);
         if let Some(request) = request {
             self.board.tell(Progress::Asked(request));
         }
@@ -250,7 +252,8 @@ impl Controller {
         let before = self.board.view().desired;
         let changed = changed_targets(&before, &desired);
         let desired = Arc::new(desired);
-        self.board.want(Arc::clone(&desired));
+        self.board.want(Arc::clone(&desired), &changed);
+        self.revision_request = None;
         for target in &changed {
             let rows: Vec<_> = self.settings.journal.stacks_in(target)?.into_values().collect();
             self.board.recall(target, &rows, &desired);
@@ -258,6 +261,7 @@ impl Controller {
         self.board.tell(Progress::Accepted {
             revision: desired.revision.clone(),
             stacks: desired.stack_count(),
+            tenants: desired.tenants.len(),
             changed: changed.clone(),
             warnings,
         });
@@ -270,7 +274,7 @@ impl Controller {
     pub(super) fn listen(&mut self) -> Result<(), ControllerError> {
         let changes = self.settings.journal.changes()?;
         let now = self.settings.clock.now();
-        self.settings.journal.replace_requests(&self.open_requests(), now)?;
+        self.write_requests()?;
         if changes == self.steered {
             return Ok(());
         }
@@ -292,8 +296,24 @@ impl Controller {
         Ok(())
     }
 
-    fn open_requests(&self) -> Vec<ApprovalRequest> {
-        self.board.requests()
+    /// What waits for a person now, for `driftless approve` to find. A controller that handles a
+    /// part of the fleet only knows nothing of the rest, and takes nothing back.
+    pub(super) fn write_requests(&mut self) -> Result<(), ControllerError> {
+        let mut open = self.board.requests();
+        open.extend(self.revision_request.clone());
+        if open == self.asked {
+            return Ok(());
+        }
+        let (journal, now) = (&self.settings.journal, self.settings.clock.now());
+        if matches!(self.until, Until::AtRest { only: Some(_) }) {
+            for request in &open {
+                journal.put_request(request, now)?;
+            }
+        } else {
+            journal.replace_requests(&open, now)?;
+        }
+        self.asked = open;
+        Ok(())
     }
 
     pub(super) fn wake_everything(&mut self) {

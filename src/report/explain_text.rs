@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 use crate::moment::Moment;
 use crate::outcome::{CauseClass, OnRemoval};
 use crate::report::Explanation;
-use crate::report::words::{ago, counted, indented, word};
+use crate::report::words::{ago, counted, indented, lasting, word};
 
 /// Where the values of the list begin.
 const COLUMN: usize = 16;
@@ -19,15 +19,18 @@ impl Explanation {
         text
     }
 
-    /// `acme/scan-api is stuck since 4 minutes ago: failed: ...`
+    /// `acme/scan-api is stuck (for 4 minutes): failed: ...`
     pub fn headline(&self) -> String {
         let record = &self.record;
         let who = match (&record.memory.tenant, &record.memory.service) {
             (Some(tenant), Some(service)) => format!("{tenant}/{service}"),
             (Some(_), None) | (None, Some(_)) | (None, None) => record.key.to_string(),
         };
-        let (state, since) = (word(record.verdict.weight), self.ago(record.verdict_since));
-        format!("{who} is {state} (since {since}): {}", record.verdict.text)
+        let state = word(record.verdict.weight);
+        let since = lasting(self.now, record.verdict_since);
+        let unseen = if self.blind().is_some() { ", but cannot be seen now" } else { "" };
+        let text = indented(&record.verdict.text, 2);
+        format!("{who} is {state} ({since}){unseen}: {text}")
     }
 
     fn ago(&self, then: Moment) -> String {
@@ -102,10 +105,10 @@ impl Explanation {
         let (blind, since) = self.blind()?;
         let looks = self.target.as_ref().map_or(0, |target| target.blind_looks);
         Some(format!(
-            "{}: {}\nsince {}, {} in a row failed; all of this is as of the last look that worked",
+            "{}: {}\n{}, {} in a row failed; all of this is as of the last look that worked",
             blind.reason,
             blind.message,
-            self.ago(*since),
+            lasting(self.now, *since),
             counted(looks as usize, "look")
         ))
     }
@@ -126,13 +129,12 @@ impl Explanation {
                 "what git says cannot be deployed: not tried again until git changes"
             }
         };
-        Some(format!(
-            "{} failed {} in a row, last {}\n{}\n({means})",
-            failure.step,
-            counted(failure.count as usize, "time"),
-            self.ago(failure.at),
-            failure.cause
-        ))
+        let times = match failure.count {
+            0 | 1 => String::new(),
+            count => format!("{count} times in a row, last "),
+        };
+        let when = self.ago(failure.at);
+        Some(format!("{} failed {times}{when}\n{}\n({means})", failure.step, failure.cause))
     }
 
     fn change_set(&self) -> Option<String> {
@@ -218,6 +220,8 @@ mod tests {
             token: "token".to_owned(),
             at: minutes_ago(6),
             settled: true,
+            answered: true,
+            no_echo: std::collections::BTreeMap::new(),
         });
         record.memory.failure = Some(Failure {
             cause,

@@ -20,4 +20,4 @@ pub use explain::Explanation;
 pub use grouping::{EXAMPLES, Group};
 pub use json::FORMAT_VERSION;
 pub use status::{BlindGroup, Counting, Detail, FEW, StackLine, Status, Surroundings};
-pub use words::{ago, ahead, counted};
+pub use words::{ago, ahead, counted, indented};

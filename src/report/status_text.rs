@@ -7,7 +7,7 @@ use comfy_table::{Table, presets};
 use crate::plan::Weight;
 use crate::report::grouping::Group;
 use crate::report::status::{StackLine, Status};
-use crate::report::words::{ago, counted, cut, indented, word};
+use crate::report::words::{ago, counted, cut, indented, lasting, word};
 
 /// Targets named where several cannot be seen.
 const BLIND_EXAMPLES: usize = 3;
@@ -104,7 +104,8 @@ impl Status {
             0 => String::new(),
             more => format!(" and {more} more"),
         };
-        writeln!(out, "    since {}: {}{more}", ago(self.now, group.since), examples.join(", "))
+        let (first, since) = (first(group.count), lasting(self.now, group.since));
+        writeln!(out, "    {first}{since}: {}{more}", examples.join(", "))
     }
 
     fn write_requests(&self, out: &mut String) -> fmt::Result {
@@ -118,11 +119,11 @@ impl Status {
         for (request, since) in &self.around.requests {
             writeln!(
                 out,
-                "  {}  {}: {} (since {})",
+                "  {}  {}: {} ({})",
                 request.id,
                 request.kind,
                 indented(&request.summary, 4),
-                ago(self.now, *since)
+                lasting(self.now, *since)
             )?;
         }
         Ok(())
@@ -142,7 +143,8 @@ impl Status {
             };
             let count = counted(group.targets.len(), "target");
             writeln!(out, "  {count}: {}: {}", group.reason, indented(&group.message, 4))?;
-            writeln!(out, "    since {}: {}{more}", ago(self.now, group.since), named.join(", "))?;
+            let (first, since) = (first(group.targets.len()), lasting(self.now, group.since));
+            writeln!(out, "    {first}{since}: {}{more}", named.join(", "))?;
         }
         Ok(())
     }
@@ -197,6 +199,11 @@ impl Status {
             state,
         ]
     }
+}
+
+/// What goes before the age of a group: that of its oldest member.
+fn first(count: usize) -> &'static str {
+    if count == 1 { "" } else { "the first " }
 }
 
 #[cfg(test)]

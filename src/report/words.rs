@@ -13,6 +13,11 @@ pub fn ago(now: Moment, then: Moment) -> String {
     }
 }
 
+/// `for 4 minutes`, as seen at `now`.
+pub(super) fn lasting(now: Moment, then: Moment) -> String {
+    length(now.since(then)).map_or_else(|| "just now".to_owned(), |length| format!("for {length}"))
+}
+
 /// `in 4 minutes`, as seen at `now`; `now` when it has passed.
 pub fn ahead(now: Moment, then: Moment) -> String {
     match length(then.since(now)) {
@@ -50,13 +55,21 @@ pub(super) fn word(weight: Weight) -> &'static str {
     }
 }
 
-/// `text` with every line after the first moved to `column`.
-pub(super) fn indented(text: &str, column: usize) -> String {
-    text.trim_end().replace('\n', &format!("\n{:column$}", ""))
+/// `text` with every line after the first moved to `column`, and without what could control the
+/// terminal: AWS and git are not asked what they put there.
+pub fn indented(text: &str, column: usize) -> String {
+    let lines: Vec<String> = text.trim_end().split('\n').map(tame).collect();
+    lines.join(&format!("\n{:column$}", ""))
+}
+
+fn tame(line: &str) -> String {
+    let tame = |character: char| if character.is_control() { '\u{fffd}' } else { character };
+    line.chars().map(tame).collect()
 }
 
 /// The first line of `text`, cut to `width` characters.
 pub(super) fn cut(text: &str, width: usize) -> String {
+    let text = indented(text, 0);
     let line = text.lines().next().unwrap_or_default();
     if line.chars().count() <= width && line.len() == text.trim_end().len() {
         return line.to_owned();
@@ -86,6 +99,12 @@ mod tests {
         }
         assert_eq!(ahead(now, now + Duration::from_secs(90)), "in 1 minute");
         assert_eq!(ahead(now, now - Duration::from_secs(90)), "now");
+    }
+
+    #[test]
+    fn a_text_of_aws_cannot_control_the_terminal() {
+        assert_eq!(indented("a\u{1b}[31m\nb\n", 2), "a\u{fffd}[31m\n  b");
+        assert_eq!(cut("a\u{1b}", 9), "a\u{fffd}");
     }
 
     #[test]

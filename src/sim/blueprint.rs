@@ -137,7 +137,9 @@ fn in_order(wanted: &BTreeMap<&str, &Value>) -> Answer<Vec<String>> {
         wanted.iter().map(|(name, section)| (*name, needs(section, wanted))).collect();
     let mut order = Vec::with_capacity(waiting.len());
     while !waiting.is_empty() {
-        let ready = |needs: &BTreeSet<String>| needs.iter().all(|need| !waiting.contains_key(need.as_str()));
+        let ready = |needs: &BTreeSet<String>| {
+            needs.iter().all(|need| !waiting.contains_key(need.as_str()))
+        };
         let next: Vec<&str> =
             waiting.iter().filter(|(_, needs)| ready(needs)).map(|(name, _)| *name).collect();
         if next.is_empty() {
@@ -157,8 +159,10 @@ fn needs(section: &Value, wanted: &BTreeMap<&str, &Value>) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     mentions(&section["Properties"], &mut names);
     match &section["DependsOn"] {
-        Value::String(name) => drop(names.insert(name.clone())),
-        Value::Array(list) => names.extend(list.iter().filter_map(Value::as_str).map(str::to_owned)),
+        Value::String(name) => names.extend([name.clone()]),
+        Value::Array(list) => {
+            names.extend(list.iter().filter_map(Value::as_str).map(str::to_owned))
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => {}
     }
     names.retain(|name| wanted.contains_key(name.as_str()));
@@ -220,7 +224,8 @@ fn compare(planned: &mut Planned, existing: &Resource) {
     let changed = names.into_iter().filter(|name| old.get(*name) != planned.properties.get(*name));
     planned.changed = changed.cloned().collect();
     let Some(kind) = kind(&planned.kind) else { return };
-    let fixed = |name: &&String| *name == kind.named_by || kind.create_only.contains(&name.as_str());
+    let fixed =
+        |name: &&String| *name == kind.named_by || kind.create_only.contains(&name.as_str());
     planned.replaced_by = planned.changed.iter().filter(fixed).cloned().collect();
 }
 
@@ -231,9 +236,8 @@ fn new_physical_id(
 ) -> String {
     let row = kind(&planned.kind);
     let name = row.and_then(|row| named_by_template(row, &planned.properties));
-    let name = name.unwrap_or_else(|| {
-        format!("{}-{}-{}", question.stack_name, planned.logical_id, suffix())
-    });
+    let name = name
+        .unwrap_or_else(|| format!("{}-{}-{}", question.stack_name, planned.logical_id, suffix()));
     physical_id(row, &name, question.at)
 }
 
@@ -265,13 +269,24 @@ fn outputs(template: &Value, scope: &Scope<'_>) -> Result<BTreeMap<String, Outpu
 
 /// Sections that this simulation understands.
 const SECTIONS: &[&str] = &[
-    "AWSTemplateFormatVersion", "Description", "Metadata", "Parameters", "Mappings", "Conditions",
-    "Resources", "Outputs",
+    "AWSTemplateFormatVersion",
+    "Description",
+    "Metadata",
+    "Parameters",
+    "Mappings",
+    "Conditions",
+    "Resources",
+    "Outputs",
 ];
 
 /// Attributes of a resource that this simulation understands.
 const RESOURCE_ATTRIBUTES: &[&str] = &[
-    "Type", "Properties", "DependsOn", "Condition", "DeletionPolicy", "UpdateReplacePolicy",
+    "Type",
+    "Properties",
+    "DependsOn",
+    "Condition",
+    "DeletionPolicy",
+    "UpdateReplacePolicy",
     "Metadata",
 ];
 
@@ -314,8 +329,11 @@ pub(crate) fn check_template(template: &Value, opaque: &BTreeSet<String>) -> Ans
 /// The capability that the template's resources need beyond those given, if one is missing.
 pub(crate) fn missing_capability(template: &Value, given: &[String]) -> Option<&'static str> {
     const IAM: &[&str] = &[
-        "AWS::IAM::InstanceProfile", "AWS::IAM::ManagedPolicy", "AWS::IAM::Policy",
-        "AWS::IAM::Role", "AWS::IAM::User",
+        "AWS::IAM::InstanceProfile",
+        "AWS::IAM::ManagedPolicy",
+        "AWS::IAM::Policy",
+        "AWS::IAM::Role",
+        "AWS::IAM::User",
     ];
     let given = |name: &str| given.iter().any(|capability| capability == name);
     let resources = || template["Resources"].as_object().into_iter().flat_map(Map::values);

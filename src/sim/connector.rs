@@ -32,14 +32,14 @@ impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let reply = self.0.reply(parse(&request));
         match reply {
-            Reply::Answer { status, body, after } if after.is_zero() => {
-                HttpConnectorFuture::ready(response(status, body))
+            Reply::Answer { status, body, length, after } if after.is_zero() => {
+                HttpConnectorFuture::ready(response(status, body, length))
             }
-            Reply::Answer { status, body, after } => {
+            Reply::Answer { status, body, length, after } => {
                 let clock = self.0.clock.clone();
                 HttpConnectorFuture::new(async move {
                     clock.sleep(after).await;
-                    response(status, body)
+                    response(status, body, length)
                 })
             }
             Reply::Broken(text) => {
@@ -57,10 +57,11 @@ fn parse(request: &HttpRequest) -> crate::sim::refusal::Answer<Request> {
     Request::parse(host, |name| request.headers().get(name), body)
 }
 
-fn response(status: u16, body: String) -> Result<HttpResponse, ConnectorError> {
+fn response(status: u16, body: String, length: usize) -> Result<HttpResponse, ConnectorError> {
     let built = http::Response::builder()
         .status(status)
         .header("content-type", "text/xml")
+        .header("content-length", length)
         .body(SdkBody::from(body))
         .map_err(|error| ConnectorError::other(error.into(), None))?;
     HttpResponse::try_from(built).map_err(|error| ConnectorError::other(error.into(), None))

@@ -10,7 +10,7 @@ use crate::sim::cloudformation;
 use crate::sim::folder::CloudError;
 use crate::sim::front::{Inner, locked};
 use crate::sim::refusal::Refusal;
-use crate::sim::state::Stack;
+use crate::sim::state::{Account, Stack};
 use crate::sim::status::Status;
 use crate::sim::wire::Form;
 
@@ -107,6 +107,12 @@ impl Console {
         Ok(locked(&self.0.store).accounts()?)
     }
 
+    /// The regions of an account in which something was done.
+    pub fn regions(&self, account: AccountId) -> Result<Vec<Region>, ConsoleError> {
+        let regions = |account: &mut Account| account.regions.keys().cloned().collect();
+        Ok(self.0.with_account(account, |account| (regions(account), false))?)
+    }
+
     /// The stacks of an account and region that are not deleted, by name.
     pub fn stacks(
         &self,
@@ -201,7 +207,8 @@ impl Console {
         name: &str,
         template: &str,
     ) -> Result<(), ConsoleError> {
-        let exists = self.stack(key)?.is_some_and(|stack| stack.status != Status::REVIEW_IN_PROGRESS);
+        let exists =
+            self.stack(key)?.is_some_and(|stack| stack.status != Status::REVIEW_IN_PROGRESS);
         let mut fields = vec![
             ("ChangeSetName".to_owned(), name.to_owned()),
             ("ChangeSetType".to_owned(), if exists { "UPDATE" } else { "CREATE" }.to_owned()),

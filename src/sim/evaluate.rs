@@ -94,9 +94,10 @@ impl Scope<'_> {
 
     /// A value that must be a text.
     pub(crate) fn text(&self, value: &Value) -> Result<String, Trouble> {
-        self.evaluate(value)?.as_ref().and_then(as_text).ok_or_else(|| {
-            invalid(format!("Template error: a text is needed instead of {value}"))
-        })
+        self.evaluate(value)?
+            .as_ref()
+            .and_then(as_text)
+            .ok_or_else(|| invalid(format!("Template error: a text is needed instead of {value}")))
     }
 
     fn function(&self, name: &str, argument: &Value) -> Evaluated {
@@ -153,16 +154,13 @@ impl Scope<'_> {
     }
 
     fn get_att(&self, argument: &Value) -> Evaluated {
-        let (resource, attribute) = match argument {
-            Value::String(text) => {
-                let (resource, attribute) = text.split_once('.').unwrap_or((text, ""));
-                (resource.to_owned(), attribute.to_owned())
-            }
-            Value::Array(parts) if parts.len() == 2 => {
-                (self.text(&parts[0])?, self.text(&parts[1])?)
-            }
-            _ => return Err(malformed("Fn::GetAtt")),
-        };
+        // The canonical form is a list of two; a text with a dot is what people write in JSON.
+        if let Some((resource, attribute)) = argument.as_str().and_then(|text| text.split_once('.'))
+        {
+            return self.attribute_of(resource, attribute).map(Some);
+        }
+        let [resource, attribute] = pair(argument, "Fn::GetAtt")?;
+        let (resource, attribute) = (self.text(resource)?, self.text(attribute)?);
         self.attribute_of(&resource, &attribute).map(Some)
     }
 
@@ -175,13 +173,12 @@ impl Scope<'_> {
     }
 
     fn substitute(&self, argument: &Value) -> Evaluated {
-        let (text, own) = match argument {
-            Value::String(text) => (text.as_str(), None),
-            Value::Array(parts) => match parts.as_slice() {
-                [Value::String(text), Value::Object(own)] => (text.as_str(), Some(own)),
-                _ => return Err(malformed("Fn::Sub")),
-            },
-            _ => return Err(malformed("Fn::Sub")),
+        let (text, own) = match argument.as_str() {
+            Some(text) => (text, None),
+            None => {
+                let [text, own] = pair(argument, "Fn::Sub")?;
+                (text.as_str().ok_or_else(|| malformed("Fn::Sub"))?, own.as_object())
+            }
         };
         let mut filled = String::with_capacity(text.len());
         let mut rest = text;
@@ -335,7 +332,7 @@ pub(crate) fn mentions(value: &Value, into: &mut BTreeSet<String>) {
         Value::Array(items) => items.iter().for_each(|item| mentions(item, into)),
         Value::Object(map) => {
             match single_function(map) {
-                Some(("Ref", Value::String(name))) => drop(into.insert(name.clone())),
+                Some(("Ref", Value::String(name))) => into.extend([name.clone()]),
                 Some(("Fn::GetAtt", Value::String(path))) => {
                     into.extend(path.split('.').next().map(str::to_owned));
                 }

@@ -87,12 +87,16 @@ impl Script {
 
     /// Roles of the account cannot be assumed.
     pub fn deny_role(&self, account: AccountId) {
-        self.with(|orders| drop(orders.denied.insert(account)));
+        self.with(|orders| {
+            orders.denied.insert(account);
+        });
     }
 
     /// Roles of the account can be assumed again.
     pub fn allow_role(&self, account: AccountId) {
-        self.with(|orders| drop(orders.denied.remove(&account)));
+        self.with(|orders| {
+            orders.denied.remove(&account);
+        });
     }
 
     /// Nothing goes wrong any more.

@@ -1,7 +1,6 @@
-//! Accounts in files: one file each, read and written under a lock that other processes respect.
-//!
-//! The lock file holds a number that every writer raises before it replaces the account's file, so
-//! that a reader knows without parsing whether what it has in memory is still true.
+//! Accounts in files, read and written under a lock that other processes respect. The lock file holds
+//! a number that every writer raises before it replaces the account's file, so that a reader knows
+//! without parsing whether what it has in memory is still true.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
@@ -117,7 +116,8 @@ impl Folder {
             .open(&lock_path)
             .map_err(unreadable)?;
         lock.lock().map_err(unreadable)?;
-        let mut stamp = Stamp { generation: generation(&mut lock).map_err(unreadable)?, file: None };
+        let mut stamp =
+            Stamp { generation: generation(&mut lock).map_err(unreadable)?, file: None };
         stamp.file = stamp_of(&path);
         let mut account = match self.known.remove(&id) {
             Some((known, account)) if known == stamp => account,

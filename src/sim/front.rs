@@ -16,6 +16,7 @@ use crate::sim::machine;
 use crate::sim::quotas::Quotas;
 use crate::sim::refusal::{Answer, Refusal};
 use crate::sim::sessions::{Caller, caller};
+use crate::sim::state::Account;
 use crate::sim::store::Store;
 use crate::sim::sts::{self, Allowed, AssumeRole, Question};
 use crate::sim::wire::{Form, Request, Service};
@@ -37,8 +38,8 @@ pub(crate) struct Inner {
 /// What the caller gets.
 #[derive(Debug)]
 pub(crate) enum Reply {
-    /// An HTTP answer, after a while.
-    Answer { status: u16, body: String, after: Duration },
+    /// An HTTP answer, after a while. `length` is what the header says, also of half a body.
+    Answer { status: u16, body: String, length: usize, after: Duration },
     /// No answer: the connection breaks with this text.
     Broken(&'static str),
 }
@@ -151,7 +152,7 @@ impl Inner {
     pub(crate) fn with_account<T>(
         &self,
         account: AccountId,
-        act: impl FnOnce(&mut crate::sim::state::Account) -> (T, bool),
+        act: impl FnOnce(&mut Account) -> (T, bool),
     ) -> Result<T, CloudError> {
         locked(&self.store).with(account, self.settings.seed, act)
     }
@@ -196,7 +197,8 @@ impl Inner {
     fn refuse(&self, refusal: &Refusal, request_id: &str) -> Reply {
         self.note(refusal);
         let body = refusal.body(request_id);
-        Reply::Answer { status: refusal.status, body, after: Duration::ZERO }
+        let length = body.len();
+        Reply::Answer { status: refusal.status, body, length, after: Duration::ZERO }
     }
 
     /// Remembers what was refused for not being simulated.
@@ -219,12 +221,15 @@ impl Inner {
 /// What a fault leaves of an answer whose effect has happened.
 fn spoiled(fault: Option<CallFault>, status: u16, mut body: String) -> Reply {
     let mut after = Duration::ZERO;
+    let whole = body.len();
+    let truncated = fault == Some(CallFault::Truncated);
     match fault {
         Some(CallFault::AnswerLost) => return Reply::Broken("connection reset by peer"),
         Some(CallFault::Malformed) => body = "<html><body>no XML & no answer".to_owned(),
         Some(CallFault::Truncated) => body.truncate(body.floor_char_boundary(body.len() / 2)),
         Some(CallFault::LastPageMissing) => {
-            if let (Some(start), Some(end)) = (body.find("<NextToken>"), body.find("</NextToken>")) {
+            if let (Some(start), Some(end)) = (body.find("<NextToken>"), body.find("</NextToken>"))
+            {
                 body.replace_range(start..end + "</NextToken>".len(), "");
             }
         }
@@ -237,7 +242,8 @@ fn spoiled(fault: Option<CallFault>, status: u16, mut body: String) -> Reply {
         )
         | None => {}
     }
-    Reply::Answer { status, body, after }
+    let length = if truncated { whole } else { body.len() };
+    Reply::Answer { status, body, length, after }
 }
 
 fn internal(error: &CloudError) -> Refusal {

@@ -1,16 +1,23 @@
 //! Lets time pass: does everything that was due. Nothing runs in the background.
 
 use std::mem;
+use std::time::Duration;
 
 use crate::ids::Region;
 use crate::moment::Moment;
 use crate::sim::state::{Account, Becomes, Effect, Place, Stack, Step};
 use crate::sim::status::Status;
 
+/// How long AWS answers for a deleted stack.
+const DELETED_KEPT_FOR: Duration = Duration::from_secs(90 * 24 * 3_600);
+
 /// Brings every region of an account to `now`; says whether anything changed.
 pub(crate) fn advance(account: &mut Account, now: Moment) -> bool {
-    let regions: Vec<&mut Place> = account.regions.values_mut().collect();
-    regions.into_iter().fold(false, |changed, place| advance_place(place, now) || changed)
+    let mut changed = false;
+    for place in account.regions.values_mut() {
+        changed |= advance_place(place, now);
+    }
+    changed
 }
 
 /// The region of an account, made when it is used for the first time.
@@ -26,6 +33,10 @@ fn advance_place(place: &mut Place, now: Moment) -> bool {
         if stack.status == Status::DELETE_COMPLETE {
             gone.push(name.clone());
         }
+    }
+    if !gone.is_empty() {
+        let kept_since = now - DELETED_KEPT_FOR;
+        place.deleted.retain(|_, stack| stack.deleted_at.is_none_or(|at| at > kept_since));
     }
     for name in gone {
         if let Some(stack) = place.stacks.remove(&name) {

@@ -2,6 +2,7 @@
 //! that it waits for. What will happen is worked out at the start, as steps with their times.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::moment::Moment;
@@ -46,7 +47,7 @@ pub(crate) struct Work {
     /// As it will be; for a deletion as it is.
     pub(crate) record: Resource,
     /// The physical id that it has before.
-    pub(crate) old_physical_id: Option<std::sync::Arc<str>>,
+    pub(crate) old_physical_id: Option<Arc<str>>,
     /// Logical ids of the same phase.
     pub(crate) after: Vec<String>,
     pub(crate) seconds: f64,
@@ -212,7 +213,14 @@ impl Draft {
                 let becomes = Becomes::Record(Box::new(begun));
                 self.event(work, start, None, Status::CREATE_IN_PROGRESS, None, becomes);
                 let text = Some("Resource creation Initiated".to_owned());
-                self.event(work, initiated, new_id, Status::CREATE_IN_PROGRESS, text, Becomes::Same);
+                self.event(
+                    work,
+                    initiated,
+                    new_id,
+                    Status::CREATE_IN_PROGRESS,
+                    text,
+                    Becomes::Same,
+                );
             }
             Verb::Update => {
                 let id = work.old_physical_id.clone();
@@ -224,7 +232,14 @@ impl Draft {
                 let (id, text) = (work.old_physical_id.clone(), Some(text.to_owned()));
                 self.event(work, start, id, Status::UPDATE_IN_PROGRESS, text, Becomes::Same);
                 let text = Some("Resource creation Initiated".to_owned());
-                self.event(work, initiated, new_id, Status::UPDATE_IN_PROGRESS, text, Becomes::Other);
+                self.event(
+                    work,
+                    initiated,
+                    new_id,
+                    Status::UPDATE_IN_PROGRESS,
+                    text,
+                    Becomes::Other,
+                );
             }
             Verb::Delete => {
                 self.event(work, start, new_id, Status::DELETE_IN_PROGRESS, None, Becomes::Same);
@@ -279,7 +294,7 @@ impl Draft {
         &mut self,
         work: &Work,
         at: Moment,
-        physical_id: Option<std::sync::Arc<str>>,
+        physical_id: Option<Arc<str>>,
         status: Status,
         reason: Option<String>,
         becomes: Becomes,
@@ -289,7 +304,8 @@ impl Draft {
             kind: work.record.kind.clone(),
             physical_id,
         };
-        self.steps.push(Step { at, effect: Effect::Resource { resource, status, reason, becomes } });
+        self.steps
+            .push(Step { at, effect: Effect::Resource { resource, status, reason, becomes } });
     }
 }
 

@@ -51,9 +51,8 @@ mod tests {
         let mut quotas = Quotas::default();
         let account = "111122223333".parse().expect("an account");
         let region: Region = "eu-central-1".parse().expect("a region");
-        let mut take = |millis| {
-            quotas.take(account, &region, "DescribeStacks", Moment::from_millis(millis))
-        };
+        let mut take =
+            |millis| quotas.take(account, &region, "DescribeStacks", Moment::from_millis(millis));
         assert!((0..20).all(|_| take(1_000)));
         assert!(!take(1_000));
         assert!(take(1_100));

@@ -34,15 +34,9 @@ pub(crate) fn account_keys(account: AccountId) -> (String, String) {
 }
 
 /// Keys of one assumed role that end at `ends_at`.
-pub(crate) fn session_keys(
-    account: AccountId,
-    ends_at: Moment,
-    role: &str,
-    session: &str,
-) -> Keys {
+pub(crate) fn session_keys(account: AccountId, ends_at: Moment, role: &str, session: &str) -> Keys {
     let seconds = ends_at.as_millis() / 1_000;
-    let access_key =
-        format!("ASIA{}{}S", base_36(account_number(account), 8), base_36(seconds, 7));
+    let access_key = format!("ASIA{}{}S", base_36(account_number(account), 8), base_36(seconds, 7));
     let secret = secret_of(&access_key);
     let names = hex::encode(format!("{role}\n{session}"));
     let token = format!("{names}.{}", seal(&access_key, &names));
@@ -52,8 +46,11 @@ pub(crate) fn session_keys(
 /// Whose keys these are; refused when they are unknown, altered or have ended.
 pub(crate) fn caller(access_key: &str, token: Option<&str>, now: Moment) -> Answer<Caller> {
     let unknown = || {
-        Refusal::new("InvalidClientTokenId", "The security token included in the request is invalid")
-            .with_status(403)
+        Refusal::new(
+            "InvalidClientTokenId",
+            "The security token included in the request is invalid",
+        )
+        .with_status(403)
     };
     let account = access_key.get(4..12).and_then(number).ok_or_else(unknown)?;
     let account: AccountId = format!("{account:012}").parse().map_err(|_| unknown())?;

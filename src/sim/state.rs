@@ -158,12 +158,7 @@ pub(crate) enum Effect {
     /// The stack takes a status.
     Stack { status: Status, reason: Option<String> },
     /// A resource takes a status; an old one that is being replaced only leaves an event.
-    Resource {
-        resource: EventResource,
-        status: Status,
-        reason: Option<String>,
-        becomes: Becomes,
-    },
+    Resource { resource: EventResource, status: Status, reason: Option<String>, becomes: Becomes },
     /// An update or creation has succeeded.
     Succeed { outputs: BTreeMap<String, Output>, imports: Vec<String> },
     /// A rollback has given up the new definition.
@@ -285,9 +280,10 @@ impl Place {
 
     /// Every export: its name, the exporting stack, the value.
     pub(crate) fn exports(&self) -> BTreeMap<String, (Arc<str>, String)> {
-        let outputs = self.stacks.values().flat_map(|stack| {
-            stack.outputs.values().map(move |output| (stack, output))
-        });
+        let outputs = self
+            .stacks
+            .values()
+            .flat_map(|stack| stack.outputs.values().map(move |output| (stack, output)));
         outputs
             .filter_map(|(stack, output)| {
                 let export = output.export.clone()?;

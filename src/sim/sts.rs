@@ -112,10 +112,8 @@ impl AssumeRole {
         }
         let ends_at = now + self.length;
         let keys = session_keys(self.account, ends_at, &self.role, &self.session);
-        let session = Caller {
-            account: self.account,
-            role: Some((self.role.clone(), self.session.clone())),
-        };
+        let session =
+            Caller { account: self.account, role: Some((self.role.clone(), self.session.clone())) };
         let mut xml = Xml::default();
         xml.element("Credentials", |xml| {
             xml.text("AccessKeyId", &keys.access_key);

@@ -68,10 +68,7 @@ pub(crate) fn creation(
         Some(text) => format!("{text} "),
         None => {
             draft.wait(3.0);
-            draft.succeed(
-                creation.blueprint.outputs.clone(),
-                creation.blueprint.imports.clone(),
-            );
+            draft.succeed(creation.blueprint.outputs.clone(), creation.blueprint.imports.clone());
             draft.stack(Status::CREATE_COMPLETE, None);
             return draft.steps;
         }
@@ -197,9 +194,7 @@ fn undo_update(
             old_physical_id: Some(now.physical_id.clone()),
             after: old.depends_on.clone(),
             seconds: if is_skipped { REFUSED_SECONDS } else { seconds_of(&old.kind) },
-            failure: (!is_skipped)
-                .then(|| (fate.of)(Phase::Rollback, logical_id, old))
-                .flatten(),
+            failure: (!is_skipped).then(|| (fate.of)(Phase::Rollback, logical_id, old)).flatten(),
         });
     }
     let failed = draft.run_until_failure(&works);
@@ -231,16 +226,15 @@ pub(crate) fn deletion(mut draft: Draft, deletion: &Deletion, fate: &mut Fate<'_
     draft.steps
 }
 
-fn delete_all(
-    draft: &mut Draft,
-    reason: Option<String>,
-    deletion: &Deletion,
-    fate: &mut Fate<'_>,
-) {
+fn delete_all(draft: &mut Draft, reason: Option<String>, deletion: &Deletion, fate: &mut Fate<'_>) {
     draft.stack(Status::DELETE_IN_PROGRESS, reason);
     draft.wait(1.0);
-    let retained: Vec<String> =
-        deletion.retained.iter().filter(|name| draft.records.contains_key(*name)).cloned().collect();
+    let retained: Vec<String> = deletion
+        .retained
+        .iter()
+        .filter(|name| draft.records.contains_key(*name))
+        .cloned()
+        .collect();
     retained.iter().for_each(|logical_id| skip(draft, logical_id));
     let kept = |resource: &Resource| resource.deletion != DeletionPolicy::Delete;
     let mut works = deletion_works(draft, kept, fate);
@@ -408,7 +402,8 @@ fn deletion_work(
     all: &BTreeMap<String, Resource>,
     fate: &mut Fate<'_>,
 ) -> Work {
-    let dependents = all.iter().filter(|(_, other)| other.depends_on.iter().any(|id| id == logical_id));
+    let dependents =
+        all.iter().filter(|(_, other)| other.depends_on.iter().any(|id| id == logical_id));
     Work {
         logical_id: logical_id.to_owned(),
         verb,

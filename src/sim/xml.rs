@@ -49,7 +49,9 @@ impl Xml {
 
     /// A list of plain texts.
     pub(crate) fn texts<T: AsRef<str>>(&mut self, name: &str, items: impl IntoIterator<Item = T>) {
-        self.element(name, |xml| items.into_iter().for_each(|item| xml.text("member", item.as_ref())));
+        self.element(name, |xml| {
+            items.into_iter().for_each(|item| xml.text("member", item.as_ref()))
+        });
     }
 
     /// What was written.

@@ -27,7 +27,8 @@ enum Wish {
     DroppedRetain,
 }
 
-const WISHES: [Wish; 4] = [Wish::Present, Wish::AskedToGo, Wish::DroppedDelete, Wish::DroppedRetain];
+const WISHES: [Wish; 4] =
+    [Wish::Present, Wish::AskedToGo, Wish::DroppedDelete, Wish::DroppedRetain];
 
 fn desired(wish: Wish) -> Desired {
     let (absent, selected, removal) = match wish {
@@ -131,7 +132,8 @@ fn decided(wish: Wish, seen: Option<&Seen>, memory: &Memory) -> Option<Decided> 
 }
 
 fn statuses() -> Vec<StackStatus> {
-    let odd = ["SOMETHING_NEW", "ROLLBACK_COMPLETE_", "UPDATE_ROLLBACK"].map(|word| word.to_owned());
+    let odd =
+        ["SOMETHING_NEW", "ROLLBACK_COMPLETE_", "UPDATE_ROLLBACK"].map(|word| word.to_owned());
     StackStatus::KNOWN.iter().cloned().chain(odd.map(StackStatus::from)).collect()
 }
 
@@ -220,9 +222,8 @@ fn the_table_reads_as_designed() {
 fn an_unchanged_complete_stack_is_in_sync_and_a_changed_tag_is_not() {
     let mut stack = seen(StackStatus::UpdateComplete, 5, false);
     let memory = memory(Past::WasComplete, stack.version());
-    let decision = |stack: &Seen| {
-        decided(Wish::Present, Some(stack), &memory).expect("decided").decision
-    };
+    let decision =
+        |stack: &Seen| decided(Wish::Present, Some(stack), &memory).expect("decided").decision;
     assert_eq!(decision(&stack), Decision::InSync);
     stack.tags.insert("extra".into(), "tag".into());
     let Decision::Step(step) = decision(&stack) else { panic!("a step") };

@@ -31,7 +31,7 @@ fn resource(tenant: usize, logical_id: &str, phase: Phase, text: &str) -> Resour
 #[tokio::test(start_paused = true)]
 async fn a_failing_create_is_named_and_made_again_when_git_changes() {
     let world = World::with_tenants(2);
-    world.cloud.script().resource(resource(1, "Jobs", Phase::Create, "Queue jobs already exists"));
+    world.cloud.script().resource(resource(1, "Jobs", Phase::Change, "Queue jobs already exists"));
     let ended = world.apply().await;
     assert_eq!(ended.standing.total().stuck, 1, "{:#?}", ended.standing);
     assert_eq!(
@@ -53,7 +53,7 @@ async fn a_failing_create_is_named_and_made_again_when_git_changes() {
 async fn a_failing_update_rolls_back_is_named_and_heals_when_git_goes_back() {
     let world = World::with_tenants(1);
     world.apply().await.assert_converged(2);
-    world.cloud.script().resource(resource(1, "Setting", Phase::Update, "value not allowed"));
+    world.cloud.script().resource(resource(1, "Setting", Phase::Change, "value not allowed"));
     world.edit("api/service.yaml", "Size: \"1\"", "Size: \"2\"");
     world.commit();
     let ended = world.apply().await;
@@ -73,7 +73,7 @@ async fn a_failing_update_rolls_back_is_named_and_heals_when_git_goes_back() {
 #[tokio::test(start_paused = true)]
 async fn what_aws_broke_heals_by_itself() {
     let world = World::with_tenants(1);
-    let fault = resource(1, "Jobs", Phase::Create, "Internal Failure");
+    let fault = resource(1, "Jobs", Phase::Change, "Internal Failure");
     world.cloud.script().resource(ResourceFault { times: Some(1), ..fault });
     world.apply().await.assert_converged(2);
 }
@@ -145,9 +145,9 @@ async fn lost_answers_make_no_stack_twice() {
     world.commit();
     world.apply().await.assert_converged(2);
     let events = world.cloud.console().events(&key(1, "network")).expect("events");
-    let begun = events.iter().filter(|event| {
-        event.resource.is_none() && event.status == Status::CREATE_IN_PROGRESS
-    });
+    let begun = events
+        .iter()
+        .filter(|event| event.resource.is_none() && event.status == Status::CREATE_IN_PROGRESS);
     assert_eq!(begun.count(), 1);
 }
 
@@ -174,10 +174,7 @@ async fn a_suspended_tenant_is_left_alone_until_it_is_resumed() {
     let ended = world.apply().await;
     assert_eq!(world.stacks(1), Vec::<String>::new());
     assert_eq!(ended.standing.total().settled, 2);
-    assert_eq!(
-        world.verdict(1, "network"),
-        "suspended: suspended by ann (tenant/t1: migration)"
-    );
+    assert_eq!(world.verdict(1, "network"), "suspended: suspended by ann (tenant/t1: migration)");
     world.journal().resume(&scope).expect("resumed");
     tokio::time::sleep(Duration::from_secs(1)).await;
     world.apply().await.assert_converged(4);

@@ -115,7 +115,7 @@ async fn a_tenant_that_moves_to_another_account_is_held_while_the_old_one_has_st
     world.commit();
     let ended = world.apply().await;
     assert_eq!(world.mutating_calls(), Vec::<String>::new());
-    assert_eq!(ended.standing.total().stuck, 1, "{:#?}", ended.standing);
+    assert_eq!(ended.standing.total().stuck, 2, "{:#?}", ended.standing);
     assert!(world.verdict(9, "network").starts_with("renamed"), "{}", world.verdict(9, "network"));
 }
 

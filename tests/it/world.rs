@@ -188,8 +188,7 @@ spec:
     /// Converges once, as `driftless apply` does.
     pub(crate) async fn try_apply(&self) -> Result<Ended, ControllerError> {
         let (settings, mut heard) = self.settings();
-        let standing =
-            run(settings, Until::AtRest { only: None }, std::future::pending()).await?;
+        let standing = run(settings, Until::AtRest { only: None }, std::future::pending()).await?;
         let mut news = Vec::new();
         while let Ok(piece) = heard.try_recv() {
             news.push(piece);
@@ -229,7 +228,7 @@ spec:
     /// `name status` of all stacks of a tenant.
     pub(crate) fn stacks(&self, tenant: usize) -> Vec<String> {
         let Target { account, region } = key(tenant, "x").target;
-        let stacks = self.cloud.console().stacks(&account, &region).expect("the cloud answers");
+        let stacks = self.cloud.console().stacks(account, &region).expect("the cloud answers");
         stacks.iter().map(|stack| format!("{} {}", stack.name, stack.status.as_str())).collect()
     }
 

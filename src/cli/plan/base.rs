@@ -1,9 +1,10 @@
 //! Which revision a plan compares with: what the fleet stands at, as well as it can be known.
 
+use crate::cli::Failure;
 use crate::controller::checked;
 use crate::desired::Desired;
 use crate::git::{GitError, Source};
-use crate::journal::{Journal, JournalError};
+use crate::journal::Journal;
 use crate::report::counted;
 use crate::snapshot::Snapshot;
 
@@ -19,15 +20,12 @@ pub(super) struct Base {
 }
 
 /// Chooses the base for `head`: `from`, else what the journal accepted last, else the commit before.
-pub(super) fn choose<E>(
+pub(super) fn choose(
     source: &Source,
     journal: Option<&Journal>,
     from: Option<&str>,
     head: &Snapshot,
-) -> Result<Base, E>
-where
-    E: From<GitError> + From<JournalError>,
-{
+) -> Result<Base, Failure> {
     if let Some(from) = from {
         return Ok(match source.read_at(from) {
             Ok(snapshot) => good(source, &snapshot),

@@ -18,7 +18,7 @@ use crate::plan::preview::{Sighted, memories};
 /// Targets looked at at once: they wait for AWS nearly all of the time, and AWS is paced elsewhere.
 const LOOKS: usize = 256;
 /// Who we are where no journal says it; the tokens of a controller never hold this.
-const NOBODY: &str = "plan";
+pub(super) const NOBODY: &str = "plan";
 
 type Places = BTreeMap<Target, Result<Sighted, Blind>>;
 

@@ -4,23 +4,26 @@
 mod base;
 mod looks;
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 
-use crate::aws::Aws;
+use crate::cli::Failure;
+use crate::cli::context::Ending;
+use crate::cli::converge::runtime;
+use crate::cli::opening::{cloud, drawn};
 use crate::clock::Clock;
 use crate::controller::{Checked, checked};
 use crate::desired::Desired;
-use crate::fleet::{Finding, Fleet};
-use crate::git::{GitError, Source};
+use crate::fleet::Finding;
+use crate::git::Source;
 use crate::ids::Digest;
-use crate::journal::{Journal, JournalError};
+use crate::journal::Journal;
 use crate::plan::Steering;
 use crate::plan::preview::{LiveScene, Preview, preview, preview_live};
-use crate::report::findings::{self, Drawing};
 use crate::report::plan as report;
+use crate::settings::Settings;
 use crate::snapshot::Snapshot;
 
 /// Show what would change: which stacks in which accounts, equal changes together
@@ -37,21 +40,21 @@ use crate::snapshot::Snapshot;
     after_help = "Exit codes: 0 nothing would change; 2 something would; 1 an error, or the \
                         revision has errors"
 )]
-pub struct PlanArgs {
+pub(super) struct PlanArgs {
     /// Compare with this revision: anything that `git rev-parse` takes, such as origin/main
     #[arg(long, value_name = "REV", conflicts_with = "live")]
-    pub from: Option<String>,
+    from: Option<String>,
     /// Compare with what AWS shows now: looks at every target, with read-only calls
     #[arg(long)]
-    pub live: bool,
+    live: bool,
     /// How the plan is written
     #[arg(long, value_enum, default_value_t)]
-    pub format: PlanFormat,
+    format: PlanFormat,
 }
 
 /// How a plan is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum PlanFormat {
+enum PlanFormat {
     /// For people
     #[default]
     Text,
@@ -61,102 +64,71 @@ pub enum PlanFormat {
     Markdown,
 }
 
-/// How a plan ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PlanEnding {
-    /// Nothing would change.
-    NoChanges,
-    /// Something would change.
-    Changes,
-    /// The revision has errors, which were written.
-    Refused,
-}
-
-impl PlanEnding {
-    /// The exit code of the process.
-    pub fn code(self) -> u8 {
-        match self {
-            Self::NoChanges => 0,
-            Self::Changes => 2,
-            Self::Refused => 1,
-        }
-    }
-}
-
 /// What the plan is made from.
 #[derive(Clone, Copy)]
-pub struct PlanMeans<'a> {
-    /// The fleet.
-    pub source: &'a Source,
-    /// The journal, if there is one: it is only read, and the lock for acting is not taken.
-    pub journal: Option<&'a Journal>,
-    /// The time.
-    pub clock: &'a Clock,
-    /// The fleet folder as people see it, to put before the paths of findings.
-    pub folder: &'a str,
-    /// Whether `out` is a terminal that shows colours.
-    pub colour: bool,
+struct Means<'a> {
+    settings: &'a Settings,
+    clock: &'a Clock,
+    /// If there is one: it is only read, and the lock for acting is not taken.
+    journal: Option<&'a Journal>,
 }
 
-/// Writes the plan. `connect` is asked for the cloud of the fleet with `--live` only.
-pub async fn run<E>(
+/// Writes the plan.
+pub(super) fn run(
     args: &PlanArgs,
-    means: PlanMeans<'_>,
-    connect: impl AsyncFnOnce(&Fleet) -> Result<Aws, E>,
+    settings: &Settings,
+    clock: &Clock,
     out: &mut dyn Write,
-) -> Result<PlanEnding, E>
-where
-    E: From<GitError> + From<JournalError> + From<io::Error>,
-{
-    let snapshot = means.source.read()?;
+) -> Result<Ending, Failure> {
+    let journal = Journal::open_existing(&settings.state, clock.now())?;
+    let means = Means { settings, clock, journal: journal.as_ref() };
+    let source = Source::open(settings.source.clone())?;
+    let snapshot = source.read()?;
     let Checked { desired, findings } = checked(&snapshot);
     let Some(desired) = desired else {
-        out.write_all(refused(args.format, &snapshot, &findings, means).as_bytes())?;
-        return Ok(PlanEnding::Refused);
+        out.write_all(refused(args.format, &snapshot, &findings, settings).as_bytes())?;
+        return Ok(Ending::Findings);
     };
     let preview = if args.live {
-        let aws = connect(&desired.fleet).await?;
-        live(Arc::new(desired), &aws, means).await?
+        runtime()?.block_on(live(Arc::new(desired), means))?
     } else {
         let from = args.from.as_deref();
-        let base = base::choose::<E>(means.source, means.journal, from, &snapshot)?;
+        let base = base::choose(&source, means.journal, from, &snapshot)?;
         let mut preview = preview(base.desired.as_ref(), &desired);
         preview.notices.splice(0..0, base.notices);
         preview
     };
     let text = match args.format {
-        PlanFormat::Text => report::text(&preview, means.colour),
+        PlanFormat::Text => report::text(&preview, settings.terminal.colour_out),
         PlanFormat::Json => format!("{:#}\n", report::json(&preview)),
         PlanFormat::Markdown => report::markdown(&preview),
     };
     out.write_all(text.as_bytes())?;
-    Ok(if preview.has_changes() { PlanEnding::Changes } else { PlanEnding::NoChanges })
+    Ok(if preview.has_changes() { Ending::Changes } else { Ending::Good })
 }
 
 fn refused(
     format: PlanFormat,
     snapshot: &Snapshot,
     found: &[Finding],
-    means: PlanMeans<'_>,
+    settings: &Settings,
 ) -> String {
-    let drawing = Drawing { folder: means.folder, colour: means.colour };
+    let revision = &snapshot.revision;
     match format {
         PlanFormat::Text => {
-            let drawn = findings::text(found, snapshot, drawing);
-            format!("{drawn}{} is refused: nothing of it is applied\n", snapshot.revision.short())
+            let drawn = drawn(found, snapshot, settings, settings.terminal.colour_out);
+            format!("{drawn}{} is refused: nothing of it is applied\n", revision.short())
         }
-        PlanFormat::Json => format!("{:#}\n", report::refused_json(&snapshot.revision, found)),
-        PlanFormat::Markdown => report::refused_markdown(&snapshot.revision, found),
+        PlanFormat::Json => format!("{:#}\n", report::refused_json(revision, found)),
+        PlanFormat::Markdown => report::refused_markdown(revision, found),
     }
 }
 
-async fn live(
-    desired: Arc<Desired>,
-    aws: &Aws,
-    means: PlanMeans<'_>,
-) -> Result<Preview, JournalError> {
-    let PlanMeans { journal, clock, .. } = means;
-    let places = looks::look_at_all(&desired, aws, journal, clock).await?;
+async fn live(desired: Arc<Desired>, means: Means<'_>) -> Result<Preview, Failure> {
+    let Means { settings, clock, journal } = means;
+    let controller = journal.map_or(looks::NOBODY, Journal::controller_id);
+    let aws = cloud(&desired.fleet, settings, clock, controller).await?;
+    let places = looks::look_at_all(&desired, &aws, journal, clock).await?;
     let now = clock.now();
     let (steering, book) = match journal {
         Some(journal) => (journal.steering(now)?, Some(journal.deletion_book(now)?)),

@@ -96,8 +96,7 @@ pub(crate) fn create_change_set(context: &mut Context<'_>, mut form: Form) -> An
         (true, _, None) => {}
     }
     on_failure_of(wish.on_failure.as_deref(), false)?;
-    let (definition, _) =
-        requested.definition(context, previous.map(|stack| &stack.definition))?;
+    let (definition, _) = requested.definition(context, previous.map(|stack| &stack.definition))?;
     if found.is_none() {
         new_shell(context, &stack_name)?;
         let now = context.now;
@@ -251,8 +250,7 @@ pub(crate) fn execute_change_set(context: &mut Context<'_>, mut form: Form) -> A
         ));
     }
     launch.express = set.express;
-    launch.disable_rollback =
-        given_rollback.or(set.disable_rollback).unwrap_or(set.express);
+    launch.disable_rollback = given_rollback.or(set.disable_rollback).unwrap_or(set.express);
     if set.creates {
         let on_failure = on_failure_of(set.on_failure.as_deref(), launch.disable_rollback)?;
         start_creation(context, &stack.name, set.definition.clone(), on_failure, &launch)?;

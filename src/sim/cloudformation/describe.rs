@@ -1,5 +1,6 @@
 //! Looking at stacks, their resources and their templates.
 
+use crate::sim::cloudformation::change_set::find;
 use crate::sim::cloudformation::context::Context;
 use crate::sim::refusal::{Answer, Refusal};
 use crate::sim::state::{ParameterValue, Resource, Stack};
@@ -31,9 +32,10 @@ pub(crate) fn list_stacks(context: &mut Context<'_>, mut form: Form) -> Answer<X
     let token = form.optional("NextToken");
     let statuses = form.list("StackStatusFilter").unwrap_or_default();
     form.finish("ListStacks")?;
-    let stacks = context.look().into_iter().flat_map(|place| {
-        place.stacks.values().chain(place.deleted.values())
-    });
+    let stacks = context
+        .look()
+        .into_iter()
+        .flat_map(|place| place.stacks.values().chain(place.deleted.values()));
     let wanted = |stack: &&Stack| {
         statuses.is_empty() || statuses.iter().any(|word| word == stack.status.as_str())
     };
@@ -111,15 +113,15 @@ pub(crate) fn write_parameters<'a>(
         xml.text("ParameterKey", name);
         xml.text("ParameterValue", if parameter.no_echo { MASK } else { &parameter.value });
         let resolved = parameter.resolved.as_deref();
-        xml.optional("ResolvedValue", resolved.map(|value| if parameter.no_echo { MASK } else { value }));
+        xml.optional(
+            "ResolvedValue",
+            resolved.map(|value| if parameter.no_echo { MASK } else { value }),
+        );
     });
 }
 
 /// Tags in the order of their keys.
-pub(crate) fn write_tags<'a>(
-    xml: &mut Xml,
-    tags: impl Iterator<Item = (&'a String, &'a String)>,
-) {
+pub(crate) fn write_tags<'a>(xml: &mut Xml, tags: impl Iterator<Item = (&'a String, &'a String)>) {
     xml.members("Tags", tags, |xml, (key, value)| {
         xml.text("Key", key);
         xml.text("Value", value);
@@ -147,10 +149,12 @@ pub(crate) fn get_template(context: &mut Context<'_>, mut form: Form) -> Answer<
             stack.definition.template.clone()
         }
         (name, Some(change_set)) => {
-            let set = super::change_set::find(context, name.as_deref(), change_set)?;
+            let set = find(context, name.as_deref(), change_set)?;
             set.1.definition.template.clone()
         }
-        (None, None) => return Err(Refusal::validation("Either StackName or ChangeSetName must be specified")),
+        (None, None) => {
+            return Err(Refusal::validation("Either StackName or ChangeSetName must be specified"));
+        }
     };
     let body = context.library.find(&key)?;
     let mut xml = Xml::default();
@@ -164,7 +168,8 @@ pub(crate) fn describe_stack_resources(context: &mut Context<'_>, mut form: Form
     let logical_id = form.optional("LogicalResourceId");
     form.finish("DescribeStackResources")?;
     let stack = existing(context, &name)?;
-    let wanted = stack.resources.iter().filter(|(id, _)| logical_id.as_ref().is_none_or(|one| one == *id));
+    let wanted =
+        stack.resources.iter().filter(|(id, _)| logical_id.as_ref().is_none_or(|one| one == *id));
     let mut xml = Xml::default();
     xml.members("StackResources", wanted, |xml, (logical_id, resource)| {
         write_owner(xml, stack);
@@ -198,8 +203,11 @@ pub(crate) fn list_stack_resources(context: &mut Context<'_>, mut form: Form) ->
     form.finish("ListStackResources")?;
     let stack = existing(context, &name)?;
     let size = context.settings.events_per_page;
-    let mut rest: Vec<_> =
-        stack.resources.iter().filter(|(id, _)| after.as_ref().is_none_or(|after| *id > after)).collect();
+    let mut rest: Vec<_> = stack
+        .resources
+        .iter()
+        .filter(|(id, _)| after.as_ref().is_none_or(|after| *id > after))
+        .collect();
     let more = rest.len() > size;
     rest.truncate(size);
     let next = rest.last().map(|(id, _)| (*id).clone());

@@ -114,7 +114,8 @@ fn change(sides: &Sides<'_>, planned: &Planned) -> Option<Change> {
     let scope: BTreeSet<&String> = details.iter().map(|detail| &detail.attribute).collect();
     change.action = "Modify".to_owned();
     change.scope = scope.into_iter().cloned().collect();
-    let certain = details.iter().any(|detail| detail.recreation == "Always" && detail.evaluation == "Static");
+    let certain =
+        details.iter().any(|detail| detail.recreation == "Always" && detail.evaluation == "Static");
     let replaces = !planned.replaced_by.is_empty();
     let replacement = match (replaces, certain) {
         (true, true) => "True",
@@ -173,9 +174,9 @@ fn property_detail(sides: &Sides<'_>, planned: &Planned, property: &str) -> Chan
     let value = |definition: &Definition, name: &String| -> Option<ParameterValue> {
         definition.parameters.get(name).cloned()
     };
-    let parameter = mentioned.iter().find(|name| {
-        value(&sides.stack.definition, name) != value(sides.definition, name)
-    });
+    let parameter = mentioned
+        .iter()
+        .find(|name| value(&sides.stack.definition, name) != value(sides.definition, name));
     let resource = mentioned.iter().find(|name| sides.replaced.contains(*name));
     let (source, cause, evaluation) = match (before == after, parameter, resource) {
         (false, _, _) => ("DirectModification", None, "Static"),

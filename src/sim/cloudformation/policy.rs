@@ -46,7 +46,9 @@ fn statements(text: &str) -> Answer<Vec<Value>> {
     let statements = match &policy["Statement"] {
         Value::Array(list) => list.clone(),
         single @ Value::Object(_) => vec![single.clone()],
-        _ => return Err(invalid("Statement is missing")),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
+            return Err(invalid("Statement is missing"));
+        }
     };
     let known = ["Sid", "Effect", "Principal", "Action", "Resource", "Condition"];
     for statement in &statements {
@@ -92,9 +94,9 @@ fn denial(statements: &[Value], action: &str, change: &Change) -> Option<String>
 /// `StringEquals` and `StringLike` on `ResourceType`, the only condition that AWS knows here.
 fn condition_fits(condition: &Value, kind: &str) -> bool {
     let operators = condition.as_object().into_iter().flatten();
-    operators.into_iter().all(|(_, test)| {
-        texts(&test["ResourceType"]).any(|pattern| matches(pattern, kind))
-    })
+    operators
+        .into_iter()
+        .all(|(_, test)| texts(&test["ResourceType"]).any(|pattern| matches(pattern, kind)))
 }
 
 fn texts(value: &Value) -> impl Iterator<Item = &str> {

@@ -69,26 +69,20 @@ impl Requested {
         Ok((definition, body))
     }
 
-    fn template(
-        &self,
-        context: &Context<'_>,
-        previous: Option<&Definition>,
-    ) -> Answer<Arc<Body>> {
+    fn template(&self, context: &Context<'_>, previous: Option<&Definition>) -> Answer<Arc<Body>> {
         match (&self.body, previous) {
             (Some(_), _) if self.use_previous => Err(Refusal::validation(
                 "You cannot specify both usePreviousTemplate and Template Body/Template URL.",
             )),
-            (Some(text), _) if text.len() > MAX_INLINE_BYTES => {
-                Err(Refusal::validation(format!(
-                    "1 validation error detected: Value at 'templateBody' failed to satisfy \
+            (Some(text), _) if text.len() > MAX_INLINE_BYTES => Err(Refusal::validation(format!(
+                "1 validation error detected: Value at 'templateBody' failed to satisfy \
                      constraint: Member must have length less than or equal to {MAX_INLINE_BYTES}"
-                )))
-            }
+            ))),
             (Some(text), _) => context.library.add(text),
             (None, Some(previous)) if self.use_previous => context.library.find(&previous.template),
-            (None, _) => Err(Refusal::validation(
-                "Either Template URL or Template Body must be specified.",
-            )),
+            (None, _) => {
+                Err(Refusal::validation("Either Template URL or Template Body must be specified."))
+            }
         }
     }
 }
@@ -133,7 +127,9 @@ fn parameters(
         let value = given.get(name.as_str()).cloned().or_else(|| parameter.default.clone());
         let value = value.unwrap_or_default();
         parameter.check(&value).map_err(|broken| {
-            Refusal::validation(format!("Parameter '{name}' failed to satisfy constraint: {broken}"))
+            Refusal::validation(format!(
+                "Parameter '{name}' failed to satisfy constraint: {broken}"
+            ))
         })?;
         let resolved = resolve(context, parameter, &value)?;
         let value = ParameterValue { value, resolved, no_echo: parameter.no_echo };

@@ -15,6 +15,9 @@ use crate::sim::status::Status;
 use crate::sim::timeline::{self, Creation, Deletion, Fate, OnFailure};
 use crate::sim::wire::Form;
 
+/// Tokens are repeated within minutes; this many of the newest are more than a day's operations.
+const TOKENS_KEPT: usize = 100;
+
 /// How an operation runs.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Launch {
@@ -65,6 +68,9 @@ impl Launch {
 pub(crate) fn install(stack: &mut Stack, launch: &Launch, steps: Vec<Step>) {
     if let Some(token) = &launch.token {
         stack.tokens.push((token.clone(), launch.action.clone()));
+        if stack.tokens.len() > TOKENS_KEPT {
+            stack.tokens.remove(0);
+        }
     }
     let token = launch.token.as_deref().map(Arc::from);
     stack.operation = Some(Operation { token, steps: steps.into() });

@@ -5,4 +5,4 @@ mod names;
 mod table;
 
 pub(crate) use names::{Surroundings, attribute, named_by_template, physical_id};
-pub(crate) use table::{Kind, kind};
+pub(crate) use table::kind;

@@ -25,7 +25,12 @@ pub(crate) fn physical_id(kind: Option<&Kind>, name: &str, at: &Surroundings) ->
 }
 
 /// What `GetAtt` gives. An attribute that the table lacks gets a value made from its name.
-pub(crate) fn attribute(kind_name: &str, name: &str, physical_id: &str, at: &Surroundings) -> String {
+pub(crate) fn attribute(
+    kind_name: &str,
+    name: &str,
+    physical_id: &str,
+    at: &Surroundings,
+) -> String {
     let known = kind(kind_name).and_then(|kind| {
         kind.attributes.iter().find(|(attribute, _)| *attribute == name).map(|(_, form)| *form)
     });

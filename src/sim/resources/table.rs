@@ -1,7 +1,6 @@
-//! The table of resource types. A type that is not in it is refused by name.
-//!
-//! In forms `{name}` is the given or generated name, `{id}` the physical id, `{hex}` and `{uuid}`
-//! are derived from the name; the others say where the resource stands.
+//! The table of resource types; a type that is not in it is refused by name. In forms `{name}` is the
+//! given or generated name, `{id}` the physical id, `{tail}` its last part; `{hex}` and `{uuid}` are
+//! made from the name; the others say where the resource stands.
 
 /// One resource type.
 #[derive(Debug)]

@@ -1,0 +1,87 @@
+//! `driftless apply`: converges once, shows how it goes, and exits.
+
+use std::collections::BTreeSet;
+use std::io::{self, BufRead as _, Write as _};
+
+use clap::Args;
+
+use crate::cli::Failure;
+use crate::cli::context::Ending;
+use crate::cli::converge::Acting;
+use crate::cli::opening::open;
+use crate::cli::render::unknown;
+use crate::clock::Clock;
+use crate::controller::Until;
+use crate::desired::{Desired, Wanted};
+use crate::ids::TenantName;
+use crate::report::counted;
+use crate::settings::Settings;
+
+#[derive(Args, Clone, Debug)]
+pub(super) struct ApplyArgs {
+    /// Only this tenant's account; may be given several times
+    #[arg(long, value_name = "NAME")]
+    tenant: Vec<TenantName>,
+    /// Do not ask
+    #[arg(long)]
+    yes: bool,
+}
+
+/// Ends well when all is as git says; some stacks that failed, are held or cannot be seen ask for
+/// attention.
+pub(super) fn run(args: &ApplyArgs, settings: &Settings, clock: &Clock) -> Result<Ending, Failure> {
+    let opened = open(settings)?;
+    let desired = opened.wanted(settings)?;
+    let only: BTreeSet<TenantName> = args.tenant.iter().cloned().collect();
+    if let Some(name) = only.iter().find(|name| !desired.tenants.contains_key(*name)) {
+        return Err(unknown("tenant", name, desired.tenants.keys()));
+    }
+    if !args.yes && !is_confirmed(&summary(desired, &only), settings)? {
+        return Err(Failure::new("nothing was done", "answer y to go on, or use --yes"));
+    }
+    let only = (!only.is_empty()).then_some(only);
+    let ended =
+        Acting::begin(settings, clock)?.converge(Until::AtRest { only }, settings, clock)?;
+    if ended.told_to {
+        let help = "start it again: it goes on where it was";
+        return Err(Failure::new("stopped before the fleet was converged", help));
+    }
+    let standing = ended.standing;
+    let troubled = standing.total().stuck > 0 || standing.blind > 0;
+    Ok(if troubled { Ending::NeedsAttention } else { Ending::Good })
+}
+
+/// What would be brought to what, in one line.
+fn summary(desired: &Desired, only: &BTreeSet<TenantName>) -> String {
+    let in_scope = |wanted: &&Wanted| only.is_empty() || only.contains(&wanted.tenant.name);
+    let wanted: Vec<&Wanted> = desired.all_wanted().filter(in_scope).collect();
+    let going = wanted.iter().filter(|wanted| wanted.asked_to_go).count();
+    let tenants: BTreeSet<&TenantName> = wanted.iter().map(|wanted| &wanted.tenant.name).collect();
+    let going = match going {
+        0 => String::new(),
+        count => format!(" ({count} of them asked to go)"),
+    };
+    format!(
+        "{} of {}{going} in the cloud `{}` will be brought to {}",
+        counted(wanted.len(), "stack"),
+        counted(tenants.len(), "tenant"),
+        desired.fleet.cloud,
+        desired.revision.short(),
+    )
+}
+
+/// Asks the person at the terminal; without one, nobody can say yes.
+fn is_confirmed(summary: &str, settings: &Settings) -> Result<bool, Failure> {
+    if !settings.terminal.can_ask {
+        return Err(Failure::new(
+            format!("{summary}, and nobody is here to be asked"),
+            "look at `driftless plan`, then use `driftless apply --yes`",
+        ));
+    }
+    let mut err = io::stderr();
+    write!(err, "{summary}. Go on? [y/N] ")?;
+    err.flush()?;
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer)?;
+    Ok(matches!(answer.trim(), "y" | "Y" | "yes"))
+}

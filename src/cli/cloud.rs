@@ -1,0 +1,177 @@
+//! `driftless cloud`: a person at the console of the simulated cloud, whom driftless does not know
+//! about. It works on the same folder as a running controller.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use clap::{Args, Subcommand};
+
+use crate::cli::Failure;
+use crate::cli::context::Ending;
+use crate::cli::opening::simulated_cloud;
+use crate::clock::Clock;
+use crate::ids::{AccountId, Region, StackKey, Target};
+use crate::report::counted;
+use crate::settings::Settings;
+use crate::sim::{Console, StackView};
+
+#[derive(Subcommand, Clone, Debug)]
+pub(super) enum CloudCommand {
+    /// List stacks: of the whole cloud, of an account, or of one region of it
+    Stacks(Place),
+    /// Show one stack: status, parameters, tags, outputs, resources
+    Stack(OneStack),
+    /// Show what happened to one stack
+    Events(OneStack),
+    /// Delete a stack
+    DeleteStack(OneStack),
+    /// Give a stack another tag, or another value for one
+    SetTag(Pair),
+    /// Give a parameter of a stack another value
+    SetParameter(Pair),
+    /// Switch the termination protection of a stack
+    Protect {
+        /// ACCOUNT/REGION/NAME
+        stack: StackKey,
+        /// Off instead of on
+        #[arg(long)]
+        off: bool,
+    },
+}
+
+#[derive(Args, Clone, Debug)]
+pub(super) struct Place {
+    /// Which account; without it, all of them
+    account: Option<AccountId>,
+    /// Which region; without it, those in which anything stands
+    region: Option<Region>,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(super) struct OneStack {
+    /// ACCOUNT/REGION/NAME
+    stack: StackKey,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(super) struct Pair {
+    /// ACCOUNT/REGION/NAME
+    stack: StackKey,
+    /// NAME=VALUE
+    #[arg(value_parser = pair)]
+    pair: (String, String),
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or_else(|| "write NAME=VALUE".to_owned())?;
+    if name.is_empty() { Err("write NAME=VALUE".into()) } else { Ok((name.into(), value.into())) }
+}
+
+/// Does what the person asks, in the cloud beside the journal.
+pub(super) fn run(
+    command: &CloudCommand,
+    settings: &Settings,
+    clock: &Clock,
+    out: &mut dyn Write,
+) -> Result<Ending, Failure> {
+    let folder = settings.cloud_folder();
+    if !folder.is_dir() {
+        return Err(Failure::new(
+            format!("there is no simulated cloud in `{}` yet", folder.display()),
+            "start `driftless run` or `driftless apply` on a fleet with `cloud: simulated` first",
+        ));
+    }
+    let console = simulated_cloud(settings, clock)?.console();
+    match command {
+        CloudCommand::Stacks(place) => list(place, &console, out)?,
+        CloudCommand::Stack(one) => show(&the_stack(&one.stack, &console)?, out)?,
+        CloudCommand::Events(one) => events(&one.stack, &console, out)?,
+        CloudCommand::DeleteStack(one) => {
+            the_stack(&one.stack, &console)?;
+            console.delete_stack(&one.stack)?;
+            writeln!(out, "{} is being deleted", one.stack)?;
+        }
+        CloudCommand::SetTag(Pair { stack, pair: (name, value) }) => {
+            let mut tags = the_stack(stack, &console)?.tags;
+            tags.insert(name.clone(), value.clone());
+            console.update_tags(stack, &tags)?;
+            writeln!(out, "{stack} is being updated: the tag {name} becomes {value}")?;
+        }
+        CloudCommand::SetParameter(Pair { stack, pair: (name, value) }) => {
+            the_stack(stack, &console)?;
+            console.update_parameters(stack, &BTreeMap::from([(name.clone(), value.clone())]))?;
+            writeln!(out, "{stack} is being updated: the parameter {name} gets another value")?;
+        }
+        CloudCommand::Protect { stack, off } => {
+            the_stack(stack, &console)?;
+            console.protect(stack, !off)?;
+            let word = if *off { "off" } else { "on" };
+            writeln!(out, "{stack}: termination protection is {word}")?;
+        }
+    }
+    Ok(Ending::Good)
+}
+
+fn the_stack(key: &StackKey, console: &Console) -> Result<StackView, Failure> {
+    let help = "`driftless cloud stacks` lists what there is";
+    let missing = || Failure::new(format!("there is no stack {key} in the simulated cloud"), help);
+    console.stack(key)?.ok_or_else(missing)
+}
+
+fn list(place: &Place, console: &Console, out: &mut dyn Write) -> Result<(), Failure> {
+    let accounts = match place.account {
+        Some(account) => vec![account],
+        None => console.accounts()?,
+    };
+    let mut count = 0;
+    for account in accounts {
+        let regions = match &place.region {
+            Some(region) => vec![region.clone()],
+            None => console.regions(account)?,
+        };
+        for region in regions {
+            let target = Target { account, region: region.clone() };
+            for stack in console.stacks(account, &region)? {
+                count += 1;
+                let changed = stack.updated_at.unwrap_or(stack.created_at);
+                writeln!(out, "{target}/{}  {}  {changed}", stack.name, stack.status)?;
+            }
+        }
+    }
+    writeln!(out, "{}", counted(count, "stack"))?;
+    Ok(())
+}
+
+fn show(stack: &StackView, out: &mut dyn Write) -> Result<(), Failure> {
+    writeln!(out, "{}\n  {}", stack.id, stack.status)?;
+    if let Some(reason) = &stack.reason {
+        writeln!(out, "  {reason}")?;
+    }
+    let sections =
+        [("parameters", &stack.parameters), ("tags", &stack.tags), ("outputs", &stack.outputs)];
+    for (title, pairs) in sections.into_iter().filter(|(_, pairs)| !pairs.is_empty()) {
+        writeln!(out, "  {title}")?;
+        for (name, value) in pairs {
+            writeln!(out, "    {name}: {value}")?;
+        }
+    }
+    writeln!(out, "  resources")?;
+    for (id, resource) in &stack.resources {
+        writeln!(
+            out,
+            "    {id} ({}): {}, {}",
+            resource.kind, resource.status, resource.physical_id
+        )?;
+    }
+    Ok(())
+}
+
+fn events(key: &StackKey, console: &Console, out: &mut dyn Write) -> Result<(), Failure> {
+    the_stack(key, console)?;
+    for event in console.events(key)? {
+        let about = event.resource.unwrap_or_else(|| key.name.to_string());
+        let reason = event.reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+        writeln!(out, "{}  {about}  {}{reason}", event.at, event.status)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,314 @@
+//! Says in words what the controller does: news in, lines out. What is the same as before is not
+//! said again.
+
+use crate::board::{Progress, Standing};
+use crate::ids::{Revision, Target};
+use crate::outcome::Outcome;
+use crate::plan::{ApprovalRequest, StackRecord, Step, Weight};
+use crate::report::{counted, findings};
+
+/// How much a line matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Importance {
+    /// Only with `-v`.
+    Detail,
+    /// One stack made a step or reached its end. There may be thousands of these at once.
+    Step,
+    /// One stack failed or is held, or a target is blind.
+    Trouble,
+    /// About the fleet as a whole.
+    Fleet,
+    /// About the fleet as a whole, and bad.
+    Alarm,
+}
+
+/// One line for people, and what it is about for programs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Line {
+    pub(super) importance: Importance,
+    pub(super) text: String,
+    pub(super) tenant: Option<String>,
+    pub(super) target: Option<Target>,
+    pub(super) stack: Option<String>,
+    pub(super) revision: Option<Revision>,
+}
+
+impl Line {
+    fn new(importance: Importance, text: String) -> Self {
+        Self { importance, text, tenant: None, target: None, stack: None, revision: None }
+    }
+
+    fn about(importance: Importance, record: &StackRecord, text: &str) -> Self {
+        let tenant = record.memory.tenant.as_ref().map(ToString::to_string);
+        Self {
+            text: format!("{}: {text}", whose(record)),
+            target: Some(record.key.target.clone()),
+            stack: Some(record.key.name.to_string()),
+            tenant,
+            ..Self::new(importance, String::new())
+        }
+    }
+
+    fn at(importance: Importance, revision: Option<&Revision>, text: String) -> Self {
+        Self { revision: revision.cloned(), ..Self::new(importance, text) }
+    }
+}
+
+/// `acme scan-api 111122223333/eu-central-1`
+fn whose(record: &StackRecord) -> String {
+    let memory = &record.memory;
+    let target = &record.key.target;
+    match (&memory.tenant, &memory.service) {
+        (Some(tenant), Some(service)) => format!("{tenant} {service} {target}"),
+        (_, _) => record.key.to_string(),
+    }
+}
+
+/// What was said so far, as far as it decides what is said next.
+#[derive(Debug, Default)]
+pub(super) struct Narrator {
+    revision: Option<Revision>,
+    tenants: usize,
+    said: Option<String>,
+}
+
+impl Narrator {
+
+    /// What a piece of news is in words; nothing when it is nothing new. Findings that come with it
+    /// are drawn by the caller.
+    pub(super) fn line(&mut self, news: &Progress) -> Option<Line> {
+        match news {
+            Progress::Accepted { revision, stacks, tenants, changed, .. } => {
+                Some(self.accepted(revision, *stacks, *tenants, changed.len()))
+            }
+            Progress::Refused { revision, findings, why } => {
+                let refused = revision.as_ref().map_or("the newest revision", Revision::short);
+                let why = match findings.as_slice() {
+                    [] => why.clone(),
+                    findings => findings::counts(findings),
+                };
+                let text = format!("{refused} is refused: {why}; {}", self.stays());
+                Some(Line::at(Importance::Alarm, revision.as_ref(), text))
+            }
+            Progress::Step { record, step, outcome } => Some(step_line(record, step, outcome)),
+            Progress::Verdict { record, earlier } => verdict(record, *earlier),
+            Progress::Gone { target, name } => {
+                let text = format!("{target}/{name}: gone");
+                let target = Some(target.clone());
+                Some(Line { target, ..Line::new(Importance::Step, text) })
+            }
+            Progress::Blind { target, blind } => {
+                let text = format!("{target}: cannot be looked at: {}", blind.message);
+                let target = Some(target.clone());
+                Some(Line { target, ..Line::new(Importance::Trouble, text) })
+            }
+            Progress::Asked(request) => Some(asked(request)),
+            Progress::Steered { suspensions, approvals } => Some(Line::new(
+                Importance::Fleet,
+                format!(
+                    "people have spoken: {} and {} count now",
+                    counted(*suspensions, "suspension"),
+                    counted(*approvals, "approval")
+                ),
+            )),
+            Progress::Standing(standing) => self.standing(standing),
+            Progress::Stopping { busy } => Some(Line::new(
+                Importance::Fleet,
+                format!(
+                    "stopping: waiting for the calls in {}; what runs in AWS goes on there",
+                    counted(*busy, "target")
+                ),
+            )),
+        }
+    }
+
+    fn accepted(
+        &mut self,
+        revision: &Revision,
+        stacks: usize,
+        tenants: usize,
+        changed: usize,
+    ) -> Line {
+        (self.revision, self.tenants, self.said) = (Some(revision.clone()), tenants, None);
+        let text = format!(
+            "following {}: {} of {}, {} to look at",
+            revision.short(),
+            counted(stacks, "stack"),
+            counted(tenants, "tenant"),
+            counted(changed, "target"),
+        );
+        Line::at(Importance::Fleet, Some(revision), text)
+    }
+
+    fn stays(&self) -> String {
+        match &self.revision {
+            Some(revision) => format!("the fleet stays at {}", revision.short()),
+            None => "nothing is changed".to_owned(),
+        }
+    }
+
+    fn standing(&mut self, standing: &Standing) -> Option<Line> {
+        let total = standing.total();
+        let moves = standing.unseen > 0 || standing.in_flight > 0 || total.waiting > 0;
+        if moves {
+            self.said = None;
+            return None;
+        }
+        let is_good = total.stuck == 0 && standing.blind == 0;
+        let importance = if is_good { Importance::Fleet } else { Importance::Alarm };
+        let text = self.at_rest(standing);
+        if self.said.as_ref() == Some(&text) {
+            return None;
+        }
+        self.said = Some(text.clone());
+        Some(Line::at(importance, self.revision.as_ref(), text))
+    }
+
+    fn at_rest(&self, standing: &Standing) -> String {
+        let total = standing.total();
+        let at = self.revision.as_ref().map_or("no revision", Revision::short);
+        let left_alone = match total.left_alone {
+            0 => String::new(),
+            count => format!("; {count} left alone on purpose"),
+        };
+        if total.stuck == 0 && standing.blind == 0 {
+            let stacks = counted(total.settled, "stack");
+            let tenants = counted(self.tenants, "tenant");
+            return format!("in sync: {stacks} of {tenants} at {at}{left_alone}");
+        }
+        let mut troubles = Vec::new();
+        if total.stuck > 0 {
+            troubles.push(format!("{} failed or held", total.stuck));
+        }
+        if standing.blind > 0 {
+            troubles.push(format!("{} cannot be looked at", counted(standing.blind, "target")));
+        }
+        format!(
+            "at rest, but not in sync at {at}: {} of {} are{left_alone}; {}: `driftless status` says why",
+            total.settled,
+            counted(total.total(), "stack"),
+            troubles.join(", "),
+        )
+    }
+}
+
+fn step_line(record: &StackRecord, step: &Step, outcome: &Outcome) -> Line {
+    let word = step.kind.word();
+    match outcome {
+        Outcome::Started | Outcome::Done => {
+            Line::about(Importance::Step, record, &format!("{word}: {}", step.why))
+        }
+        Outcome::LookAgain(why) => {
+            Line::about(Importance::Detail, record, &format!("{word}: looking again: {why}"))
+        }
+        Outcome::Failed(cause) => {
+            Line::about(Importance::Trouble, record, &format!("{word} was refused: {cause}"))
+        }
+        Outcome::Unknown(cause) => Line::about(
+            Importance::Trouble,
+            record,
+            &format!("{word}: no answer came, looking what became of it: {cause}"),
+        ),
+    }
+}
+
+fn verdict(record: &StackRecord, earlier: Option<Weight>) -> Option<Line> {
+    let verdict = &record.verdict;
+    let help = verdict.help.as_ref().map(|help| format!(": {help}")).unwrap_or_default();
+    let line = |importance, text: &str| Some(Line::about(importance, record, text));
+    match (verdict.weight, earlier) {
+        (Weight::Settled, Some(Weight::Waiting | Weight::Stuck | Weight::LeftAlone)) => {
+            line(Importance::Step, "in sync")
+        }
+        (Weight::Settled, Some(Weight::Settled) | None) => line(Importance::Detail, &verdict.text),
+        (Weight::LeftAlone, _) => line(Importance::Step, &format!("{}{help}", verdict.text)),
+        (Weight::Stuck, _) => line(Importance::Trouble, &format!("{}{help}", verdict.text)),
+        (Weight::Waiting, _) if verdict.code == "cooldown" => {
+            line(Importance::Trouble, &verdict.text)
+        }
+        (Weight::Waiting, _) => line(Importance::Detail, &verdict.text),
+    }
+}
+
+fn asked(request: &ApprovalRequest) -> Line {
+    let ApprovalRequest { id, summary, .. } = request;
+    let text = format!("a person has to say yes: {summary}: `driftless approve {id}`");
+    Line::new(Importance::Alarm, text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::board::Tally;
+    use crate::report::sample;
+    use std::collections::BTreeSet;
+
+    fn accepted(revision: &str) -> Progress {
+        Progress::Accepted {
+            revision: Revision::of(revision),
+            stacks: 3,
+            tenants: 2,
+            changed: BTreeSet::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    fn standing(settled: usize, waiting: usize, stuck: usize) -> Progress {
+        let tally = Tally { settled, waiting, stuck, left_alone: 0 };
+        Progress::Standing(Standing {
+            services: [("scan-api".to_owned(), tally)].into(),
+            ..Standing::default()
+        })
+    }
+
+    fn texts(news: &[Progress]) -> Vec<String> {
+        let mut narrator = Narrator::default();
+        news.iter().filter_map(|news| narrator.line(news)).map(|line| line.text).collect()
+    }
+
+    #[test]
+    fn the_fleet_is_said_to_be_in_sync_when_it_becomes_so() {
+        let news = [
+            accepted("aaa"),
+            standing(1, 2, 0),
+            standing(3, 0, 0),
+            standing(3, 0, 0),
+            standing(2, 1, 0),
+            standing(3, 0, 0),
+            standing(2, 0, 1),
+            accepted("bbb"),
+            standing(3, 0, 0),
+        ];
+        assert_eq!(
+            texts(&news),
+            [
+                "following aaa: 3 stacks of 2 tenants, 0 targets to look at",
+                "in sync: 3 stacks of 2 tenants at aaa",
+                "in sync: 3 stacks of 2 tenants at aaa",
+                "at rest, but not in sync at aaa: 2 of 3 stacks are; 1 failed or held: `driftless \
+                 status` says why",
+                "following bbb: 3 stacks of 2 tenants, 0 targets to look at",
+                "in sync: 3 stacks of 2 tenants at bbb",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_refused_revision_is_named_with_the_one_that_stays() {
+        let refused = Progress::Refused {
+            revision: Some(Revision::of("bbb")),
+            findings: Vec::new(),
+            why: "it does not descend from aaa".into(),
+        };
+        let said = texts(&[accepted("aaa"), refused]);
+        assert_eq!(said[1], "bbb is refused: it does not descend from aaa; the fleet stays at aaa");
+    }
+
+    #[test]
+    fn a_held_stack_is_trouble_and_a_waiting_one_a_detail() {
+        let record = |weight| sample::record("acme", "scan-api", weight, "held", "not ours");
+        let of = |weight| verdict(&record(weight), None).map(|line| line.importance);
+        assert_eq!(of(Weight::Stuck), Some(Importance::Trouble));
+        assert_eq!(of(Weight::Waiting), Some(Importance::Detail));
+    }
+}

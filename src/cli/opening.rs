@@ -1,0 +1,94 @@
+//! Opens what commands work with: the fleet's newest revision, the cloud that it lives in.
+
+use crate::aws::Aws;
+use crate::cli::Failure;
+use crate::clock::Clock;
+use crate::controller::{Checked, checked};
+use crate::desired::Desired;
+use crate::fleet::{Cloud as CloudKind, Finding, Fleet};
+use crate::git::Source;
+use crate::ids::Region;
+use crate::report::findings::{self, Drawing};
+use crate::settings::Settings;
+use crate::sim::{Cloud, CloudSettings};
+use crate::snapshot::Snapshot;
+
+/// A revision that was read and checked.
+pub(super) struct Opened {
+    /// Its files, for excerpts.
+    pub(super) snapshot: Snapshot,
+    /// What it wants; `None` when an error refuses it.
+    pub(super) desired: Option<Desired>,
+    /// All that is wrong with it.
+    pub(super) findings: Vec<Finding>,
+}
+
+/// Reads and checks the revision that the flags name.
+pub(super) fn open(settings: &Settings) -> Result<Opened, Failure> {
+    let snapshot = Source::open(settings.source.clone())?.read()?;
+    let Checked { desired, findings } = checked(&snapshot);
+    Ok(Opened { snapshot, desired, findings })
+}
+
+impl Opened {
+    /// What it wants; a failure that draws the findings when it is refused.
+    pub(super) fn wanted(&self, settings: &Settings) -> Result<&Desired, Failure> {
+        self.desired.as_ref().ok_or_else(|| {
+            let errors: Vec<Finding> =
+                self.findings.iter().filter(|finding| finding.is_error()).cloned().collect();
+            let drawn = drawn(&errors, &self.snapshot, settings, settings.terminal.colour_err);
+            Failure::new(
+                format!("{} has errors\n{drawn}", self.snapshot.revision.short()),
+                "`driftless validate` shows all findings",
+            )
+        })
+    }
+}
+
+/// Findings as people read them.
+pub(super) fn drawn(
+    findings: &[Finding],
+    snapshot: &Snapshot,
+    settings: &Settings,
+    colour: bool,
+) -> String {
+    let folder = settings.fleet_folder().display().to_string();
+    findings::text(findings, snapshot, Drawing { folder: &folder, colour })
+}
+
+/// The simulated cloud beside the journal.
+pub(super) fn simulated_cloud(settings: &Settings, clock: &Clock) -> Result<Cloud, Failure> {
+    let behaviour = CloudSettings { speed: settings.simulated_speed(), ..CloudSettings::default() };
+    Ok(Cloud::in_folder(&settings.cloud_folder(), behaviour, clock.clone())?)
+}
+
+/// The cloud that the fleet lives in.
+pub(super) async fn cloud(
+    fleet: &Fleet,
+    settings: &Settings,
+    clock: &Clock,
+    controller_id: &str,
+) -> Result<Aws, Failure> {
+    let home = home(fleet)?;
+    match fleet.cloud {
+        CloudKind::Simulated => {
+            let cloud = simulated_cloud(settings, clock)?;
+            let (client, keys) = (cloud.http_client(), cloud.credentials());
+            Ok(Aws::simulated(client, keys, clock.clone(), controller_id, home))
+        }
+        CloudKind::Aws if settings.cloud_speed.is_some() => Err(Failure::new(
+            "--cloud-speed is for the simulated cloud, and this fleet lives in AWS",
+            "leave it out (DRIFTLESS_CLOUD_SPEED too), or say `cloud: simulated` in the Fleet document",
+        )),
+        CloudKind::Aws => Ok(Aws::from_environment(clock.clone(), controller_id, home).await),
+    }
+}
+
+/// Where STS is asked when the environment names no region.
+fn home(fleet: &Fleet) -> Result<Region, Failure> {
+    let usable = fleet.regions.iter().find(|(_, retired)| !**retired);
+    let any = usable.or_else(|| fleet.regions.iter().next());
+    any.map(|(region, _)| region.clone()).ok_or_else(|| {
+        Failure::new("the Fleet document names no region", "name one in `spec.regions`")
+    })
+}

@@ -1,0 +1,286 @@
+//! Shows how a controller gets on: bars on a terminal with the lines that matter above them, plain
+//! lines everywhere else.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tracing::{debug, error, info, warn};
+
+use crate::board::{Progress, Standing};
+use crate::cli::log::Screen;
+use crate::cli::narrator::{Importance, Line, Narrator};
+use crate::cli::opening::drawn;
+use crate::fleet::Finding;
+use crate::git::Source;
+use crate::ids::Revision;
+use crate::report::counted;
+use crate::settings::Settings;
+
+/// Above bars, so many lines about single stacks are shown in one [`WINDOW`]: the bars say the rest.
+const LINES_A_WINDOW: usize = 12;
+const WINDOW: Duration = Duration::from_secs(3);
+const BAR_WIDTH: usize = 30;
+
+/// Listens until the controller has gone, and says what it hears.
+pub(super) async fn listen(
+    mut news: UnboundedReceiver<Progress>,
+    settings: Settings,
+    source: Source,
+    screen: Screen,
+) {
+    let bars = settings.terminal.bars.then(Bars::default);
+    screen.show(bars.as_ref().map(|bars| bars.all.clone()));
+    let mut show =
+        Show { narrator: Narrator::default(), settings, source, bars, budget: Budget::default() };
+    loop {
+        tokio::select! {
+            biased;
+            heard = news.recv() => match heard {
+                Some(heard) => show.heard(&heard),
+                None => break,
+            },
+            () = tokio::time::sleep(WINDOW), if show.budget.is_used() => show.close_window(),
+        }
+    }
+    show.close_window();
+    if let Some(bars) = &show.bars {
+        bars.leave();
+    }
+    screen.show(None);
+}
+
+struct Show {
+    narrator: Narrator,
+    settings: Settings,
+    source: Source,
+    bars: Option<Bars>,
+    budget: Budget,
+}
+
+/// Lines about single stacks in the window that runs.
+#[derive(Debug, Default)]
+struct Budget {
+    shown: usize,
+    steps: usize,
+    troubles: usize,
+}
+
+impl Budget {
+    fn is_used(&self) -> bool {
+        self.shown > 0
+    }
+
+    /// Whether a line of this importance may be shown now; if not, it is counted.
+    fn allows(&mut self, importance: Importance) -> bool {
+        let (limit, kept_back) = match importance {
+            Importance::Step => (LINES_A_WINDOW, &mut self.steps),
+            Importance::Trouble => (2 * LINES_A_WINDOW, &mut self.troubles),
+            Importance::Detail | Importance::Fleet | Importance::Alarm => return true,
+        };
+        if self.shown < limit {
+            self.shown += 1;
+            return true;
+        }
+        *kept_back += 1;
+        false
+    }
+}
+
+impl Show {
+    fn heard(&mut self, news: &Progress) {
+        if let (Some(bars), Progress::Standing(standing)) = (&mut self.bars, news) {
+            bars.draw(standing);
+        }
+        let Some(mut line) = self.narrator.line(news) else { return };
+        match news {
+            Progress::Accepted { warnings: findings, revision, .. } => {
+                self.draw_findings(&mut line, findings, Some(revision));
+            }
+            Progress::Refused { findings, revision, .. } => {
+                self.draw_findings(&mut line, findings, revision.as_ref());
+            }
+            Progress::Step { .. }
+            | Progress::Verdict { .. }
+            | Progress::Gone { .. }
+            | Progress::Blind { .. }
+            | Progress::Asked(_)
+            | Progress::Steered { .. }
+            | Progress::Standing(_)
+            | Progress::Stopping { .. } => {}
+        }
+        if self.bars.is_none() || self.budget.allows(line.importance) {
+            say(&line);
+        }
+    }
+
+    /// Puts the findings below a line, with excerpts where the revision can be read again.
+    fn draw_findings(&self, line: &mut Line, findings: &[Finding], revision: Option<&Revision>) {
+        if findings.is_empty() {
+            return;
+        }
+        let snapshot = match revision {
+            Some(revision) if self.source.follows_git() => self.source.read_at(revision.as_str()),
+            Some(_) | None => self.source.read(),
+        };
+        let Ok(snapshot) = snapshot else { return };
+        let colour = self.settings.terminal.colour_err;
+        let drawn = drawn(findings, &snapshot, &self.settings, colour);
+        line.text = format!("{}\n{}", line.text, drawn.trim_end());
+    }
+
+    /// Says how many lines the window kept back.
+    fn close_window(&mut self) {
+        let Budget { steps, troubles, .. } = std::mem::take(&mut self.budget);
+        if steps > 0 {
+            info!("and {} more", counted(steps, "step"));
+        }
+        if troubles > 0 {
+            warn!("and {troubles} more in trouble: `driftless status` lists them by cause");
+        }
+    }
+}
+
+/// One log event, with the same fields for every kind of line.
+fn say(line: &Line) {
+    let tenant = line.tenant.as_deref();
+    let account = line.target.as_ref().map(|target| target.account.to_string());
+    let account = account.as_deref();
+    let region = line.target.as_ref().map(|target| target.region.as_str());
+    let stack = line.stack.as_deref();
+    let revision = line.revision.as_ref().map(Revision::as_str);
+    let text = &line.text;
+    macro_rules! event {
+        ($level:ident) => {
+            $level!(tenant, account.id = account, region, stack, revision, "{text}")
+        };
+    }
+    match line.importance {
+        Importance::Detail => event!(debug),
+        Importance::Step | Importance::Fleet => event!(info),
+        Importance::Trouble => event!(warn),
+        Importance::Alarm if line.text.contains("is refused") => event!(error),
+        Importance::Alarm => event!(warn),
+    }
+}
+
+/// A bar a service, and one line for all of them.
+#[derive(Debug)]
+struct Bars {
+    all: MultiProgress,
+    services: BTreeMap<String, ProgressBar>,
+    summary: ProgressBar,
+    label_width: usize,
+}
+
+impl Default for Bars {
+    fn default() -> Self {
+        let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
+        let summary = all.add(ProgressBar::new_spinner());
+        summary.set_style(
+            ProgressStyle::with_template("{msg}")
+                .unwrap_or_else(|_| ProgressStyle::default_spinner()),
+        );
+        summary.set_message("looking at every target");
+        Self { all, services: BTreeMap::new(), summary, label_width: 0 }
+    }
+}
+
+impl Bars {
+    fn draw(&mut self, standing: &Standing) {
+        let width = standing.services.keys().map(String::len).max().unwrap_or_default();
+        let wider = width > self.label_width;
+        self.label_width = width.max(self.label_width);
+        for (index, (service, tally)) in standing.services.iter().enumerate() {
+            let is_new = !self.services.contains_key(service);
+            let bar = self
+                .services
+                .entry(service.clone())
+                .or_insert_with(|| self.all.insert(index, ProgressBar::new(0)));
+            if is_new || wider {
+                bar.set_style(bar_style());
+            }
+            bar.set_prefix(format!("{service:0$}", self.label_width));
+            bar.set_length(tally.total() as u64);
+            bar.set_position((tally.settled + tally.left_alone) as u64);
+            bar.set_message(if tally.stuck > 0 {
+                format!("{} failed or held", tally.stuck)
+            } else {
+                String::new()
+            });
+        }
+        let gone: Vec<String> = self
+            .services
+            .keys()
+            .filter(|service| !standing.services.contains_key(*service))
+            .cloned()
+            .collect();
+        for service in gone {
+            if let Some(bar) = self.services.remove(&service) {
+                bar.finish_and_clear();
+                self.all.remove(&bar);
+            }
+        }
+        self.summary.set_message(summary(standing));
+    }
+
+    /// Leaves the bars as they are, below everything that was said.
+    fn leave(&self) {
+        for bar in self.services.values() {
+            bar.abandon();
+        }
+        self.summary.abandon();
+    }
+}
+
+fn bar_style() -> ProgressStyle {
+    let template =
+        format!("{{prefix}} {{bar:{BAR_WIDTH}.green}} {{pos:>5}}/{{len}} in sync  {{msg:.yellow}}");
+    ProgressStyle::with_template(&template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("━╸─")
+}
+
+fn summary(standing: &Standing) -> String {
+    let total = standing.total();
+    let mut parts = vec![format!("{} in flight", standing.in_flight)];
+    let waiting = total.waiting.saturating_sub(standing.in_flight);
+    if waiting > 0 {
+        parts.push(format!("{waiting} waiting"));
+    }
+    if total.stuck > 0 {
+        parts.push(format!("{} failed or held", total.stuck));
+    }
+    if total.left_alone > 0 {
+        parts.push(format!("{} left alone", total.left_alone));
+    }
+    if standing.blind > 0 {
+        parts.push(format!("{} cannot be looked at", counted(standing.blind, "target")));
+    }
+    if standing.unseen > 0 {
+        parts.push(format!("{} not looked at yet", counted(standing.unseen, "target")));
+    }
+    parts.join(" · ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_of_steps_are_a_few_lines_and_a_count() {
+        let mut budget = Budget::default();
+        let shown = (0..2_000).filter(|_| budget.allows(Importance::Step)).count();
+        assert_eq!((shown, budget.steps), (LINES_A_WINDOW, 2_000 - LINES_A_WINDOW));
+        assert!(budget.allows(Importance::Trouble), "steps do not hide troubles");
+        assert!(budget.allows(Importance::Alarm));
+    }
+
+    #[test]
+    fn the_summary_names_only_what_there_is() {
+        assert_eq!(summary(&Standing::default()), "0 in flight");
+        let standing = Standing { blind: 1, in_flight: 3, ..Standing::default() };
+        assert_eq!(summary(&standing), "3 in flight · 1 target cannot be looked at");
+    }
+}

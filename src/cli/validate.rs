@@ -1,0 +1,65 @@
+//! `driftless validate`: everything that is wrong with the fleet, without AWS.
+
+use std::io::Write;
+
+use clap::{Args, ValueEnum};
+
+use crate::cli::Failure;
+use crate::cli::context::Ending;
+use crate::cli::opening::{Opened, drawn, open};
+use crate::report::{counted, findings};
+use crate::settings::Settings;
+
+#[derive(Args, Clone, Debug)]
+pub(super) struct ValidateArgs {
+    /// How the findings are written
+    #[arg(long, value_enum, default_value_t)]
+    format: FindingsFormat,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum FindingsFormat {
+    /// For people, with the lines themselves
+    #[default]
+    Text,
+    /// One object with a `version`
+    Json,
+    /// Annotations of a pull request in GitHub Actions
+    Github,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+}
+
+/// Writes all findings. Warnings alone are a clean ending: they refuse nothing.
+pub(super) fn run(
+    args: &ValidateArgs,
+    settings: &Settings,
+    out: &mut dyn Write,
+) -> Result<Ending, Failure> {
+    let opened = open(settings)?;
+    let folder = settings.fleet_folder().display().to_string();
+    let text = match args.format {
+        FindingsFormat::Text => text(&opened, settings),
+        FindingsFormat::Json => findings::json(&opened.findings, &folder),
+        FindingsFormat::Github => findings::github(&opened.findings, &folder),
+        FindingsFormat::Sarif => findings::sarif(&opened.findings, &folder),
+    };
+    out.write_all(text.as_bytes())?;
+    Ok(if opened.desired.is_some() { Ending::Good } else { Ending::Findings })
+}
+
+fn text(opened: &Opened, settings: &Settings) -> String {
+    let findings = &opened.findings;
+    let drawn = drawn(findings, &opened.snapshot, settings, settings.terminal.colour_out);
+    let drawn = if findings.is_empty() { String::new() } else { drawn };
+    match &opened.desired {
+        Some(desired) => format!(
+            "{drawn}{} is good: {} of {} and {}\n",
+            opened.snapshot.revision.short(),
+            counted(desired.stack_count(), "stack"),
+            counted(desired.tenants.len(), "tenant"),
+            counted(desired.services.len(), "service"),
+        ),
+        None => format!("{drawn}{} is refused\n", opened.snapshot.revision.short()),
+    }
+}
