@@ -7,8 +7,14 @@ use proptest::prelude::*;
 use crate::check::check;
 use crate::desired::Desired;
 use crate::fleet::load;
-use crate::ids::{Revision, StackName};
-use crate::plan::preview::{Basis, Deletions, Group, KINDS, Line, Member, Part, Preview, preview};
+use crate::ids::{Digest, Revision, StackId, StackKey, StackName, Target};
+use crate::moment::Moment;
+use crate::observed::{Blind, BlindReason, KnownTemplate, Look, Seen, StackStatus};
+use crate::plan::Steering;
+use crate::plan::preview::{
+    Basis, Deletions, Group, KINDS, Line, LiveScene, Member, Part, Preview, Sighted, memories,
+    preview, preview_live,
+};
 use crate::report::plan::{MARKER, MAX_COMMENT, json, markdown, refused_markdown, text};
 use crate::snapshot::{Entry, Snapshot};
 
@@ -224,18 +230,8 @@ fn a_tenant_that_gets_another_account_is_a_rename() {
 fn secrets_stay_hidden_and_outputs_symbolic() {
     let old = Files::of(2);
     let mut new = old.clone();
-    new.edit("scan-api/service.yaml", "parameters: {", "parameters: { Key: hunter2,")
-        .put(
-            "user/template.yaml",
-            "Parameters: { Arn: { Type: String } }\nResources: { A: { Type: AWS::SNS::Topic } }\n",
-        )
-        .put(
-            "user/service.yaml",
-            &SERVICE.replace("scan-api", "user").replace(
-                "TableName: 'scans-${tenant.name}'",
-                "Arn: '${services.scan-api.outputs.TableArn}'",
-            ),
-        );
+    new.edit("scan-api/service.yaml", "parameters: {", "parameters: { Key: hunter2,");
+    with_user(&mut new);
     let preview = plan(&old, &new);
     let everything = format!("{}{}", drawn(&preview), json(&preview));
     assert!(!everything.contains("hunter2"), "{everything}");
@@ -272,6 +268,88 @@ fn colours_are_used_only_when_asked_for() {
 #[test]
 fn the_same_revisions_give_the_same_plan() {
     assert_eq!(half("delete"), half("delete"));
+}
+
+/// A second service that reads an output of the first.
+fn with_user(files: &mut Files) {
+    let user = SERVICE.replace("scan-api", "user").replace(
+        "TableName: 'scans-${tenant.name}'",
+        "Arn: '${services.scan-api.outputs.TableArn}'",
+    );
+    let template =
+        "Parameters: { Arn: { Type: String } }\nResources: { A: { Type: AWS::SNS::Topic } }\n";
+    files.put("user/template.yaml", template).put("user/service.yaml", &user);
+}
+
+/// A stack as it is seen; ours if it has a tenant.
+fn seen(key: &str, tenant: Option<&str>) -> Seen {
+    let key: StackKey = key.parse().expect("a key");
+    let owner = tenant
+        .into_iter()
+        .flat_map(|tenant| [("fleet", "gloves"), ("tenant", tenant), ("service", "scan-api")]);
+    let parameters = [("LogLevel", "info"), ("TableName", "other"), ("Key", "****")];
+    let text = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+    Seen {
+        id: StackId::of(&format!("arn:{key}")),
+        key,
+        status: StackStatus::CreateComplete,
+        status_reason: None,
+        created_at: Moment::from_millis(1),
+        updated_at: None,
+        parameters: parameters.into_iter().map(text).collect(),
+        tags: owner.map(|(name, value)| (format!("driftless:{name}"), value.to_owned())).collect(),
+        outputs: BTreeMap::new(),
+        termination_protection: false,
+    }
+}
+
+/// A target as it is seen, with stacks of the first service's template.
+fn sighted(desired: &Desired, target: &str, stacks: Vec<Seen>) -> Sighted {
+    let look = Look {
+        target: target.parse().expect("a target"),
+        at: Moment::from_millis(2),
+        stacks: stacks.into_iter().map(|seen| (seen.key.name.clone(), seen)).collect(),
+    };
+    let template = &desired.services.values().next().expect("a service").template;
+    let known = |seen: &Seen| KnownTemplate {
+        version: seen.version(),
+        template: template.returned_digest(),
+        policy: None,
+    };
+    let learnt = look.stacks.iter().map(|(name, seen)| (name.clone(), known(seen))).collect();
+    let insights = BTreeMap::new();
+    let memories = memories(desired, &look, &BTreeMap::new(), &insights, &BTreeMap::new(), &learnt);
+    Sighted { look, memories, insights, another_controller: None }
+}
+
+#[test]
+fn a_live_plan_shows_what_would_begin_what_is_held_and_where_nobody_can_look() {
+    let mut files = Files::of(5);
+    with_user(&mut files);
+    files.tenant(4, "  lifecycle: offboarded\n");
+    let desired = files.desired("2222222bbbb");
+    let place = |number: usize, stacks: Vec<Seen>| {
+        let target = format!("{number:012}/eu-central-1");
+        (target.parse().expect("a target"), Ok(sighted(&desired, &target, stacks)))
+    };
+    let blind = Blind { reason: BlindReason::AccessDenied, message: "no role".into() };
+    let places: BTreeMap<Target, Result<Sighted, Blind>> = [
+        place(0, vec![]),
+        place(1, vec![seen("000000000001/eu-central-1/scan-api", Some("t0001"))]),
+        place(2, vec![seen("000000000002/eu-central-1/scan-api", None)]),
+        ("000000000003/eu-central-1".parse().expect("a target"), Err(blind)),
+        place(4, vec![seen("000000000004/eu-central-1/scan-api", Some("t0004"))]),
+    ]
+    .into();
+    let preview = preview_live(&LiveScene {
+        desired: &desired,
+        steering: &Steering::default(),
+        places: &places,
+        last_day: &[],
+        keyed_hash: &|_| Digest::of(b""),
+        now: Moment::from_millis(3),
+    });
+    insta::assert_snapshot!(text(&preview, false));
 }
 
 /// Every fence and fold is closed, and none is opened inside another.
@@ -369,7 +447,7 @@ fn a_comment_that_was_cut_says_so() {
     let old = Files::of(1);
     let mut new = old.clone();
     let outputs: String =
-        (0..3_000).map(|n| format!("  Output{n:04}: {{ Value: !Ref Table }}\n")).collect();
+        (0..6_000).map(|n| format!("  Output{n:04}: {{ Value: !Ref Table }}\n")).collect();
     new.edit("scan-api/template.yaml", "Outputs:\n", &format!("Outputs:\n{outputs}"));
     let entries =
         new.0.iter().map(|(path, text)| (path.clone(), Entry::File(text.as_bytes().into())));
