@@ -5,9 +5,7 @@ use crate::fleet::Finding;
 use crate::ids::Revision;
 use crate::plan::preview::Preview;
 use crate::report::counted;
-use crate::report::plan::{
-    Row, Section, Sign, complaint, counts, deletions, headline, sections,
-};
+use crate::report::plan::{Row, Section, Sign, complaint, counts, deletions, headline, sections};
 
 /// Hidden first line, by which the one comment of a pull request is found again.
 pub const MARKER: &str = "<!-- driftless plan -->";
@@ -31,7 +29,7 @@ pub fn markdown(preview: &Preview) -> String {
         if held { format!(":warning: **{}**", plain(&line)) } else { plain(&line) }
     }));
     lines.extend(preview.notices.iter().map(|notice| format!("Note: {}", plain(notice))));
-    comment(&headline(preview), &lines, &sections(preview))
+    comment(&plain(&headline(preview)), &lines, &sections(preview))
 }
 
 /// What is wrong with a revision that is refused, as a comment.
