@@ -11,7 +11,7 @@ use crate::journal::JournalError;
 use crate::sim::{CloudError, ConsoleError};
 
 /// The exit code of an error. Usage errors have it too: 2 says that a plan has changes.
-pub const ERROR_CODE: u8 = 1;
+pub(super) const ERROR_CODE: u8 = 1;
 
 /// Why a command came to nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

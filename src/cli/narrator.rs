@@ -73,7 +73,6 @@ pub(super) struct Narrator {
 }
 
 impl Narrator {
-
     /// What a piece of news is in words; nothing when it is nothing new. Findings that come with it
     /// are drawn by the caller.
     pub(super) fn line(&mut self, news: &Progress) -> Option<Line> {

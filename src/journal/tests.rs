@@ -155,7 +155,9 @@ fn a_stack_that_is_gone_leaves_no_row() {
     let target = looked(&record.key.target);
     journal.record_pass(&target, std::slice::from_ref(&record), &[], &[]).expect("written");
     assert_eq!(journal.targets_with_stacks().expect("read"), [target.target.clone()].into());
-    journal.record_pass(&target, &[], std::slice::from_ref(&record.key.name), &[]).expect("written");
+    journal
+        .record_pass(&target, &[], std::slice::from_ref(&record.key.name), &[])
+        .expect("written");
     assert!(journal.stacks_in(&target.target).expect("read").is_empty());
     assert!(journal.targets_with_stacks().expect("read").is_empty());
 }

@@ -8,5 +8,7 @@ mod failures;
 mod removal;
 mod revisions;
 mod sample;
+mod schemas;
+mod scripts;
 mod tidy;
 mod world;

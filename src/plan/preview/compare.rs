@@ -117,9 +117,9 @@ fn parameters(old: Side<'_>, new: Side<'_>, wording: Wording) -> Vec<Line> {
         };
         let from = before.next_if(|(found, ..)| *found == name);
         let to = after.next_if(|(found, ..)| *found == name);
-        let hidden = [&from, &to].iter().any(|side| {
-            side.as_ref().is_some_and(|(_, parameter, _)| parameter.no_echo)
-        });
+        let hidden = [&from, &to]
+            .iter()
+            .any(|side| side.as_ref().is_some_and(|(_, parameter, _)| parameter.no_echo));
         let (from, to) = (from.map(|(_, _, value)| value), to.map(|(_, _, value)| value));
         let found = line(Part::Parameter, name, (old, from), (new, to), wording);
         lines.extend(found.map(|line| if hidden { veiled(line) } else { line }));

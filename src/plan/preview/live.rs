@@ -11,12 +11,10 @@ use crate::outcome::{Cause, Memory, StepKind};
 use crate::plan::deletions::{self, Deletion, Waiting};
 use crate::plan::preview::compare::{Side, Wording, made_of};
 use crate::plan::preview::grouping::{Common, Grouping};
-use crate::plan::preview::{
-    Basis, Deletions, HIDDEN, Kind, Line, Member, Part, Preview, template,
-};
+use crate::plan::preview::{Basis, Deletions, HIDDEN, Kind, Line, Member, Part, Preview, template};
 use crate::plan::{
-    Decided, Decision, Difference, FormerStack, Hold, Insight, Rendered, Scene, StackRecord, Step,
-    Steering, Weight, after_look, decide, differences, is_waiting_to_go, ownership,
+    Decided, Decision, Difference, FormerStack, Hold, Insight, Rendered, Scene, StackRecord,
+    Steering, Step, Weight, after_look, decide, differences, is_waiting_to_go, ownership,
 };
 
 /// One target as it was seen, with what is remembered of it.
@@ -105,7 +103,8 @@ impl Former {
                 let owner = ownership::tenant_of(seen).zip(ownership::service_of(seen));
                 let Some((tenant, service)) = owner else { continue };
                 let account = sighted.look.target.account;
-                let moved = scene.desired.tenants.get(&tenant).is_some_and(|t| t.account != account);
+                let moved =
+                    scene.desired.tenants.get(&tenant).is_some_and(|t| t.account != account);
                 if moved && ownership::is_ours(seen, &scene.desired.fleet.name) {
                     let stack = FormerStack { service, id: seen.id.clone() };
                     homes.entry(tenant).or_default().push((account, stack));

@@ -204,9 +204,7 @@ impl<'a> Previewing<'a> {
     fn add(&mut self, kind: Kind, pair: Pair<'a>, notes: Vec<String>, was: Option<String>) {
         let Some(wanted) = pair.new.or(pair.old) else { return };
         let lines = match kind {
-            Kind::Create => {
-                made_of(Side { desired: self.new, wanted }, Wording::Symbolic)
-            }
+            Kind::Create => made_of(Side { desired: self.new, wanted }, Wording::Symbolic),
             Kind::Delete
             | Kind::Retain
             | Kind::Rename

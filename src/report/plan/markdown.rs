@@ -5,9 +5,7 @@ use crate::fleet::Finding;
 use crate::ids::Revision;
 use crate::plan::preview::Preview;
 use crate::report::counted;
-use crate::report::plan::{
-    Row, Section, Sign, complaint, counts, deletions, headline, sections,
-};
+use crate::report::plan::{Row, Section, Sign, complaint, counts, deletions, headline, sections};
 
 /// Hidden first line, by which the one comment of a pull request is found again.
 pub const MARKER: &str = "<!-- driftless plan -->";
