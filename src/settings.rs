@@ -68,6 +68,10 @@ pub struct Flags {
         help_heading = "Global options"
     )]
     pub cloud_speed: Option<f64>,
+    /// Print help
+    // clap's own long form would put the global options of every command on two screens.
+    #[arg(short, long, global = true, action = clap::ArgAction::HelpShort, help_heading = "Global options")]
+    pub help: Option<bool>,
 }
 
 /// How log lines are written.

@@ -17,9 +17,9 @@ pub enum Progress {
     Accepted {
         /// Which.
         revision: Revision,
-        /// How many stacks it wants, those asked to go among them.
+        /// How many stacks are to stand; those asked to go are left out.
         stacks: usize,
-        /// How many tenants it has.
+        /// How many tenants have them.
         tenants: usize,
         /// In how many targets something is wanted otherwise than before.
         changed: BTreeSet<Target>,

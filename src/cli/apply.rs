@@ -8,7 +8,7 @@ use clap::Args;
 use crate::cli::Failure;
 use crate::cli::context::Ending;
 use crate::cli::converge::Acting;
-use crate::cli::opening::open;
+use crate::cli::opening::{Opened, open};
 use crate::cli::render::unknown;
 use crate::clock::Clock;
 use crate::controller::Until;
@@ -36,7 +36,7 @@ pub(super) fn run(args: &ApplyArgs, settings: &Settings, clock: &Clock) -> Resul
     if let Some(name) = only.iter().find(|name| !desired.tenants.contains_key(*name)) {
         return Err(unknown("tenant", name, desired.tenants.keys()));
     }
-    if !args.yes && !is_confirmed(&summary(desired, &only), settings)? {
+    if !args.yes && !is_confirmed(&summary(&opened, desired, &only), settings)? {
         return Err(Failure::new("nothing was done", "answer y to go on, or use --yes"));
     }
     let only = (!only.is_empty()).then_some(only);
@@ -52,7 +52,7 @@ pub(super) fn run(args: &ApplyArgs, settings: &Settings, clock: &Clock) -> Resul
 }
 
 /// What would be brought to what, in one line.
-fn summary(desired: &Desired, only: &BTreeSet<TenantName>) -> String {
+fn summary(opened: &Opened, desired: &Desired, only: &BTreeSet<TenantName>) -> String {
     let in_scope = |wanted: &&Wanted| only.is_empty() || only.contains(&wanted.tenant.name);
     let wanted: Vec<&Wanted> = desired.all_wanted().filter(in_scope).collect();
     let going = wanted.iter().filter(|wanted| wanted.asked_to_go).count();
@@ -66,7 +66,7 @@ fn summary(desired: &Desired, only: &BTreeSet<TenantName>) -> String {
         counted(wanted.len(), "stack"),
         counted(tenants.len(), "tenant"),
         desired.fleet.cloud,
-        desired.revision.short(),
+        opened.name(),
     )
 }
 

@@ -14,7 +14,7 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter}
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::clock::Clock;
-use crate::settings::{LogFormat, Settings};
+use crate::settings::{LogFormat, Settings, Terminal};
 
 /// Where log lines go: stderr, above the bars that are shown there.
 #[derive(Clone, Debug, Default)]
@@ -82,7 +82,7 @@ pub(super) fn start(settings: &Settings, clock: &Clock) -> Screen {
         ),
         LogFormat::Text => tracing::subscriber::set_global_default(
             builder
-                .event_format(Words { clock: clock.clone(), colour: settings.terminal.colour_err })
+                .event_format(Words { clock: clock.clone(), terminal: settings.terminal })
                 .finish(),
         ),
     };
@@ -100,7 +100,7 @@ impl FormatTime for OurTime {
 /// Time, level and message: the message says all that the fields say.
 struct Words {
     clock: Clock,
-    colour: bool,
+    terminal: Terminal,
 }
 
 impl<S, N> FormatEvent<S, N> for Words
@@ -123,11 +123,13 @@ where
             Level::INFO => "32",
             _ => "2",
         };
-        let moment = self.clock.now();
-        if self.colour {
-            write!(writer, "\u{1b}[2m{moment}\u{1b}[0m \u{1b}[{colour}m{level:5}\u{1b}[0m ")?;
+        let moment = self.clock.now().to_string();
+        // A person who watches knows which day it is: `21:56:16`, in UTC like everywhere else.
+        let time = if self.terminal.bars { moment.get(11..19) } else { None }.unwrap_or(&moment);
+        if self.terminal.colour_err {
+            write!(writer, "\u{1b}[2m{time}\u{1b}[0m \u{1b}[{colour}m{level:5}\u{1b}[0m ")?;
         } else {
-            write!(writer, "{moment} {level:5} ")?;
+            write!(writer, "{time} {level:5} ")?;
         }
         let text = message.text.trim_end();
         // Libraries put what matters into fields.

@@ -41,6 +41,8 @@ pub use failure::Failure;
 #[command(
     name = "driftless",
     version,
+    disable_help_flag = true,
+    disable_help_subcommand = true,
     max_term_width = 100,
     after_help = "Exit codes: 0 done; 1 error or findings; 2 a plan has changes; 3 some stacks failed, are held \
                   or cannot be seen.\nAWS settings are the SDK's own: AWS_PROFILE, AWS_REGION, AWS_ENDPOINT_URL, ..."

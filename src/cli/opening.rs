@@ -31,6 +31,14 @@ pub(super) fn open(settings: &Settings) -> Result<Opened, Failure> {
 }
 
 impl Opened {
+    /// What was read, for people: the fingerprint of files as they lie says nothing to them.
+    pub(super) fn name(&self) -> &str {
+        match self.snapshot.committed_at {
+            Some(_) => self.snapshot.revision.short(),
+            None => "the files as they lie",
+        }
+    }
+
     /// What it wants; a failure that draws the findings when it is refused.
     pub(super) fn wanted(&self, settings: &Settings) -> Result<&Desired, Failure> {
         self.desired.as_ref().ok_or_else(|| {
@@ -38,7 +46,7 @@ impl Opened {
                 self.findings.iter().filter(|finding| finding.is_error()).cloned().collect();
             let drawn = drawn(&errors, &self.snapshot, settings, settings.terminal.colour_err);
             Failure::new(
-                format!("{} has errors\n{drawn}", self.snapshot.revision.short()),
+                format!("there are errors in {}\n{drawn}", self.name()),
                 "`driftless validate` shows all findings",
             )
         })

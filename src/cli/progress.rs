@@ -34,14 +34,15 @@ pub(super) async fn listen(
     screen.show(bars.as_ref().map(|bars| bars.all.clone()));
     let mut show =
         Show { narrator: Narrator::default(), settings, source, bars, budget: Budget::default() };
+    let mut windows = tokio::time::interval(WINDOW);
     loop {
         tokio::select! {
             biased;
+            _ = windows.tick() => show.close_window(),
             heard = news.recv() => match heard {
                 Some(heard) => show.heard(&heard),
                 None => break,
             },
-            () = tokio::time::sleep(WINDOW), if show.budget.is_used() => show.close_window(),
         }
     }
     show.close_window();
@@ -68,10 +69,6 @@ struct Budget {
 }
 
 impl Budget {
-    fn is_used(&self) -> bool {
-        self.shown > 0
-    }
-
     /// Whether a line of this importance may be shown now; if not, it is counted.
     fn allows(&mut self, importance: Importance) -> bool {
         let (limit, kept_back) = match importance {
@@ -134,7 +131,7 @@ impl Show {
     fn close_window(&mut self) {
         let Budget { steps, troubles, .. } = std::mem::take(&mut self.budget);
         if steps > 0 {
-            info!("and {} more", counted(steps, "step"));
+            info!("and {steps} more; the bars count them");
         }
         if troubles > 0 {
             warn!("and {troubles} more in trouble: `driftless status` lists them by cause");
@@ -244,7 +241,10 @@ fn bar_style() -> ProgressStyle {
 
 fn summary(standing: &Standing) -> String {
     let total = standing.total();
-    let mut parts = vec![format!("{} in flight", standing.in_flight)];
+    let mut parts = Vec::new();
+    if standing.in_flight > 0 {
+        parts.push(format!("{} in flight", standing.in_flight));
+    }
     let waiting = total.waiting.saturating_sub(standing.in_flight);
     if waiting > 0 {
         parts.push(format!("{waiting} waiting"));
@@ -260,6 +260,9 @@ fn summary(standing: &Standing) -> String {
     }
     if standing.unseen > 0 {
         parts.push(format!("{} not looked at yet", counted(standing.unseen, "target")));
+    }
+    if parts.is_empty() {
+        parts.push("nothing to do".to_owned());
     }
     parts.join(" · ")
 }
@@ -279,7 +282,7 @@ mod tests {
 
     #[test]
     fn the_summary_names_only_what_there_is() {
-        assert_eq!(summary(&Standing::default()), "0 in flight");
+        assert_eq!(summary(&Standing::default()), "nothing to do");
         let standing = Standing { blind: 1, in_flight: 3, ..Standing::default() };
         assert_eq!(summary(&standing), "3 in flight · 1 target cannot be looked at");
     }

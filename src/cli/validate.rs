@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use crate::cli::Failure;
 use crate::cli::context::Ending;
 use crate::cli::opening::{Opened, drawn, open};
+use crate::desired::Desired;
 use crate::report::{counted, findings};
 use crate::settings::Settings;
 
@@ -53,13 +54,22 @@ fn text(opened: &Opened, settings: &Settings) -> String {
     let drawn = drawn(findings, &opened.snapshot, settings, settings.terminal.colour_out);
     let drawn = if findings.is_empty() { String::new() } else { drawn };
     match &opened.desired {
-        Some(desired) => format!(
-            "{drawn}{} is good: {} of {} and {}\n",
-            opened.snapshot.revision.short(),
-            counted(desired.stack_count(), "stack"),
-            counted(desired.tenants.len(), "tenant"),
-            counted(desired.services.len(), "service"),
-        ),
-        None => format!("{drawn}{} is refused\n", opened.snapshot.revision.short()),
+        Some(desired) => format!("{drawn}good: {} has {}\n", opened.name(), size(desired)),
+        None => format!("{drawn}refused: {} would not be acted on\n", opened.name()),
     }
+}
+
+/// `51 stacks of 4 services for 12 tenants, and 5 stacks asked to go`
+fn size(desired: &Desired) -> String {
+    let standing = desired.all_standing().count();
+    let going = match desired.stack_count() - standing {
+        0 => String::new(),
+        count => format!(", and {} asked to go", counted(count, "stack")),
+    };
+    format!(
+        "{} of {} for {}{going}",
+        counted(standing, "stack"),
+        counted(desired.services.len(), "service"),
+        counted(desired.tenants.len(), "tenant"),
+    )
 }

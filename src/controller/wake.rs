@@ -175,6 +175,17 @@ fn refuse(settings: &Settings, refusal: &Refusal) -> Result<(), ControllerError>
     Ok(())
 }
 
+fn accepted(desired: &Desired, changed: BTreeSet<Target>, warnings: Vec<Finding>) -> Progress {
+    let tenants: BTreeSet<_> = desired.all_standing().map(|wanted| &wanted.tenant.name).collect();
+    Progress::Accepted {
+        revision: desired.revision.clone(),
+        stacks: desired.all_standing().count(),
+        tenants: tenants.len(),
+        changed,
+        warnings,
+    }
+}
+
 impl Controller {
     /// Tells the board what the journal remembers, before anything is looked at.
     pub(super) fn recall(&mut self, desired: &Desired) -> Result<(), ControllerError> {
@@ -207,13 +218,7 @@ impl Controller {
         changed: BTreeSet<Target>,
         refused: Option<Refusal>,
     ) {
-        self.board.tell(Progress::Accepted {
-            revision: desired.revision.clone(),
-            stacks: desired.stack_count(),
-            tenants: desired.tenants.len(),
-            changed,
-            warnings,
-        });
+        self.board.tell(accepted(desired, changed, warnings));
         if let Some(refusal) = refused {
             self.tell_refusal(refusal);
         }
@@ -266,13 +271,7 @@ impl Controller {
             let rows: Vec<_> = self.settings.journal.stacks_in(target)?.into_values().collect();
             self.board.recall(target, &rows, &desired);
         }
-        self.board.tell(Progress::Accepted {
-            revision: desired.revision.clone(),
-            stacks: desired.stack_count(),
-            tenants: desired.tenants.len(),
-            changed: changed.clone(),
-            warnings,
-        });
+        self.board.tell(accepted(&desired, changed.clone(), warnings));
         self.wake(&changed);
         self.plan_sweeps(&crate::observe::swept_targets(&desired));
         Ok(())

@@ -99,6 +99,11 @@ impl Desired {
         self.stacks.values().flat_map(BTreeMap::values)
     }
 
+    /// The wanted stacks that are to stand: those asked to go are left out.
+    pub fn all_standing(&self) -> impl Iterator<Item = &Wanted> {
+        self.all_wanted().filter(|wanted| !wanted.asked_to_go)
+    }
+
     /// All targets that tenants have, sorted.
     pub fn targets(&self) -> impl Iterator<Item = &Target> {
         self.stacks.keys()

@@ -9,5 +9,7 @@ mod kill;
 mod removal;
 mod revisions;
 mod sample;
+mod schemas;
+mod scripts;
 mod tidy;
 mod world;
