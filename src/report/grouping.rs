@@ -43,8 +43,11 @@ impl Grouping {
         let verdict = &record.verdict;
         // What waits to be deleted waits as one set: the text is of the fleet, not of the stack.
         let of_fleet = verdict.code == "deletion-limit";
-        let common =
-            if of_fleet { verdict.text.clone() } else { without_differences(&verdict.text, record) };
+        let common = if of_fleet {
+            verdict.text.clone()
+        } else {
+            without_differences(&verdict.text, record)
+        };
         let key = (verdict.weight, verdict.code.clone(), common.clone());
         let Some(group) = self.0.get_mut(&key) else {
             self.0.insert(key, alone(record));

@@ -1,6 +1,7 @@
 //! One binary for all integration tests: linking it once is what takes time. One file a behaviour.
 
 #![allow(clippy::unwrap_used, reason = "all of this is tests")]
+#![allow(clippy::wildcard_enum_match_arm, reason = "tests look for one piece of news")]
 
 mod converge;
 mod decisions;

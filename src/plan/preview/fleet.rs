@@ -3,6 +3,9 @@
 use crate::fleet::Fleet;
 use crate::plan::preview::{Line, Part};
 
+/// A setting of the Fleet document as text.
+type Word<'a> = &'a dyn Fn(&Fleet) -> String;
+
 /// Lines about settings that differ. Parameters and tags show at the stacks.
 pub(super) fn settings(old: &Fleet, new: &Fleet) -> Vec<Line> {
     let mut lines = Vec::new();
@@ -12,7 +15,7 @@ pub(super) fn settings(old: &Fleet, new: &Fleet) -> Vec<Line> {
         }
     };
     let both = |of: &dyn Fn(&Fleet) -> String| (Some(of(old)), Some(of(new)));
-    let numbers: [(&str, &dyn Fn(&Fleet) -> String); 10] = [
+    let numbers: [(&str, Word<'_>); 10] = [
         ("metadata.name", &|fleet| fleet.name.to_string()),
         ("cloud", &|fleet| fleet.cloud.to_string()),
         ("access.roleArn", &|fleet| fleet.access.role_arn.to_string()),

@@ -338,16 +338,19 @@ impl<'a> Living<'a> {
 
 /// A hold in words that are the same for every stack that is held for it.
 fn said(hold: &Hold) -> String {
-    match hold {
-        Hold::Renamed(_) => "a stack of the same service and tenant stands elsewhere, or this one \
-                             was made as another's: held until approved"
-            .to_owned(),
-        Hold::Protected(_) => "its change set removes or replaces protected resources: held until \
-                               approved"
-            .to_owned(),
-        Hold::Cooldown { cause, .. } => format!("tried again later: {cause}"),
-        other => other.to_string(),
+    if matches!(hold, Hold::Renamed(_)) {
+        return "a stack of the same service and tenant stands elsewhere, or this one was made as \
+                another's: held until approved"
+            .to_owned();
     }
+    if matches!(hold, Hold::Protected(_)) {
+        return "its change set removes or replaces protected resources: held until approved"
+            .to_owned();
+    }
+    if let Hold::Cooldown { cause, .. } = hold {
+        return format!("tried again later: {cause}");
+    }
+    hold.to_string()
 }
 
 /// What is seen otherwise than it is wanted; values as AWS shows them.
