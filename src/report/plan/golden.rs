@@ -362,16 +362,10 @@ fn is_balanced(comment: &str) -> bool {
             "```" if !fence => return false,
             "```" => fence = false,
             other if other.starts_with("```") || other.starts_with("~~~") => return false,
-            other if !fence && other.starts_with("<details>") => {
-                if std::mem::replace(&mut fold, true) {
-                    return false;
-                }
-            }
-            "</details>" if !fence => {
-                if !std::mem::take(&mut fold) {
-                    return false;
-                }
-            }
+            other if !fence && other.starts_with("<details>") && fold => return false,
+            other if !fence && other.starts_with("<details>") => fold = true,
+            "</details>" if !fence && !fold => return false,
+            "</details>" if !fence => fold = false,
             _ => {}
         }
     }
