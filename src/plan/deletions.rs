@@ -44,20 +44,14 @@ pub fn allow(
     fleet_size: usize,
     now: Moment,
 ) -> Result<(), Hold> {
-    let approved = approvals.iter().any(|approval| {
-        approval.kind == ApprovalKind::Deletions
-            && now < approval.expires_at
-            && approval.members.contains(stack.as_str())
-    });
-    if approved || last_day.iter().any(|deletion| &deletion.stack == stack) {
+    let approved: BTreeSet<&str> = live(approvals, now).collect();
+    if approved.contains(stack.as_str())
+        || last_day.iter().any(|deletion| &deletion.stack == stack)
+    {
         return Ok(());
     }
     // What a person approved does not use up what may go without asking.
-    let by_approval = |id: &StackId| {
-        approvals.iter().any(|approval| {
-            approval.kind == ApprovalKind::Deletions && approval.members.contains(id.as_str())
-        })
-    };
+    let by_approval = |id: &StackId| approved.contains(id.as_str());
     let gone = last_day.iter().map(|deletion| (&deletion.stack, &deletion.tenant));
     let all: BTreeMap<&StackId, &TenantName> =
         gone.chain(waiting).filter(|(id, _)| !by_approval(id)).collect();
@@ -70,6 +64,14 @@ pub fn allow(
     Err(Hold::DeletionLimit(Box::new(request(waiting, approvals, stacks, owners, now))))
 }
 
+/// The ids of all stacks whose deletion is approved and has not expired.
+fn live(approvals: &[Approval], now: Moment) -> impl Iterator<Item = &str> {
+    let live = approvals.iter().filter(move |approval| {
+        approval.kind == ApprovalKind::Deletions && now < approval.expires_at
+    });
+    live.flat_map(|approval| approval.members.iter().map(String::as_str))
+}
+
 /// The request to delete exactly the stacks that wait and are not approved yet.
 fn request(
     waiting: &Waiting,
@@ -78,15 +80,9 @@ fn request(
     tenants: usize,
     now: Moment,
 ) -> ApprovalRequest {
-    let live = |id: &StackId| {
-        approvals.iter().any(|approval| {
-            approval.kind == ApprovalKind::Deletions
-                && now < approval.expires_at
-                && approval.members.contains(id.as_str())
-        })
-    };
+    let approved: BTreeSet<&str> = live(approvals, now).collect();
     let open: BTreeMap<&StackId, &TenantName> =
-        waiting.iter().filter(|(id, _)| !live(id)).collect();
+        waiting.iter().filter(|(id, _)| !approved.contains(id.as_str())).collect();
     let names: BTreeSet<&TenantName> = open.values().copied().collect();
     let mut words: Vec<&str> = names.iter().take(NAMED_TENANTS).map(|name| name.as_str()).collect();
     if names.len() > NAMED_TENANTS {

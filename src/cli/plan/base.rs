@@ -63,7 +63,7 @@ fn before(source: &Source, head: &Snapshot) -> Result<Base, GitError> {
         )),
         Err(GitError::NoCommit { .. }) => Ok(nothing("there is no commit yet".to_owned())),
         Err(GitError::UnknownRevision { .. }) => Ok(nothing(format!(
-            "there is no commit before {}: it is the first one, or the clone is shallow \
+            "there is no commit before {}, as it is the first one or the clone is shallow \
              (`--from REV` names another)",
             head.revision.short()
         ))),
@@ -83,7 +83,7 @@ fn has_no_fleet(error: &GitError) -> bool {
 }
 
 fn nothing(why: String) -> Base {
-    Base { desired: None, notices: vec![format!("{why}: everything is shown as new")] }
+    Base { desired: None, notices: vec![format!("{why}; everything is shown as new")] }
 }
 
 /// The snapshot, or the nearest one before it that has no errors: one with errors was never

@@ -314,7 +314,7 @@ impl<'a> Living<'a> {
 
     fn deletions(&self) -> Option<Deletions> {
         let scene = self.scene;
-        let allowed = |stack| {
+        let refusal = |stack| {
             deletions::allow(
                 stack,
                 scene.last_day,
@@ -324,9 +324,10 @@ impl<'a> Living<'a> {
                 scene.desired.stack_count(),
                 scene.now,
             )
+            .err()
         };
         let tenants: BTreeSet<&TenantName> = self.waiting.values().collect();
-        let held = self.waiting.keys().find_map(|stack| allowed(stack).err());
+        let held = self.waiting.keys().find_map(refusal);
         (!self.waiting.is_empty()).then(|| Deletions {
             stacks: self.waiting.len(),
             tenants: tenants.len(),
@@ -338,6 +339,7 @@ impl<'a> Living<'a> {
 
 /// A hold in words that are the same for every stack that is held for it.
 fn said(hold: &Hold) -> String {
+<<<<<<< HEAD
     if matches!(hold, Hold::Renamed(_)) {
         return "a stack of the same service and tenant stands elsewhere, or this one was made as \
                 another's: held until approved"
@@ -351,6 +353,20 @@ fn said(hold: &Hold) -> String {
         return format!("tried again later: {cause}");
     }
     hold.to_string()
+=======
+    if let Hold::Cooldown { cause, .. } = hold {
+        // The time is another one for every stack.
+        return format!("tried again later: {cause}");
+    }
+    let why = if let Hold::Renamed(_) = hold {
+        "a stack of the same service and tenant stands elsewhere, or this one was made as another's"
+    } else if let Hold::Protected(_) = hold {
+        "its change set removes or replaces protected resources"
+    } else {
+        return hold.to_string();
+    };
+    format!("{why}: held until approved")
+>>>>>>> w-plan
 }
 
 /// What is seen otherwise than it is wanted; values as AWS shows them.
