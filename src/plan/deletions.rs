@@ -45,8 +45,7 @@ pub fn allow(
     now: Moment,
 ) -> Result<(), Hold> {
     let approved: BTreeSet<&str> = live(approvals, now).collect();
-    if approved.contains(stack.as_str())
-        || last_day.iter().any(|deletion| &deletion.stack == stack)
+    if approved.contains(stack.as_str()) || last_day.iter().any(|deletion| &deletion.stack == stack)
     {
         return Ok(());
     }

@@ -3,13 +3,8 @@
 use crate::fleet::Fleet;
 use crate::plan::preview::{Line, Part};
 
-<<<<<<< HEAD
-/// A setting of the Fleet document as text.
-type Word<'a> = &'a dyn Fn(&Fleet) -> String;
-=======
 /// How a field is written.
 type Field = fn(&Fleet) -> String;
->>>>>>> w-plan
 
 /// Lines about settings that differ. Parameters and tags show at the stacks.
 pub(super) fn settings(old: &Fleet, new: &Fleet) -> Vec<Line> {
@@ -19,20 +14,6 @@ pub(super) fn settings(old: &Fleet, new: &Fleet) -> Vec<Line> {
             lines.push(Line::of(Part::Setting, name, old, new));
         }
     };
-<<<<<<< HEAD
-    let both = |of: &dyn Fn(&Fleet) -> String| (Some(of(old)), Some(of(new)));
-    let numbers: [(&str, Word<'_>); 10] = [
-        ("metadata.name", &|fleet| fleet.name.to_string()),
-        ("cloud", &|fleet| fleet.cloud.to_string()),
-        ("access.roleArn", &|fleet| fleet.access.role_arn.to_string()),
-        ("limits.stacksInFlight", &|fleet| fleet.limits.stacks_in_flight.to_string()),
-        ("limits.perTarget", &|fleet| fleet.limits.per_target.to_string()),
-        ("limits.deletes.tenants", &|fleet| fleet.limits.deletes.tenants.to_string()),
-        ("limits.deletes.stacks", &|fleet| fleet.limits.deletes.stacks.to_string()),
-        ("limits.deletes.percent", &|fleet| fleet.limits.deletes.percent.to_string()),
-        ("resync", &|fleet| format!("{} s", fleet.resync.as_secs())),
-        ("suspend", &|fleet| fleet.suspend.to_string()),
-=======
     let fields: [(&str, Field); 10] = [
         ("metadata.name", |fleet| fleet.name.to_string()),
         ("cloud", |fleet| fleet.cloud.to_string()),
@@ -44,7 +25,6 @@ pub(super) fn settings(old: &Fleet, new: &Fleet) -> Vec<Line> {
         ("limits.deletes.percent", |fleet| fleet.limits.deletes.percent.to_string()),
         ("resync", |fleet| format!("{} s", fleet.resync.as_secs())),
         ("suspend", |fleet| fleet.suspend.to_string()),
->>>>>>> w-plan
     ];
     for (name, of) in fields {
         add(name, Some(of(old)), Some(of(new)));

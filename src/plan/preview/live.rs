@@ -339,21 +339,6 @@ impl<'a> Living<'a> {
 
 /// A hold in words that are the same for every stack that is held for it.
 fn said(hold: &Hold) -> String {
-<<<<<<< HEAD
-    if matches!(hold, Hold::Renamed(_)) {
-        return "a stack of the same service and tenant stands elsewhere, or this one was made as \
-                another's: held until approved"
-            .to_owned();
-    }
-    if matches!(hold, Hold::Protected(_)) {
-        return "its change set removes or replaces protected resources: held until approved"
-            .to_owned();
-    }
-    if let Hold::Cooldown { cause, .. } = hold {
-        return format!("tried again later: {cause}");
-    }
-    hold.to_string()
-=======
     if let Hold::Cooldown { cause, .. } = hold {
         // The time is another one for every stack.
         return format!("tried again later: {cause}");
@@ -366,7 +351,6 @@ fn said(hold: &Hold) -> String {
         return hold.to_string();
     };
     format!("{why}: held until approved")
->>>>>>> w-plan
 }
 
 /// What is seen otherwise than it is wanted; values as AWS shows them.

@@ -362,18 +362,10 @@ fn is_balanced(comment: &str) -> bool {
             "```" if !fence => return false,
             "```" => fence = false,
             other if other.starts_with("```") || other.starts_with("~~~") => return false,
-<<<<<<< HEAD
-            _ if fence => {}
-            "</details>" if !fold => return false,
-            "</details>" => fold = false,
-            other if other.starts_with("<details>") && fold => return false,
-            other if other.starts_with("<details>") => fold = true,
-=======
             other if !fence && other.starts_with("<details>") && fold => return false,
             other if !fence && other.starts_with("<details>") => fold = true,
             "</details>" if !fence && !fold => return false,
             "</details>" if !fence => fold = false,
->>>>>>> w-plan
             _ => {}
         }
     }
