@@ -116,11 +116,10 @@ fn attempt(
         &step.digest,
         number,
     );
-    let kind = match &step.kind {
-        StepKind::CreateChangeSet { .. } => {
-            StepKind::CreateChangeSet { name: token::change_set_name(&token) }
-        }
-        kind => kind.clone(),
+    let kind = if matches!(step.kind, StepKind::CreateChangeSet { .. }) {
+        StepKind::CreateChangeSet { name: token::change_set_name(&token) }
+    } else {
+        step.kind.clone()
     };
     let no_echo = decided.no_echo.clone();
     let (digest, at) = (step.digest, clock.now());
@@ -207,8 +206,8 @@ fn outcome_of(kind: &StepKind, result: Result<(), AwsError>) -> Outcome {
     if error.may_have_happened() {
         return Outcome::Unknown(error.cause());
     }
-    match error {
-        AwsError::Stopped(_) => Outcome::LookAgain("stopped before the call".to_owned()),
-        error => Outcome::Failed(error.cause()),
+    if matches!(error, AwsError::Stopped(_)) {
+        return Outcome::LookAgain("stopped before the call".to_owned());
     }
+    Outcome::Failed(error.cause())
 }

@@ -209,13 +209,14 @@ impl fmt::Display for DocumentName {
     }
 }
 
-/// What a snapshot was read from: a commit id, `worktree`, or `folder` outside git.
+/// What a snapshot was read from: a commit id, or `worktree-` or `folder-` and a fingerprint of the
+/// files as they lay.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Revision(Arc<str>);
 
 impl Revision {
-    /// A commit id in hexadecimal, or one of the two words above.
+    /// A revision as it was written down.
     pub fn of(text: &str) -> Self {
         Self(text.into())
     }
@@ -225,9 +226,12 @@ impl Revision {
         &self.0
     }
 
-    /// What people read: the first ten characters of a commit id.
+    /// What people read: the first ten characters of a commit id, or where the files lay.
     pub fn short(&self) -> &str {
-        self.0.get(..10).unwrap_or(&self.0)
+        match self.0.split_once('-') {
+            Some((place, _)) => place,
+            None => self.0.get(..10).unwrap_or(&self.0),
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use crate::plan::{ApprovalRequest, StackRecord, Step, Weight};
 
 /// One piece of news.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "news are few at a time and soon forgotten")]
 pub enum Progress {
     /// A revision is what is converged from now on.
     Accepted {

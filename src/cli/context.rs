@@ -30,6 +30,8 @@ pub enum Ending {
     NeedsAttention,
     /// The fleet has errors, which were written.
     Findings,
+    /// A plan has changes.
+    Changes,
 }
 
 impl Ending {
@@ -39,6 +41,7 @@ impl Ending {
             Self::Good => 0,
             Self::NeedsAttention => 3,
             Self::Findings => 1,
+            Self::Changes => 2,
         }
     }
 }

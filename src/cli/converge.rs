@@ -137,7 +137,7 @@ fn in_words(fleet: &Fleet, settings: &Settings) -> String {
     }
 }
 
-fn runtime() -> Result<Runtime, Failure> {
+pub(super) fn runtime() -> Result<Runtime, Failure> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(|error| Failure {
         causes: vec![error.to_string()],
         ..Failure::new("cannot start threads", "raise the limit of processes (ulimit -u)")

@@ -134,7 +134,8 @@ mod tests {
         }
         let mut ours: Vec<String> =
             COMMON.iter().chain(TENANTS).map(|(path, _)| (*path).to_owned()).collect();
-        (lying.sort(), ours.sort());
+        lying.sort();
+        ours.sort();
         assert_eq!(ours, lying, "list the files of fleet/ in src/cli/sample.rs");
     }
 

@@ -11,6 +11,7 @@ mod init;
 mod log;
 mod narrator;
 mod opening;
+mod plan;
 mod progress;
 mod render;
 pub mod resume;
@@ -63,6 +64,7 @@ enum Command {
     Schema(schema::SchemaArgs),
     /// Show the wanted stacks: parameters, tags, template
     Render(render::RenderArgs),
+    Plan(plan::PlanArgs),
     /// Converge once, show how it goes, and exit
     Apply(apply::ApplyArgs),
     /// Watch git and keep the fleet converged until told to stop
@@ -130,6 +132,7 @@ fn dispatch(command: Command, settings: &Settings, out: &mut dyn Write) -> Resul
         Command::Validate(args) => validate::run(&args, settings, out)?,
         Command::Schema(args) => schema::run(&args, out)?,
         Command::Render(args) => render::run(&args, settings, out)?,
+        Command::Plan(args) => plan::run(&args, settings, &clock, out)?,
         Command::Apply(args) => apply::run(&args, settings, &clock)?,
         Command::Run => run::run(settings, &clock)?,
         Command::Status(args) => status::run(&args, &context, out)?,

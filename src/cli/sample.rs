@@ -56,8 +56,9 @@ pub(super) const TENANTS: &[(&str, &str)] = &[
 pub(super) fn generated(number: u32) -> (String, String) {
     let name = format!("tenant-{number:04}");
     let ring = if number % 10 == 1 { "canary" } else { "stable" };
-    let (tier, seats) = if number % 5 == 0 { ("trial", 5) } else { ("paid", 50 + number % 7 * 50) };
-    let region = if number % 4 == 0 { "us-east-1" } else { "eu-central-1" };
+    let (tier, seats) =
+        if number.is_multiple_of(5) { ("trial", 5) } else { ("paid", 50 + number % 7 * 50) };
+    let region = if number.is_multiple_of(4) { "us-east-1" } else { "eu-central-1" };
     let text = format!(
         "# yaml-language-server: $schema=../../schema/tenant.json
 apiVersion: driftless.dev/v1

@@ -90,6 +90,8 @@ struct Controller {
     asked: Vec<ApprovalRequest>,
     /// The refused revision, where it may be approved.
     revision_request: Option<ApprovalRequest>,
+    /// Why the newest revision was refused, as it was said last.
+    refused: Option<String>,
     told: Standing,
 }
 
@@ -132,7 +134,7 @@ async fn until_due(clock: &Clock, due: Option<crate::moment::Moment>) {
 
 impl Controller {
     fn start(settings: Settings, until: Until) -> Result<Self, ControllerError> {
-        let (good, refused) = wake::first_revision(&settings)?;
+        let (good, refused) = wake::first_revision(&settings, &until)?;
         let now = settings.clock.now();
         let view = View {
             desired: Arc::new(good.desired),
@@ -157,6 +159,7 @@ impl Controller {
             had_seen_all: false,
             asked: Vec::new(),
             revision_request: None,
+            refused: None,
             told: Standing::default(),
             tasks: JoinSet::new(),
             queue: Queue::default(),

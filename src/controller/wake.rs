@@ -53,9 +53,11 @@ pub(super) struct Good {
     pub(super) warnings: Vec<Finding>,
 }
 
-/// The revision to begin with: the newest, or the last good one when the newest is refused.
+/// The revision to begin with: the newest, or for a controller that goes on for ever the last good
+/// one when the newest is refused.
 pub(super) fn first_revision(
     settings: &Settings,
+    until: &Until,
 ) -> Result<(Good, Option<Refusal>), ControllerError> {
     let refusal = match acceptable(settings) {
         Ok(good) => {
@@ -65,6 +67,9 @@ pub(super) fn first_revision(
         Err(refusal) => refusal,
     };
     refuse(settings, &refusal)?;
+    if *until != Until::Stopped {
+        return Err(ControllerError::Refused(Box::new(refusal)));
+    }
     let last_good = settings.journal.accepted_revision()?;
     let last_good = last_good.and_then(|accepted| {
         let snapshot = settings.source.read_at(accepted.revision.as_str()).ok()?;
@@ -164,6 +169,9 @@ fn refuse(settings: &Settings, refusal: &Refusal) -> Result<(), ControllerError>
         count: refusal.findings.iter().filter(|one| one.severity == Severity::Error).count(),
         at: settings.clock.now(),
     })?;
+    if let Some(request) = &refusal.request {
+        settings.journal.put_request(request, settings.clock.now())?;
+    }
     Ok(())
 }
 
@@ -218,6 +226,7 @@ impl Controller {
 
     fn tell_refusal(&mut self, refusal: Refusal) {
         let Refusal { revision, findings, why, request } = refusal;
+        self.refused = Some(why.clone());
         self.board.tell(Progress::Refused { revision, findings, why });
         self.revision_request.clone_from(&request);
         if let Some(request) = request {
@@ -235,18 +244,17 @@ impl Controller {
     }
 
     fn consider(&mut self, head: Option<Revision>) -> Result<(), ControllerError> {
-        let first_time = head != self.considered || head.is_some();
         self.considered = head;
         match acceptable(&self.settings) {
             Ok(good) => {
                 accept(&self.settings, &good)?;
                 self.take_over(good)
             }
+            // A repository that stays unreadable is asked again at each poll, and said once.
+            Err(refusal) if self.refused.as_ref() == Some(&refusal.why) => Ok(()),
             Err(refusal) => {
-                if first_time {
-                    refuse(&self.settings, &refusal)?;
-                    self.tell_refusal(refusal);
-                }
+                refuse(&self.settings, &refusal)?;
+                self.tell_refusal(refusal);
                 Ok(())
             }
         }
@@ -258,7 +266,7 @@ impl Controller {
         let changed = changed_targets(&before, &desired);
         let desired = Arc::new(desired);
         self.board.want(Arc::clone(&desired), &changed);
-        self.revision_request = None;
+        (self.revision_request, self.refused) = (None, None);
         for target in &changed {
             let rows: Vec<_> = self.settings.journal.stacks_in(target)?.into_values().collect();
             self.board.recall(target, &rows, &desired);
@@ -286,11 +294,9 @@ impl Controller {
         self.board.steer(steering);
         self.wake_everything();
         // An approval may be of a revision that was refused.
-        if self.until == Until::Stopped {
+        if self.until == Until::Stopped && self.revision_request.is_some() {
             let head = self.settings.source.head().ok();
-            if head.as_ref() != Some(&self.board.view().desired.revision) {
-                self.consider(head)?;
-            }
+            self.consider(head)?;
         }
         Ok(())
     }

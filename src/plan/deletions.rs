@@ -93,8 +93,8 @@ fn request(
         words.push("...");
     }
     let summary = format!(
-        "{} stacks of {} tenants ({}) wait to be deleted; without approval {stacks} stacks of \
-         {tenants} tenants may go in a day",
+        "{} stacks of {} tenants ({}) wait to be deleted, more than may go in a day \
+         unasked (stacks: {stacks}, tenants: {tenants})",
         open.len(),
         names.len(),
         words.join(", ")

@@ -41,7 +41,10 @@ impl Grouping {
     /// Puts a stack into its group. Stacks must come in the order of their keys.
     pub(super) fn add(&mut self, record: &StackRecord) {
         let verdict = &record.verdict;
-        let common = without_differences(&verdict.text, record);
+        // What waits to be deleted waits as one set: the text is of the fleet, not of the stack.
+        let of_fleet = verdict.code == "deletion-limit";
+        let common =
+            if of_fleet { verdict.text.clone() } else { without_differences(&verdict.text, record) };
         let key = (verdict.weight, verdict.code.clone(), common.clone());
         let Some(group) = self.0.get_mut(&key) else {
             self.0.insert(key, alone(record));

@@ -65,7 +65,7 @@ pub struct StackView {
     pub outputs: BTreeMap<String, String>,
     /// Its resources by logical id.
     pub resources: BTreeMap<String, ResourceView>,
-    /// Its change sets' names.
+    /// The names of its change sets that were not executed.
     pub change_sets: Vec<String>,
     /// Whether it is protected from deletion.
     pub protected: bool,
@@ -274,6 +274,7 @@ impl Console {
         };
         let parameters = definition.parameters.iter();
         let outputs = stack.outputs.iter();
+        let waiting = stack.change_sets.values().filter(|set| !set.executed);
         let resources = stack.resources.iter().map(|(logical_id, resource)| {
             let view = ResourceView {
                 kind: resource.kind.to_string(),
@@ -295,7 +296,7 @@ impl Console {
             tags: definition.tags.clone(),
             outputs: outputs.map(|(name, output)| (name.clone(), output.value.clone())).collect(),
             resources: resources.collect(),
-            change_sets: stack.change_sets.keys().cloned().collect(),
+            change_sets: waiting.map(|set| set.name.clone()).collect(),
             protected: stack.protected,
             policy: stack.policy.clone(),
         })

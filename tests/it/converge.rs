@@ -69,7 +69,8 @@ async fn a_comment_or_another_form_of_a_template_is_no_change() {
     let world = World::with_tenants(1);
     world.apply().await.assert_converged(2);
     world.mutating_calls();
-    world.edit("network/network.yaml", "!Ref Cidr", "{ Ref: Cidr } # as before");
+    world.edit("network/network.yaml", "!Ref Cidr", "{ Ref: Cidr }");
+    world.edit("network/network.yaml", "Resources:", "# As before.\nResources:");
     world.commit();
     world.apply().await.assert_converged(2);
     assert_eq!(world.mutating_calls(), Vec::<String>::new());

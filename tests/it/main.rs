@@ -5,6 +5,7 @@
 mod converge;
 mod decisions;
 mod failures;
+mod kill;
 mod removal;
 mod revisions;
 mod sample;

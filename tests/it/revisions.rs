@@ -81,6 +81,26 @@ async fn a_controller_that_starts_on_a_bad_revision_goes_on_with_the_last_good_o
 }
 
 #[tokio::test(start_paused = true)]
+async fn applying_an_older_or_a_bad_revision_is_refused_and_changes_nothing() {
+    let world = World::with_tenants(1);
+    world.edit("api/service.yaml", "Size: \"1\"", "Size: \"2\"");
+    world.commit();
+    world.apply().await.assert_converged(2);
+    world.mutating_calls();
+    let repository = git2::Repository::open(world.repository()).expect("a repository");
+    let first = repository.revparse_single("HEAD~1").expect("a commit");
+    repository.reset(&first, git2::ResetType::Hard, None).expect("reset");
+    let error = world.try_apply().await.err().expect("refused");
+    assert!(error.to_string().contains("does not descend from"), "{error}");
+    assert_eq!(world.mutating_calls(), Vec::<String>::new());
+    let (request, _) = world.journal().requests().expect("read").pop().expect("asked");
+    let now = world.clock.now();
+    world.journal().approve(&request.id, "ann", "back", now, now + A_WHILE).expect("approved");
+    world.apply().await.assert_converged(2);
+    assert_eq!(world.stack(1, "api").expect("there").parameters["Size"], "1");
+}
+
+#[tokio::test(start_paused = true)]
 async fn without_any_good_revision_nothing_is_done() {
     let world = World::with_tenants(1);
     world.write("fleet.yaml", "apiVersion: driftless.dev/v1\nkind: Flet\n");

@@ -29,7 +29,7 @@ pub fn markdown(preview: &Preview) -> String {
         if held { format!(":warning: **{}**", plain(&line)) } else { plain(&line) }
     }));
     lines.extend(preview.notices.iter().map(|notice| format!("Note: {}", plain(notice))));
-    comment(&headline(preview), &lines, &sections(preview))
+    comment(&plain(&headline(preview)), &lines, &sections(preview))
 }
 
 /// What is wrong with a revision that is refused, as a comment.

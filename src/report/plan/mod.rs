@@ -1,6 +1,8 @@
 //! A preview as people and programs read it. The layout is decided once here: sections of rows,
 //! which text and markdown only dress.
 
+#[cfg(test)]
+mod golden;
 mod json;
 mod markdown;
 mod text;
@@ -11,7 +13,7 @@ use crate::report::counted;
 
 pub use json::{json, refused_json};
 pub use markdown::{MARKER, MAX_COMMENT, markdown, refused_markdown};
-pub use text::{refused_text, text};
+pub use text::text;
 
 /// Stacks named as examples of a group.
 const EXAMPLES: usize = 3;

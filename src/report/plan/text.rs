@@ -1,12 +1,7 @@
 //! A preview for a terminal.
 
-use crate::fleet::Finding;
-use crate::ids::Revision;
 use crate::plan::preview::Preview;
-use crate::report::counted;
-use crate::report::plan::{
-    Row, Section, Sign, clean, complaint, counts, deletions, headline, sections,
-};
+use crate::report::plan::{Row, Section, Sign, clean, counts, deletions, headline, sections};
 
 /// The whole preview. `colours` are ANSI sequences, for terminals only.
 pub fn text(preview: &Preview, colours: bool) -> String {
@@ -21,20 +16,6 @@ pub fn text(preview: &Preview, colours: bool) -> String {
     }
     for section in sections(preview) {
         write_section(&mut text, &section, colours);
-    }
-    text
-}
-
-/// What is wrong with a revision that is refused.
-pub fn refused_text(revision: &Revision, findings: &[Finding]) -> String {
-    let errors = findings.iter().filter(|finding| finding.is_error()).count();
-    let mut text = format!(
-        "Revision {} is refused: it has {}, so nothing of it would be applied\n",
-        revision.short(),
-        counted(errors, "error")
-    );
-    for finding in findings {
-        text.push_str(&format!("  {}\n", complaint(finding)));
     }
     text
 }
