@@ -69,10 +69,32 @@ fn whose(record: &StackRecord) -> String {
 pub(super) struct Narrator {
     revision: Option<Revision>,
     tenants: usize,
+    standing: Standing,
     said: Option<String>,
 }
 
 impl Narrator {
+    /// What to say after [`Narrator::line`]: a revision that changes nothing is in sync at once, and
+    /// no other news are going to say so.
+    pub(super) fn afterthought(&mut self, news: &Progress) -> Option<Line> {
+        match news {
+            Progress::Accepted { changed, .. } if changed.is_empty() => {
+                let standing = self.standing.clone();
+                if standing.total().total() == 0 { None } else { self.standing(&standing) }
+            }
+            Progress::Accepted { .. }
+            | Progress::Refused { .. }
+            | Progress::Step { .. }
+            | Progress::Verdict { .. }
+            | Progress::Gone { .. }
+            | Progress::Blind { .. }
+            | Progress::Asked(_)
+            | Progress::Steered { .. }
+            | Progress::Standing(_)
+            | Progress::Stopping { .. } => None,
+        }
+    }
+
     /// What a piece of news is in words; nothing when it is nothing new. Findings that come with it
     /// are drawn by the caller.
     pub(super) fn line(&mut self, news: &Progress) -> Option<Line> {
@@ -147,6 +169,7 @@ impl Narrator {
     }
 
     fn standing(&mut self, standing: &Standing) -> Option<Line> {
+        self.standing = standing.clone();
         let total = standing.total();
         let moves = standing.unseen > 0 || standing.in_flight > 0 || total.waiting > 0;
         if moves {
@@ -262,7 +285,11 @@ mod tests {
 
     fn texts(news: &[Progress]) -> Vec<String> {
         let mut narrator = Narrator::default();
-        news.iter().filter_map(|news| narrator.line(news)).map(|line| line.text).collect()
+        let lines = news.iter().flat_map(|news| {
+            let line = narrator.line(news);
+            line.into_iter().chain(narrator.afterthought(news)).collect::<Vec<_>>()
+        });
+        lines.map(|line| line.text).collect()
     }
 
     #[test]
@@ -275,8 +302,6 @@ mod tests {
             standing(2, 1, 0),
             standing(3, 0, 0),
             standing(2, 0, 1),
-            accepted("bbb"),
-            standing(3, 0, 0),
         ];
         assert_eq!(
             texts(&news),
@@ -286,10 +311,14 @@ mod tests {
                 "in sync: 3 stacks of 2 tenants at aaa",
                 "at rest, but not in sync at aaa: 2 of 3 stacks are; 1 failed or held: `driftless \
                  status` says why",
-                "following bbb: 3 stacks of 2 tenants, 0 targets to look at",
-                "in sync: 3 stacks of 2 tenants at bbb",
             ]
         );
+    }
+
+    #[test]
+    fn a_revision_that_changes_nothing_is_in_sync_at_once() {
+        let said = texts(&[accepted("aaa"), standing(3, 0, 0), accepted("bbb")]);
+        assert_eq!(said[3], "in sync: 3 stacks of 2 tenants at bbb");
     }
 
     #[test]

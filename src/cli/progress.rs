@@ -110,6 +110,9 @@ impl Show {
         if self.bars.is_none() || self.budget.allows(line.importance) {
             say(&line);
         }
+        if let Some(line) = self.narrator.afterthought(news) {
+            say(&line);
+        }
     }
 
     /// Puts the findings below a line, with excerpts where the revision can be read again.
