@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 
 use crate::aws::Aws;
 use crate::board::{Board, Progress, Standing, View};
@@ -105,9 +106,10 @@ pub async fn run(
     tokio::pin!(shutdown);
     let mut hints = controller.settings.source.watch()?;
     let follows = controller.until == Until::Stopped;
+    let mut listening = tokio::time::interval(STEERING_PERIOD);
+    listening.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         controller.start_what_is_due();
-        controller.tell_standing();
         if controller.is_done() {
             break;
         }
@@ -116,9 +118,10 @@ pub async fn run(
         tokio::select! {
             biased;
             () = &mut shutdown => break,
-            Some(done) = controller.tasks.join_next() => controller.finished(done)?,
+            // What people and git say goes before work that is done, or a busy fleet would not hear.
+            _ = listening.tick() => controller.listen()?,
             () = hints.changed(), if follows => controller.consider_newest()?,
-            () = clock.sleep(STEERING_PERIOD) => controller.listen()?,
+            Some(done) = controller.tasks.join_next() => controller.finished(done)?,
             () = until_due(&clock, due), if due.is_some() => {}
         }
     }

@@ -279,6 +279,7 @@ impl Controller {
 
     /// Notices what people said through other processes, and refreshes what they are asked.
     pub(super) fn listen(&mut self) -> Result<(), ControllerError> {
+        self.tell_standing();
         let changes = self.settings.journal.changes()?;
         let now = self.settings.clock.now();
         self.write_requests()?;

@@ -39,6 +39,9 @@ pub(super) fn open(
     make(path)?;
     match connect(path).and_then(|connection| check(path, connection)) {
         Ok(connection) => Ok((connection, None)),
+        Err(JournalError::Corrupt { .. }) if is_text(path) => {
+            Err(JournalError::NotAJournal { path: path.to_owned() })
+        }
         Err(JournalError::Corrupt { source, .. }) => {
             let aside = set_aside(path, now, source.to_string())?;
             make(path)?;
@@ -102,6 +105,12 @@ fn make(path: &Path) -> Result<(), JournalError> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(JournalError::of_io(path, error)),
     }
+}
+
+/// Whether the file is somebody's text: a wrong `--state` must not move it away.
+fn is_text(path: &Path) -> bool {
+    let bytes = fs::read(path).unwrap_or_default();
+    !bytes.is_empty() && !bytes.contains(&0) && std::str::from_utf8(&bytes).is_ok()
 }
 
 /// Renames the damaged file and what SQLite keeps beside it, unless another process acts on it.

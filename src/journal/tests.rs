@@ -218,11 +218,21 @@ fn a_damaged_file_is_set_aside_and_a_new_one_started() {
 fn a_file_that_is_no_database_is_set_aside_but_never_by_a_command_that_only_reads() {
     let (_folder, path) = folder();
     fs::create_dir_all(path.parent().expect("a folder")).expect("made");
-    fs::write(&path, "not a database, and longer than the header of one".repeat(100)).expect("ok");
+    fs::write(&path, [0x55, 0, 0xFF].repeat(2_000)).expect("written");
     let error = Journal::open_existing(&path, NOW).expect_err("damaged");
     assert!(matches!(error, JournalError::Corrupt { .. }), "{error}");
     let (_journal, aside) = Journal::open(&path, NOW, None).expect("it opens");
     assert!(aside.is_some());
+}
+
+#[test]
+fn a_text_of_somebody_is_left_where_it_is() {
+    let (_folder, path) = folder();
+    fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+    fs::write(&path, "kind: Fleet\n").expect("written");
+    let error = Journal::open(&path, NOW, None).expect_err("no journal");
+    assert!(matches!(error, JournalError::NotAJournal { .. }), "{error}");
+    assert_eq!(fs::read_to_string(&path).expect("there"), "kind: Fleet\n");
 }
 
 #[test]
@@ -231,7 +241,7 @@ fn a_damaged_file_is_not_taken_from_a_process_that_acts() {
     let journal = open(&path);
     let _lock = journal.lock_for_acting().expect("free");
     drop(journal);
-    fs::write(&path, "x".repeat(5_000)).expect("written");
+    fs::write(&path, [0_u8; 5_000]).expect("written");
     let error = Journal::open(&path, NOW, None).expect_err("another acts");
     assert!(matches!(error, JournalError::AnotherActs { .. }), "{error}");
     assert!(path.exists());

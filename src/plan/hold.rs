@@ -73,6 +73,8 @@ pub enum Hold {
     VariableMissing(String),
     /// Stacks that use this one are still there.
     WaitsForDependents(ServiceName),
+    /// A stack that uses this one stays, and so this one does.
+    KeptForDependents(ServiceName),
     /// The update would remove or replace what is protected.
     Protected(Box<ApprovalRequest>),
     /// It failed, and is left alone for a while.
@@ -126,6 +128,7 @@ impl Hold {
             Self::MangledOutput { .. } => "mangled-output",
             Self::VariableMissing(_) => "variable-missing",
             Self::WaitsForDependents(_) => "waits-for-dependents",
+            Self::KeptForDependents(_) => "kept-for-dependents",
             Self::Protected(_) => "protected",
             Self::Cooldown { .. } => "cooldown",
             Self::Failed(_) => "failed",
@@ -143,7 +146,9 @@ impl Hold {
     /// How much it matters.
     pub fn weight(&self) -> Weight {
         match self {
-            Self::Retained | Self::Suspended { .. } => Weight::LeftAlone,
+            Self::Retained | Self::KeptForDependents(_) | Self::Suspended { .. } => {
+                Weight::LeftAlone
+            }
             Self::Moving(_)
             | Self::AnotherController { .. }
             | Self::EffectPending { .. }
@@ -187,6 +192,7 @@ impl Hold {
             | Self::MangledOutput { .. }
             | Self::VariableMissing(_)
             | Self::WaitsForDependents(_)
+            | Self::KeptForDependents(_)
             | Self::Cooldown { .. }
             | Self::Failed(_)
             | Self::NeedsPerson { .. }
@@ -232,6 +238,7 @@ impl Hold {
             | Self::WaitsForService(_)
             | Self::WaitsForOutput { .. }
             | Self::WaitsForDependents(_)
+            | Self::KeptForDependents(_)
             | Self::Cooldown { .. }
             | Self::Retained
             | Self::FleetBusy(_)
@@ -271,6 +278,7 @@ impl Hold {
             | Self::MangledOutput { .. }
             | Self::VariableMissing(_)
             | Self::WaitsForDependents(_)
+            | Self::KeptForDependents(_)
             | Self::Protected(_)
             | Self::Failed(_)
             | Self::NeedsPerson { .. }
@@ -312,6 +320,9 @@ impl fmt::Display for Hold {
             }
             Self::WaitsForDependents(service) => {
                 write!(f, "waits until {service}, which uses it, is gone")
+            }
+            Self::KeptForDependents(service) => {
+                write!(f, "kept while {service}, which uses it, stays")
             }
             Self::Cooldown { until, cause } => write!(f, "tried again at {until}: {cause}"),
             Self::Failed(cause) => write!(f, "failed: {cause}"),

@@ -329,8 +329,8 @@ pub(super) fn held_by_failure(case: &Case<'_>, digest: &Digest) -> Option<Hold> 
 /// The rows of the table for a stack that is to be deleted.
 fn unwanted_stack(case: &Case<'_>, why: &str) -> Decision {
     let Some(seen) = case.seen else { return Decision::Nothing };
-    if let Some(service) = dependent(case, seen) {
-        return Decision::Hold(Hold::WaitsForDependents(service));
+    if let Some(hold) = held_by_dependents(case, seen) {
+        return Decision::Hold(hold);
     }
     match seen.status.standing() {
         Standing::Complete
@@ -350,14 +350,24 @@ fn unwanted_stack(case: &Case<'_>, why: &str) -> Decision {
     }
 }
 
-/// A service in this target whose stack uses this one and is still there.
-fn dependent(case: &Case<'_>, seen: &Seen) -> Option<ServiceName> {
+/// What the stacks in this target that use this one mean for deleting it: those that go are waited
+/// for, and one that stays keeps it.
+fn held_by_dependents(case: &Case<'_>, seen: &Seen) -> Option<Hold> {
     let service = ownership::service_of(seen)?;
-    let services = &case.scene.desired.services;
-    case.siblings()
-        .filter(|(_, sibling)| sibling.id != seen.id)
-        .map(|(name, _)| name)
-        .find(|name| services.get(name).is_some_and(|user| user.depends_on.contains(&service)))
+    let desired = case.scene.desired;
+    let uses = |name: &ServiceName| {
+        desired.services.get(name).is_some_and(|user| user.depends_on.contains(&service))
+    };
+    let users = case.siblings().filter(|(name, sibling)| sibling.id != seen.id && uses(name));
+    let none = Memory::default();
+    let stays = |sibling: &Seen| {
+        let memory = case.scene.memories.get(&sibling.key.name).unwrap_or(&none);
+        !is_waiting_to_go(desired, sibling, memory)
+    };
+    let (staying, going): (Vec<_>, Vec<_>) = users.partition(|(_, sibling)| stays(sibling));
+    let first = |users: Vec<(ServiceName, &Seen)>| users.into_iter().map(|(name, _)| name).next();
+    let kept = first(staying).map(Hold::KeptForDependents);
+    kept.or_else(|| first(going).map(Hold::WaitsForDependents))
 }
 
 /// A delete that failed once: everything that failed, and everything protected, is left behind.

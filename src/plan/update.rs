@@ -116,7 +116,7 @@ fn carry_on(
                 }
                 Some(_) | None => {
                     let kind = StepKind::ExecuteChangeSet { name: set.name.clone() };
-                    step(kind, format!("{} changes were checked", changes.len()))
+                    step(kind, format!("its change set of {} resources was checked", changes.len()))
                 }
             }
         }
