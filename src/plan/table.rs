@@ -255,7 +255,7 @@ fn wanted_stack(
         },
         Standing::NeverComplete => start_again(case, seen, rendered),
         Standing::DeleteFailed if case.memory.never_complete.as_ref() == Some(&seen.id) => {
-            delete_rest(case, seen, "it never was complete")
+            delete_rest(case, seen, "it never was complete", false)
         }
         Standing::DeleteFailed => Decision::Hold(Hold::DeleteFailed),
         Standing::UpdateFailed => needs_person(case, seen, "rollback-stack"),
@@ -342,7 +342,7 @@ fn unwanted_stack(case: &Case<'_>, why: &str) -> Decision {
             }
             delete(case, seen, Vec::new(), why, true)
         }
-        Standing::DeleteFailed => delete_rest(case, seen, why),
+        Standing::DeleteFailed => delete_rest(case, seen, why, true),
         Standing::InReview => Decision::Hold(Hold::InReview),
         Standing::Moving => Decision::Hold(Hold::Moving(seen.status.clone())),
         Standing::Gone => Decision::Nothing,
@@ -371,7 +371,7 @@ fn held_by_dependents(case: &Case<'_>, seen: &Seen) -> Option<Hold> {
 }
 
 /// A delete that failed once: everything that failed, and everything protected, is left behind.
-fn delete_rest(case: &Case<'_>, seen: &Seen, why: &str) -> Decision {
+fn delete_rest(case: &Case<'_>, seen: &Seen, why: &str, is_deletion: bool) -> Decision {
     if let Some(failure) = &case.memory.failure {
         let later = cooldown::retry_at(&case.key, failure).filter(|_| failure.count > 1);
         // A delete that fails again leaves no trace in the stack but the number of our tries.
@@ -400,7 +400,7 @@ fn delete_rest(case: &Case<'_>, seen: &Seen, why: &str) -> Decision {
     if retain.is_empty() {
         return needs_person(case, seen, "delete-stack");
     }
-    delete(case, seen, retain.into_iter().collect(), why, !never_complete)
+    delete(case, seen, retain.into_iter().collect(), why, is_deletion)
 }
 
 fn delete(
