@@ -145,8 +145,8 @@ fn steady_pass(files: &BTreeMap<String, String>, tenants: usize) {
         std::fs::write(path, text).expect("a file");
     }
     init_repository(&folder.path().join("fleet"), "bench").expect("a repository");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true);
-    let runtime = { runtime }.build().expect("a runtime");
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = runtime.enable_all().start_paused(true).build().expect("a runtime");
     runtime.block_on(async {
         let clock = Clock::starting_at(Moment::from_millis(1_795_000_000_000));
         let cloud = Cloud::in_memory(CloudSettings::default(), clock.clone());
