@@ -7,6 +7,7 @@ mod converge;
 mod decisions;
 mod failures;
 mod kill;
+mod ministack;
 mod removal;
 mod revisions;
 mod sample;
