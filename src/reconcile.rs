@@ -1,5 +1,7 @@
 //! One target, once: observe, decide, reserve, act, record, say when to look again.
 
+mod history;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +21,7 @@ use crate::plan::{
     ApprovalRequest, Decided, Decision, FormerStack, Hold, Scene, StackRecord, Step, TargetRecord,
     Verdict, Weight, after_look, cooldown, decide, ownership,
 };
+use crate::reconcile::history::{event_of_step, event_of_verdict, failed, is_same};
 use crate::report::{Event, Subject};
 
 /// How soon a target is looked at again whose last look was in vain; doubles up to the resync.
@@ -473,46 +476,4 @@ impl Pass<'_> {
         let age = now.since(begun.map_or(row.verdict_since, |attempt| attempt.at));
         Some((self.means.look_every.max(age / LOOK_SHARE), Class::InFlight))
     }
-}
-
-/// What the history keeps of a step.
-fn event_of_step(record: &StackRecord, step: &Step, outcome: &Outcome, at: Moment) -> Event {
-    let text = match outcome {
-        Outcome::Started | Outcome::Done => step.why.clone(),
-        Outcome::LookAgain(why) => format!("{}; not done: {why}", step.why),
-        Outcome::Failed(cause) => format!("{}; refused: {cause}", step.why),
-        Outcome::Unknown(cause) => format!("{}; no answer: {cause}", step.why),
-    };
-    let about = Subject::Stack(record.key.clone());
-    Event { at, about, kind: step.kind.word().to_owned(), text }
-}
-
-/// What the history keeps of a decision: that all is well again, or that somebody has to act.
-fn event_of_verdict(record: &StackRecord, at: Moment) -> Option<Event> {
-    let Verdict { weight, code, text, .. } = record.verdict.clone();
-    let about = Subject::Stack(record.key.clone());
-    matches!(weight, Weight::Settled | Weight::Stuck).then_some(Event {
-        at,
-        about,
-        kind: code,
-        text,
-    })
-}
-
-/// The verdict about a step whose call failed.
-fn failed(record: &StackRecord, step: &Step, cause: &crate::outcome::Cause) -> Verdict {
-    let hold = match record.memory.failure.as_ref().filter(|failure| &failure.cause == cause) {
-        Some(failure) => match cooldown::retry_at(&record.key, failure) {
-            Some(until) => Hold::Cooldown { until, cause: cause.clone() },
-            None => Hold::Failed(cause.clone()),
-        },
-        None => Hold::EffectPending { step: step.kind.word() },
-    };
-    hold.verdict(&record.key)
-}
-
-/// Whether two rows of one stack differ in nothing but when they were looked at.
-fn is_same(old: &StackRecord, new: &StackRecord) -> bool {
-    let new = StackRecord { looked_at: old.looked_at, ..new.clone() };
-    *old == new
 }

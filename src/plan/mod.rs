@@ -11,6 +11,7 @@ pub mod ownership;
 pub mod preview;
 mod protection;
 mod record;
+mod removal;
 mod render;
 mod steering;
 mod sync;

@@ -313,7 +313,7 @@ fn sighted(desired: &Desired, target: &str, stacks: Vec<Seen>) -> Sighted {
     let template = &desired.services.values().next().expect("a service").template;
     let known = |seen: &Seen| KnownTemplate {
         version: seen.version(),
-        template: template.returned_digest(),
+        template: Some(template.returned_digest()),
         policy: None,
     };
     let learnt = look.stacks.iter().map(|(name, seen)| (name.clone(), known(seen))).collect();

@@ -278,7 +278,14 @@ pub(crate) fn delete_change_set(context: &mut Context<'_>, mut form: Form) -> An
     form.finish("DeleteChangeSet")?;
     // AWS answers success for a set that is not there, and an error for a stack that is not.
     let (stack, set) = match find(context, stack_name.as_deref(), &name) {
-        Ok((stack, set)) => (stack.name.clone(), set.name.clone()),
+        Ok((stack, set)) => {
+            let (status, _, _) = state(stack, set, context.now);
+            if status == "CREATE_PENDING" || status == "CREATE_IN_PROGRESS" {
+                let text = format!("Cannot delete ChangeSet in status {status}");
+                return Err(Refusal::new("InvalidChangeSetStatus", text));
+            }
+            (stack.name.clone(), set.name.clone())
+        }
         Err(refusal) if refusal.code == "ChangeSetNotFound" => return Ok(Xml::default()),
         Err(refusal) => return Err(refusal),
     };

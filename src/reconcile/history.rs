@@ -1,0 +1,53 @@
+//! What a pass leaves behind in words: events for the history, and the verdict on a failed call.
+
+use crate::moment::Moment;
+use crate::outcome::{Cause, Outcome};
+use crate::plan::{Hold, StackRecord, Step, Verdict, Weight, cooldown};
+use crate::report::{Event, Subject};
+
+/// What the history keeps of a step.
+pub(super) fn event_of_step(
+    record: &StackRecord,
+    step: &Step,
+    outcome: &Outcome,
+    at: Moment,
+) -> Event {
+    let text = match outcome {
+        Outcome::Started | Outcome::Done => step.why.clone(),
+        Outcome::LookAgain(why) => format!("{}; not done: {why}", step.why),
+        Outcome::Failed(cause) => format!("{}; refused: {cause}", step.why),
+        Outcome::Unknown(cause) => format!("{}; no answer: {cause}", step.why),
+    };
+    let about = Subject::Stack(record.key.clone());
+    Event { at, about, kind: step.kind.word().to_owned(), text }
+}
+
+/// What the history keeps of a decision: that all is well again, or that somebody has to act.
+pub(super) fn event_of_verdict(record: &StackRecord, at: Moment) -> Option<Event> {
+    let Verdict { weight, code, text, .. } = record.verdict.clone();
+    let about = Subject::Stack(record.key.clone());
+    matches!(weight, Weight::Settled | Weight::Stuck).then_some(Event {
+        at,
+        about,
+        kind: code,
+        text,
+    })
+}
+
+/// The verdict about a step whose call failed.
+pub(super) fn failed(record: &StackRecord, step: &Step, cause: &Cause) -> Verdict {
+    let hold = match record.memory.failure.as_ref().filter(|failure| &failure.cause == cause) {
+        Some(failure) => match cooldown::retry_at(&record.key, failure) {
+            Some(until) => Hold::Cooldown { until, cause: cause.clone() },
+            None => Hold::Failed(cause.clone()),
+        },
+        None => Hold::EffectPending { step: step.kind.word() },
+    };
+    hold.verdict(&record.key)
+}
+
+/// Whether two rows of one stack differ in nothing but when they were looked at.
+pub(super) fn is_same(old: &StackRecord, new: &StackRecord) -> bool {
+    let new = StackRecord { looked_at: old.looked_at, ..new.clone() };
+    *old == new
+}
