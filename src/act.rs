@@ -22,11 +22,11 @@ pub async fn act(
     if let Some(why) = contradiction(api, step).await {
         return Ok((record.memory.clone(), why));
     }
-    let attempt = attempt(journal, clock, &record.memory, step, decided);
     let mut memory = record.memory.clone();
     if step.kind == StepKind::Create && memory.attempt.as_ref().is_none_or(is_over) {
         memory.creation_round += 1;
     }
+    let attempt = attempt(journal, clock, &memory, step, decided);
     if let (StepKind::CreateChangeSet { name }, Some(version)) = (&attempt.kind, &attempt.version) {
         let (name, version) = (name.clone(), version.clone());
         memory.change_set = Some(OwnChangeSet { name, version, digest: attempt.digest });
@@ -99,12 +99,13 @@ fn attempt(
     decided: &Decided,
 ) -> Attempt {
     let version = step.seen.as_ref().map(Seen::version);
-    let last = memory.attempt.as_ref().filter(|last| {
-        last.kind.word() == step.kind.word()
-            && last.version == version
-            && last.digest == step.digest
-    });
-    let number = last.map_or(1, |last| last.number.saturating_add(u32::from(last.answered)));
+    // Counted through all steps on one version: what was made and dropped is not made again under
+    // the same token.
+    let last = memory.attempt.as_ref().filter(|last| last.version == version);
+    let is_repeated = |last: &Attempt| {
+        !last.answered && last.kind.word() == step.kind.word() && last.digest == step.digest
+    };
+    let number = last.map_or(1, |last| last.number.saturating_add(u32::from(!is_repeated(last))));
     let round = memory.creation_round;
     let controller = journal.controller_id();
     let token = token::token(
@@ -199,6 +200,7 @@ fn outcome_of(kind: &StepKind, result: Result<(), AwsError>) -> Outcome {
         || error.already_exists()
         || error.token_already_exists()
         || error.termination_protected()
+        || error.code() == "InvalidChangeSetStatus"
         || error.busy().is_some_and(|status| status.is_moving());
     if overtaken {
         return Outcome::LookAgain(error.cause().to_string());

@@ -6,7 +6,7 @@ use crate::aws::{AwsError, TargetApi};
 use crate::clock::Clock;
 use crate::desired::Desired;
 use crate::fleet::StackPolicy;
-use crate::ids::{StackName, Target};
+use crate::ids::{Digest, StackName, Target};
 use crate::moment::Moment;
 use crate::observed::{
     Blind, BlindReason, KnownTemplate, Look, ResourceSeen, Seen, StackStatus, Standing,
@@ -163,7 +163,7 @@ fn since(memory: &Memory) -> Moment {
 }
 
 /// Template and policy of a settled version that is new to us. A version that was rolled back
-/// into tells nothing: its time is new and its template is not.
+/// into tells nothing of its template: its time is new and its template is not.
 async fn learn(
     api: &TargetApi,
     desired: &Desired,
@@ -177,10 +177,10 @@ async fn learn(
     let rolled_back = seen.status == StackStatus::UpdateRollbackComplete
         || seen.status == StackStatus::ImportRollbackComplete;
     let is_known = memory.known.as_ref().is_some_and(|known| known.version == seen.version());
-    if rolled_back || is_known {
+    if is_known {
         return Ok(None);
     }
-    let body = api.template(&seen.id).await?;
+    let template = if rolled_back { None } else { Some(api.template(&seen.id).await?) };
     let policy = match &wanted.service.stack_policy {
         Some(_) => api.stack_policy(&seen.id).await?,
         None => None,
@@ -188,8 +188,10 @@ async fn learn(
     Ok(Some(KnownTemplate {
         version: seen.version(),
         // A template that we cannot read is another one than ours.
-        template: Template::parse(&body)
-            .map_or_else(|_| crate::ids::Digest::of(body.as_bytes()), |found| found.digest()),
+        template: template.map(|body| {
+            let unread = |_| Digest::of(body.as_bytes());
+            Template::parse(&body).map_or_else(unread, |found| found.digest())
+        }),
         policy: policy.and_then(|text| StackPolicy::parse(&text).ok()).map(|found| found.digest),
     }))
 }

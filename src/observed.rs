@@ -241,8 +241,9 @@ impl fmt::Display for BlindReason {
 pub struct KnownTemplate {
     /// The version that this is known of.
     pub version: StackVersion,
-    /// Digest of the template as AWS gives it back (non-ASCII characters mangled).
-    pub template: Digest,
+    /// Digest of the template as AWS gives it back (non-ASCII characters mangled); `None` where
+    /// an update was rolled back, which leaves nobody sure.
+    pub template: Option<Digest>,
     /// Digest of the canonical stack policy; `None` when it has none.
     pub policy: Option<Digest>,
 }

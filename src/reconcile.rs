@@ -93,11 +93,13 @@ impl Reconciler {
             role_arn: view.desired.role_arn(target),
             external_id: view.desired.external_id().map(str::to_owned),
         };
-        // Whoever suspends something must not wait for what was decided before.
-        let (board, steering) = (self.board.clone(), Arc::clone(&view.steering));
+        // Whoever suspends or takes back something must not wait for what was decided before.
+        let (board, basis) = (self.board.clone(), view.clone());
         let permission = Arc::new(move || {
-            let suspensions = &board.view().steering.suspensions;
-            !board.is_stopped() && *suspensions == steering.suspensions
+            let now = board.view();
+            !board.is_stopped()
+                && now.steering.suspensions == basis.steering.suspensions
+                && Arc::ptr_eq(&now.desired, &basis.desired)
         });
         let pass = Pass {
             means: self,
@@ -119,6 +121,11 @@ impl Reconciler {
 impl Pass<'_> {
     fn without_sight(&self, blind: Blind) -> Result<Next, JournalError> {
         let now = self.means.clock.now();
+        if self.records.is_empty() && !self.view.desired.stacks.contains_key(self.target) {
+            // A sweep that found no way in: nothing of ours is known there, and nobody waits.
+            self.means.board.passed(&self.view, self.target);
+            return Ok(Next { at: now + SWEEP, class: Class::Resync });
+        }
         let earlier = self.earlier.as_ref();
         let known = earlier
             .and_then(|record| record.blind.as_ref())
@@ -138,7 +145,7 @@ impl Pass<'_> {
             blind_looks: looks,
         };
         self.means.journal.record_pass(&record, &[], &[], &[])?;
-        self.means.board.saw_nothing(self.target);
+        self.means.board.saw_nothing(&self.view, self.target);
         let pause = BLIND_FIRST.saturating_mul(1 << (looks - 1).min(10));
         let pause = pause.min(self.view.desired.fleet.resync.max(BLIND_FIRST));
         let seed = format!("{}#{looks}", self.target);
@@ -165,7 +172,7 @@ impl Pass<'_> {
                 now,
             })
         };
-        self.note_waiting(&sight.look, &memories);
+        self.note_waiting(&sight.look, &memories, &decided);
         let mut done = Done::default();
         for (name, decided) in decided {
             let memory = memories.get(&name).cloned().unwrap_or_default();
@@ -214,16 +221,30 @@ impl Pass<'_> {
     }
 
     /// Tells the board which stacks here wait to be deleted.
-    fn note_waiting(&self, look: &Look, memories: &BTreeMap<StackName, Memory>) {
+    fn note_waiting(
+        &self,
+        look: &Look,
+        memories: &BTreeMap<StackName, Memory>,
+        decided: &BTreeMap<StackName, Decided>,
+    ) {
         let none = Memory::default();
+        let stays = |name: &StackName| {
+            decided.get(name).is_some_and(|one| {
+                matches!(
+                    one.decision,
+                    Decision::Hold(Hold::KeptForDependents(_) | Hold::Renamed(_))
+                )
+            })
+        };
         let waiting = look.stacks.values().filter(|seen| {
             let memory = memories.get(&seen.key.name).unwrap_or(&none);
             crate::plan::is_waiting_to_go(&self.view.desired, seen, memory)
+                && !stays(&seen.key.name)
         });
         let waiting = waiting
             .filter_map(|seen| Some((seen.id.clone(), ownership::tenant_of(seen)?)))
             .collect();
-        self.means.board.replace_waiting(self.target, waiting);
+        self.means.board.replace_waiting(&self.view, self.target, waiting);
     }
 
     /// Stacks of this target's tenant in accounts that it had before.
@@ -293,17 +314,21 @@ impl Pass<'_> {
         if means.board.is_blindfolded(step.is_deletion) {
             return Ok(Err(Hold::FleetNotSeenYet));
         }
+        if step.kind.starts_operation() {
+            let (fleet, per_target) = (limits.stacks_in_flight, limits.per_target);
+            let place =
+                means.board.ledger().reserve(&step.key, fleet as usize, per_target as usize);
+            if let Err(hold) = place {
+                return Ok(Err(hold));
+            }
+        }
         if step.is_deletion
             && let Err(hold) = self.reserve_deletion(step)?
         {
+            means.board.ledger().release(&step.key);
             return Ok(Err(hold));
         }
-        if !step.kind.starts_operation() {
-            return Ok(Ok(()));
-        }
-        let (fleet, per_target) = (limits.stacks_in_flight, limits.per_target);
-        let mut ledger = means.board.ledger();
-        Ok(ledger.reserve(&step.key, fleet as usize, per_target as usize))
+        Ok(Ok(()))
     }
 
     fn reserve_deletion(&self, step: &Step) -> Result<Result<(), Hold>, JournalError> {
@@ -314,7 +339,9 @@ impl Pass<'_> {
         };
         let now = self.means.clock.now();
         let deletion = Deletion { stack: seen.id.clone(), key: step.key.clone(), tenant, at: now };
-        let waiting = self.means.board.waiting();
+        // A stack that is wanted, and deleted only to be made again, is not among those that wait.
+        let mut waiting = self.means.board.waiting();
+        waiting.insert(deletion.stack.clone(), deletion.tenant.clone());
         let desired = &self.view.desired;
         self.means.journal.reserve_deletion(&deletion, |book| {
             deletions::allow(
@@ -392,7 +419,7 @@ impl Pass<'_> {
                 text: "it is not there any more, and nobody wants it".to_owned(),
             });
         }
-        self.means.board.saw(self.target, &rows, requests);
+        self.means.board.saw(&self.view, self.target, &rows, requests);
         let changed: Vec<StackRecord> = rows
             .into_values()
             .filter(|row| self.records.get(&row.key.name).is_none_or(|old| !is_same(old, row)))

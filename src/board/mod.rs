@@ -126,8 +126,15 @@ impl Board {
     }
 
     /// The stacks in `target` that wait to be deleted are exactly these.
-    pub fn replace_waiting(&self, target: &Target, waiting: Waiting) {
-        lock(&self.0.places).entry(target.clone()).or_default().waiting = waiting;
+    /// A pass that began under an earlier revision knows nothing of what waits under this one.
+    pub fn replace_waiting(&self, basis: &View, target: &Target, waiting: Waiting) {
+        if self.is_current(basis) {
+            lock(&self.0.places).entry(target.clone()).or_default().waiting = waiting;
+        }
+    }
+
+    fn is_current(&self, basis: &View) -> bool {
+        Arc::ptr_eq(&lock(&self.0.view).desired, &basis.desired)
     }
 
     /// What waits for a person, sorted.
@@ -158,7 +165,13 @@ impl Board {
             let seen = row.seen.as_ref()?;
             Some((seen.id.clone(), ownership::tenant_of(seen)?))
         });
-        self.replace_waiting(target, waiting.collect());
+        let waiting = waiting.collect();
+        lock(&self.0.places).entry(target.clone()).or_default().waiting = waiting;
+    }
+
+    /// What the journal remembers to run in a target that has not been looked at yet. Only at the
+    /// start: later the ledger knows of places that no row tells of yet.
+    pub fn recall_running(&self, target: &Target, rows: &[StackRecord]) {
         let runs = rows.iter().filter(|row| {
             let moves = row.seen.as_ref().is_some_and(|seen| seen.status.is_moving());
             let last = row.memory.attempt.as_ref();
@@ -171,6 +184,7 @@ impl Board {
     /// A pass over `target` ended with these rows and requests.
     pub fn saw(
         &self,
+        basis: &View,
         target: &Target,
         rows: &BTreeMap<StackName, StackRecord>,
         requests: Vec<ApprovalRequest>,
@@ -200,18 +214,25 @@ impl Board {
         for request in new {
             self.tell(Progress::Asked(request));
         }
-        self.looked_at(target);
+        self.looked_at(basis, target);
     }
 
     /// A pass over `target` saw nothing.
-    pub fn saw_nothing(&self, target: &Target) {
+    pub fn saw_nothing(&self, basis: &View, target: &Target) {
         lock(&self.0.places).entry(target.clone()).or_default().is_blind = true;
-        self.looked_at(target);
+        self.looked_at(basis, target);
     }
 
-    fn looked_at(&self, target: &Target) {
+    fn looked_at(&self, basis: &View, target: &Target) {
         lock(&self.0.unseen).remove(target);
-        lock(&self.0.stale).remove(target);
+        if self.is_current(basis) {
+            lock(&self.0.stale).remove(target);
+        }
+    }
+
+    /// A pass over `target` ended, and there is nothing to say of it.
+    pub fn passed(&self, basis: &View, target: &Target) {
+        self.looked_at(basis, target);
     }
 
     /// Whether every target has been looked at, or tried to be, since the start.

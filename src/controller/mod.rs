@@ -138,6 +138,11 @@ async fn until_due(clock: &Clock, due: Option<crate::moment::Moment>) {
 impl Controller {
     fn start(settings: Settings, until: Until) -> Result<Self, ControllerError> {
         let (good, refused) = wake::first_revision(&settings, &until)?;
+        // What was read, not what the ref points at by now: a commit in between is not lost.
+        let considered = match &refused {
+            Some(refusal) => refusal.revision.clone(),
+            None => Some(good.desired.revision.clone()),
+        };
         let now = settings.clock.now();
         let view = View {
             desired: Arc::new(good.desired),
@@ -147,6 +152,10 @@ impl Controller {
         let is_fresh = settings.journal.targets()?.is_empty();
         targets.extend(view.desired.targets().cloned());
         let swept = crate::observe::swept_targets(&view.desired);
+        if is_fresh {
+            // Nobody remembers which stacks stand where, so all places are looked at first.
+            targets.extend(swept.iter().cloned());
+        }
         targets.retain(|target| until.includes(&view.desired, target));
         let board = Board::new(view.clone(), targets.clone(), is_fresh, settings.news.clone());
         let reconciler = Reconciler {
@@ -158,8 +167,8 @@ impl Controller {
         };
         let mut controller = Self {
             steered: settings.journal.changes()?,
-            considered: settings.source.head().ok(),
-            had_seen_all: false,
+            considered,
+            had_seen_all: board.has_seen_all(),
             asked: Vec::new(),
             revision_request: None,
             refused: None,

@@ -12,6 +12,7 @@ use crate::git::GitError;
 use crate::ids::{Revision, Target};
 use crate::journal::{AcceptedRevision, RefusedRevision};
 use crate::moment::Moment;
+use crate::outcome::OnRemoval;
 use crate::plan::{ApprovalKind, ApprovalRequest, cooldown};
 use crate::reconcile::{Class, Next};
 use crate::snapshot::Snapshot;
@@ -134,8 +135,15 @@ fn descent(settings: &Settings, snapshot: &Snapshot) -> Result<(), Refusal> {
     let accepted = accepted.map_err(|error| refused(error.to_string(), None))?;
     let Some(accepted) = accepted.filter(|_| settings.source.follows_git()) else { return Ok(()) };
     let (old, new) = (&accepted.revision, &snapshot.revision);
-    if old == new || settings.source.is_descendant(new, old).unwrap_or(false) {
-        return Ok(());
+    match settings.source.is_descendant(new, old) {
+        Ok(true) => return Ok(()),
+        Ok(false) if old == new => return Ok(()),
+        Ok(false) => {}
+        // Not known, and asked again: nobody can approve an error.
+        Err(error) => {
+            let why = with_sources(&error);
+            return Err(Refusal { revision: None, ..refused(why, None) });
+        }
     }
     let member = new.to_string();
     let now = settings.clock.now();
@@ -186,6 +194,14 @@ fn accepted(desired: &Desired, changed: BTreeSet<Target>, warnings: Vec<Finding>
     }
 }
 
+/// Whether a service that retained what was dropped now has it deleted.
+fn says_delete_anew(before: &Desired, after: &Desired) -> bool {
+    after.services.iter().any(|(name, service)| {
+        service.on_removal == OnRemoval::Delete
+            && before.services.get(name).is_none_or(|old| old.on_removal != OnRemoval::Delete)
+    })
+}
+
 impl Controller {
     /// Tells the board what the journal remembers, before anything is looked at.
     pub(super) fn recall(&mut self, desired: &Desired) -> Result<(), ControllerError> {
@@ -193,6 +209,7 @@ impl Controller {
             let rows = self.settings.journal.stacks_in(&target)?;
             let rows: Vec<_> = rows.into_values().collect();
             self.board.recall(&target, &rows, desired);
+            self.board.recall_running(&target, &rows);
         }
         Ok(())
     }
@@ -251,8 +268,12 @@ impl Controller {
                 self.take_over(good)
             }
             // A repository that stays unreadable is asked again at each poll, and said once.
-            Err(refusal) if self.refused.as_ref() == Some(&refusal.why) => Ok(()),
+            Err(refusal) if self.refused.as_ref() == Some(&refusal.why) => {
+                self.forget_unread(&refusal);
+                Ok(())
+            }
             Err(refusal) => {
+                self.forget_unread(&refusal);
                 refuse(&self.settings, &refusal)?;
                 self.tell_refusal(refusal);
                 Ok(())
@@ -260,10 +281,22 @@ impl Controller {
         }
     }
 
+    /// A revision that could not be read is read again at the next poll, though no ref moves.
+    fn forget_unread(&mut self, refusal: &Refusal) {
+        if refusal.revision.is_none() {
+            self.considered = None;
+        }
+    }
+
     fn take_over(&mut self, good: Good) -> Result<(), ControllerError> {
         let Good { desired, warnings, .. } = good;
         let before = self.board.view().desired;
-        let changed = changed_targets(&before, &desired);
+        let mut changed = changed_targets(&before, &desired);
+        if says_delete_anew(&before, &desired) {
+            // Stacks that were dropped long ago may wait to be deleted from now on, in targets that
+            // nobody wants any more.
+            changed.extend(self.settings.journal.targets_with_stacks()?);
+        }
         let desired = Arc::new(desired);
         self.board.want(Arc::clone(&desired), &changed);
         (self.revision_request, self.refused) = (None, None);

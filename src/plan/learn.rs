@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use crate::ids::Digest;
 use crate::moment::Moment;
 use crate::observed::{ChangeSetSeen, ChangeSetStatus, Seen, StackStatus, Standing};
-use crate::outcome::{Attempt, Cause, Failure, Memory, Outcome, StepKind};
+use crate::outcome::{Attempt, Cause, CauseClass, Failure, Memory, Outcome, StepKind};
 
 /// A stack that we acted on is not decided again before its effect is seen, or this long:
 /// listings are eventually consistent, and answers get lost.
@@ -19,7 +20,9 @@ pub fn wants_cause(memory: &Memory, seen: &Seen) -> bool {
     let unsettled = memory.attempt.as_ref().is_some_and(|attempt| {
         !attempt.settled && attempt.kind.starts_operation() && shows_effect(attempt, seen)
     });
-    unsettled || known != Some(&seen.version())
+    let version = seen.version();
+    let taught = memory.taught.as_ref().is_some_and(|(taught, _)| *taught == version);
+    unsettled || !(taught || known == Some(&version))
 }
 
 /// Whether the last operation on the stack failed, by its status.
@@ -90,7 +93,8 @@ fn learn_change_set(
         ChangeSetStatus::Empty if own.version == seen.version() => {
             memory.taught = Some((own.version, own.digest));
         }
-        ChangeSetStatus::Failed(reason) => {
+        // A status that nobody knows leads nowhere, and must not be prepared again at each look.
+        ChangeSetStatus::Failed(reason) | ChangeSetStatus::Unknown(reason) => {
             let cause =
                 Cause { resource: None, ..Cause::of_event("CHANGE_SET_FAILED", reason, "", "") };
             let count = count_of(memory, "prepare-update", Some(own.digest));
@@ -112,8 +116,7 @@ fn learn_change_set(
         ChangeSetStatus::Empty
         | ChangeSetStatus::Pending
         | ChangeSetStatus::Ready
-        | ChangeSetStatus::Obsolete
-        | ChangeSetStatus::Unknown(_) => {}
+        | ChangeSetStatus::Obsolete => {}
     }
 }
 
@@ -139,7 +142,7 @@ fn learn_failure(
 }
 
 /// How many times in a row this step for this digest has failed, the new one included.
-pub fn count_of(memory: &Memory, step: &str, digest: Option<crate::ids::Digest>) -> u32 {
+pub fn count_of(memory: &Memory, step: &str, digest: Option<Digest>) -> u32 {
     let last = memory.failure.as_ref();
     let same = last.filter(|failure| failure.step == step && failure.digest == digest);
     same.map_or(1, |failure| failure.count.saturating_add(1))
@@ -178,17 +181,34 @@ pub fn after_outcome(memory: &Memory, outcome: &Outcome, now: Moment) -> Memory 
             memory.failure = Some(Failure {
                 cause: cause.clone(),
                 step: kind.word().to_owned(),
-                digest: Some(attempt.digest),
+                digest: blamed(&attempt),
                 version: attempt.version.clone(),
-                count: count_of(&memory, kind.word(), Some(attempt.digest)),
+                count: count_of(&memory, kind.word(), blamed(&attempt)),
                 at: now,
             });
         }
-        (Outcome::Started | Outcome::Done | Outcome::LookAgain(_) | Outcome::Unknown(_), _) => {}
+        // No answer is a failure of AWS's: tried again, with growing distance.
+        (Outcome::Unknown(cause), kind) => {
+            memory.failure = Some(Failure {
+                cause: Cause { class: CauseClass::Transient, ..cause.clone() },
+                step: kind.word().to_owned(),
+                digest: blamed(&attempt),
+                version: attempt.version.clone(),
+                count: count_of(&memory, kind.word(), blamed(&attempt)),
+                at: now,
+            });
+        }
+        (Outcome::Started | Outcome::Done | Outcome::LookAgain(_), _) => {}
     }
     let answered = !matches!(outcome, Outcome::Unknown(_));
     memory.attempt = Some(Attempt { answered, settled, ..attempt });
     memory
+}
+
+/// What a failed call counts against. Clearing away a change set counts against nothing.
+fn blamed(attempt: &Attempt) -> Option<Digest> {
+    let clears = matches!(attempt.kind, StepKind::DeleteChangeSet { .. });
+    (!clears).then_some(attempt.digest)
 }
 
 fn is_settled(

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::ids::Digest;
-use crate::observed::{NO_ECHO_MASK, Seen};
+use crate::observed::{KnownTemplate, NO_ECHO_MASK, Seen};
 use crate::outcome::Memory;
 use crate::plan::Rendered;
 
@@ -48,8 +48,10 @@ pub fn differences(
     }
     let mut found = Vec::new();
     match &memory.known {
-        Some(known) if known.version == version => {
-            if known.template != rendered.template.returned_digest() {
+        Some(KnownTemplate { version: known, template: Some(template), .. })
+            if *known == version =>
+        {
+            if *template != rendered.template.returned_digest() {
                 found.push(Difference::Template);
             }
         }

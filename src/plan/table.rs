@@ -1,18 +1,23 @@
 //! The decision table: one stack, its status against what is wanted of it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use crate::desired::{Desired, Wanted};
 use crate::fleet::Protection;
-use crate::ids::{Digest, ServiceName, StackId};
+use crate::ids::{Digest, ServiceName, StackId, TenantName};
 use crate::observed::{Seen, Standing};
 use crate::outcome::{Failure, Memory, OnRemoval, StepKind};
 use crate::plan::decide::{Case, Decided, Decision, Step};
 use crate::plan::render::{Missing, render};
-use crate::plan::{ApprovalKind, ApprovalRequest, Hold, Rendered, cooldown, ownership, update};
+use crate::plan::{
+    ApprovalKind, ApprovalRequest, Hold, Rendered, Scope, cooldown, ownership, update,
+};
 
 /// How often a delete that failed is tried before a person has to look.
 const DELETE_TRIES: u32 = 3;
+/// A delete that AWS refuses, as for want of a right, is tried again once an hour.
+const REFUSED_DELETE: Duration = Duration::from_secs(60 * 60);
 
 /// What git and people want of one stack.
 enum Demand<'a> {
@@ -183,9 +188,18 @@ fn unless_approved(case: &Case<'_>, request: ApprovalRequest) -> Option<Approval
 fn rendered(case: &Case<'_>, wanted: &Wanted) -> Result<Rendered, Hold> {
     let mangled = std::cell::RefCell::new(None);
     let output = |service: &ServiceName, output: &str| {
-        let (_, seen) = case.siblings().find(|(name, seen)| {
+        let mut found = case.siblings().filter(|(name, seen)| {
             name == service && ownership::tenant_of(seen).as_ref() == Some(&wanted.tenant.name)
-        })?;
+        });
+        let first = found.next()?;
+        // Of two, the one that git gives; the other is on its way out.
+        let is_given = |seen: &Seen| case.scene.desired.wanted(&seen.key).is_some();
+        let given = |first: (ServiceName, &'_ Seen)| is_given(first.1);
+        let (_, seen) = if given(first.clone()) {
+            first
+        } else {
+            found.find(|one| is_given(one.1)).unwrap_or(first)
+        };
         if !holds_outputs(seen) {
             return None;
         }
@@ -303,7 +317,9 @@ fn start_again(case: &Case<'_>, seen: &Seen, rendered: Result<&Rendered, &Hold>)
         Ok(rendered) => rendered,
         Err(hold) => return Decision::Hold(hold.clone()),
     };
-    if let Some(hold) = held_by_failure(case, &rendered.digest) {
+    if let Some(hold) =
+        held_by_failure(case, &rendered.digest).or_else(|| held_after_refused_delete(case))
+    {
         return Decision::Hold(hold);
     }
     // A failed create that was not rolled back may have left resources with data.
@@ -329,6 +345,9 @@ pub(super) fn held_by_failure(case: &Case<'_>, digest: &Digest) -> Option<Hold> 
 /// The rows of the table for a stack that is to be deleted.
 fn unwanted_stack(case: &Case<'_>, why: &str) -> Decision {
     let Some(seen) = case.seen else { return Decision::Nothing };
+    if let Some(request) = replaced(case, seen) {
+        return Decision::Hold(Hold::Renamed(Box::new(request)));
+    }
     if let Some(hold) = held_by_dependents(case, seen) {
         return Decision::Hold(hold);
     }
@@ -337,7 +356,7 @@ fn unwanted_stack(case: &Case<'_>, why: &str) -> Decision {
         | Standing::NeverComplete
         | Standing::UpdateFailed
         | Standing::RollbackFailed => {
-            if let Some(hold) = held_by_failure(case, &nothing()) {
+            if let Some(hold) = held_after_refused_delete(case) {
                 return Decision::Hold(hold);
             }
             delete(case, seen, Vec::new(), why, true)
@@ -350,15 +369,63 @@ fn unwanted_stack(case: &Case<'_>, why: &str) -> Decision {
     }
 }
 
+/// The rename that a person has to approve before this stack goes: the same service of the same
+/// tenant is wanted under another name or in another account, and deleting this one first would
+/// make the move a silent one. Approved or not, it stays until its successor is complete.
+fn replaced(case: &Case<'_>, seen: &Seen) -> Option<ApprovalRequest> {
+    if case.wanted.is_some() {
+        return None;
+    }
+    let (tenant, service) = ownership::tenant_of(seen).zip(ownership::service_of(seen))?;
+    let desired = case.scene.desired;
+    let account = desired.tenants.get(&tenant)?.account;
+    let successor = if account == case.key.target.account {
+        successor(case, &tenant, &service)?.key.to_string()
+    } else {
+        account.to_string()
+    };
+    let summary =
+        format!("{service} of {tenant} would be deleted as {} and made as {successor}", case.key);
+    let member = format!("{} goes, {successor} takes its place", seen.id);
+    unless_approved(case, ApprovalRequest::of(ApprovalKind::Rename, [member].into(), summary))
+}
+
+/// The stack that is wanted in this target for the same tenant and service under another name.
+fn successor<'a>(
+    case: &Case<'a>,
+    tenant: &TenantName,
+    service: &ServiceName,
+) -> Option<&'a Wanted> {
+    let here = case.scene.desired.stacks.get(&case.key.target)?;
+    here.values().find(|wanted| {
+        !wanted.asked_to_go
+            && wanted.key != case.key
+            && &wanted.tenant.name == tenant
+            && &wanted.service.name == service
+    })
+}
+
 /// What the stacks in this target that use this one mean for deleting it: those that go are waited
 /// for, and one that stays keeps it.
 fn held_by_dependents(case: &Case<'_>, seen: &Seen) -> Option<Hold> {
     let service = ownership::service_of(seen)?;
     let desired = case.scene.desired;
-    let uses = |name: &ServiceName| {
-        desired.services.get(name).is_some_and(|user| user.depends_on.contains(&service))
+    let tenant = ownership::tenant_of(seen);
+    // Once its successor is complete, whoever uses the service uses that one.
+    if tenant.is_some_and(|tenant| {
+        successor(case, &tenant, &service).is_some_and(|wanted| is_complete(case, wanted))
+    }) {
+        return None;
+    }
+    // What a stack uses follows from its tenant's values too.
+    let uses = |name: &ServiceName, sibling: &Seen| {
+        desired.wanted(&sibling.key).map_or_else(
+            || desired.services.get(name).is_some_and(|user| user.depends_on.contains(&service)),
+            |wanted| wanted.depends_on.contains(&service),
+        )
     };
-    let users = case.siblings().filter(|(name, sibling)| sibling.id != seen.id && uses(name));
+    let users =
+        case.siblings().filter(|(name, sibling)| sibling.id != seen.id && uses(name, sibling));
     let none = Memory::default();
     let stays = |sibling: &Seen| {
         let memory = case.scene.memories.get(&sibling.key.name).unwrap_or(&none);
@@ -368,6 +435,22 @@ fn held_by_dependents(case: &Case<'_>, seen: &Seen) -> Option<Hold> {
     let first = |users: Vec<(ServiceName, &Seen)>| users.into_iter().map(|(name, _)| name).next();
     let kept = first(staying).map(Hold::KeptForDependents);
     kept.or_else(|| first(going).map(Hold::WaitsForDependents))
+}
+
+fn is_complete(case: &Case<'_>, wanted: &Wanted) -> bool {
+    let seen = case.scene.look.stacks.get(&wanted.key.name);
+    seen.is_some_and(|seen| seen.status.standing() == Standing::Complete)
+}
+
+/// How long a delete that was refused is left alone. Git has no say in it, so even what would
+/// otherwise wait for git is tried again.
+fn held_after_refused_delete(case: &Case<'_>) -> Option<Hold> {
+    let failure = case.memory.failure.as_ref()?;
+    if failure.digest != Some(nothing()) {
+        return None;
+    }
+    let until = cooldown::retry_at(&case.key, failure).unwrap_or(failure.at + REFUSED_DELETE);
+    (case.scene.now < until).then(|| Hold::Cooldown { until, cause: failure.cause.clone() })
 }
 
 /// A delete that failed once: everything that failed, and everything protected, is left behind.
@@ -441,6 +524,23 @@ fn needs_person(case: &Case<'_>, seen: &Seen, command: &str) -> Decision {
     })
 }
 
+/// The document that stops steps on a stack that git no longer gives.
+fn suspending_document(
+    desired: &Desired,
+    tenant: &TenantName,
+    service: &ServiceName,
+) -> Option<String> {
+    let owner = desired.tenants.get(tenant);
+    let exception = owner.and_then(|owner| owner.services.get(service));
+    let by_tenant = owner.is_some_and(|owner| owner.suspend)
+        || exception.is_some_and(|exception| exception.suspend);
+    if by_tenant {
+        return Some(format!("Tenant {tenant}"));
+    }
+    let by_service = desired.services.get(service).is_some_and(|service| service.suspend);
+    by_service.then(|| format!("Service {service}"))
+}
+
 /// A suspension stops steps and nothing else: what is in sync stays in sync.
 fn unless_suspended(case: &Case<'_>, decision: Decision) -> Decision {
     let Decision::Step(step) = &decision else { return decision };
@@ -451,9 +551,18 @@ fn unless_suspended(case: &Case<'_>, decision: Decision) -> Decision {
         (None, Some(seen)) => ownership::tenant_of(seen).zip(ownership::service_of(seen)),
         (None, None) => None,
     };
-    let by_person = names.and_then(|(tenant, service)| {
-        let suspension = case.scene.steering.suspended(&tenant, &service)?;
-        Some(format!("{} ({}: {})", suspension.by, suspension.scope, suspension.reason))
+    let by_document = by_document.or_else(|| {
+        let (tenant, service) = names.as_ref().filter(|_| case.wanted.is_none())?;
+        suspending_document(case.scene.desired, tenant, service)
+    });
+    let steering = case.scene.steering;
+    let suspension = match &names {
+        Some((tenant, service)) => steering.suspended(tenant, service),
+        // Somebody took the tags away; what stops the whole fleet stops this too.
+        None => steering.suspensions.iter().find(|one| one.scope == Scope::Fleet),
+    };
+    let by_person = suspension.map(|suspension| {
+        format!("{} ({}: {})", suspension.by, suspension.scope, suspension.reason)
     });
     match by_document.or(by_fleet).or(by_person) {
         Some(by) => Decision::Hold(Hold::Suspended { by }),

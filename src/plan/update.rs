@@ -86,13 +86,18 @@ fn carry_on(
     step: &dyn Fn(StepKind, String) -> Decision,
 ) -> Decision {
     let drop = |why: &str| step(StepKind::DeleteChangeSet { name: set.name.clone() }, why.into());
+    let found = case.insight.change_set.as_ref();
+    // AWS removes no set that it is still computing.
+    if found.is_some_and(|found| found.status == ChangeSetStatus::Pending) {
+        return Decision::Hold(Hold::ChangeSetPending);
+    }
     if set.version != seen.version() {
         return drop("somebody updated the stack since it was prepared");
     }
     if set.digest != rendered.digest {
         return drop("something else is wanted now");
     }
-    let Some(found) = &case.insight.change_set else {
+    let Some(found) = found else {
         return drop("it is not there any more");
     };
     match &found.status {

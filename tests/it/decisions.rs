@@ -96,7 +96,7 @@ fn seen(status: StackStatus, updated: u64, protected: bool) -> Seen {
 fn memory(past: Past, version: StackVersion) -> Memory {
     let template = Template::parse(TEMPLATE).expect("a template").returned_digest();
     let id = version.id.clone();
-    let known = Some(KnownTemplate { version, template, policy: None });
+    let known = Some(KnownTemplate { version, template: Some(template), policy: None });
     match past {
         Past::Forgotten => Memory::default(),
         Past::WasComplete => Memory { known, ever_complete: Some(id), ..Memory::default() },

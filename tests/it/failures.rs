@@ -179,3 +179,54 @@ async fn a_suspended_tenant_is_left_alone_until_it_is_resumed() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     world.apply().await.assert_converged(4);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_stack_that_went_back_costs_one_call_a_look_and_still_gets_its_policy() {
+    let world = World::with_tenants(1);
+    world.apply().await.assert_converged(2);
+    world.cloud.script().resource(resource(1, "Setting", Phase::Change, "value not allowed"));
+    world.edit("api/service.yaml", "Size: \"1\"", "Size: \"2\"");
+    world.commit();
+    world.apply().await;
+    world.cloud.script().clear();
+    world.edit("api/service.yaml", "Size: \"2\"", "Size: \"1\"");
+    world.commit();
+    world.apply().await.assert_converged(2);
+    world.apply().await.assert_converged(2);
+    world.cloud.clear_calls();
+    world.apply().await.assert_converged(2);
+    let apis: Vec<_> = world.cloud.calls().iter().map(|call| call.api).collect();
+    assert!(apis.iter().all(|api| ["AssumeRole", "DescribeStacks"].contains(api)), "{apis:?}");
+    world.write(
+        "api/policy.json",
+        r#"{"Statement":[{"Effect":"Allow","Action":"Update:*","Principal":"*","Resource":"*"}]}"#,
+    );
+    let line = "  template: api.yaml";
+    world.edit("api/service.yaml", line, &format!("{line}\n  stackPolicy: policy.json"));
+    world.commit();
+    world.apply().await.assert_converged(2);
+    let api = world.stack(1, "api").expect("there");
+    assert_eq!(api.status, Status::UPDATE_ROLLBACK_COMPLETE);
+    assert!(api.policy.is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_delete_is_tried_again_later_and_not_at_each_look() {
+    let world = World::with_tenants(1);
+    world.apply().await.assert_converged(2);
+    world.write_tenant(1, "  lifecycle: offboarded\n");
+    world.commit();
+    let refused = CallFault::Refused { code: "AccessDenied".into(), message: "no".into() };
+    world.cloud.script().calls(calls(1, "DeleteStack"), refused, None);
+    world.mutating_calls();
+    world
+        .run_until(async {
+            tokio::time::sleep(Duration::from_secs(3_000)).await;
+            let tries = world.mutating_calls().len();
+            assert!((1..10).contains(&tries), "{tries} tries in 50 minutes");
+            world.cloud.script().clear();
+            tokio::time::sleep(Duration::from_secs(3 * 3_600)).await;
+        })
+        .await;
+    assert_eq!(world.stacks(1), Vec::<String>::new());
+}

@@ -132,3 +132,81 @@ async fn a_removed_service_document_keeps_its_last_word_about_removal() {
     world.apply().await.assert_converged(1);
     assert_eq!(world.stacks(1), ["network CREATE_COMPLETE"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_rename_with_delete_is_held_on_both_sides_until_each_is_approved() {
+    let world = World::with_tenants(1);
+    say_delete(&world);
+    world.commit();
+    world.apply().await.assert_converged(2);
+    world.mutating_calls();
+    let template = "  template: network.yaml";
+    world.edit("network/service.yaml", template, &format!("{template}\n  stackName: xnet"));
+    world.commit();
+    world.apply().await;
+    assert_eq!(world.mutating_calls(), Vec::<String>::new());
+    assert!(world.verdict(1, "network").starts_with("renamed"), "{}", world.verdict(1, "network"));
+    assert!(world.verdict(1, "xnet").starts_with("renamed"), "{}", world.verdict(1, "xnet"));
+    let create = world.record(1, "xnet").verdict.approval.expect("asked");
+    let now = world.clock.now();
+    let until = now + Duration::from_secs(3_600);
+    world.journal().approve(&create, "ann", "new name", now, until).expect("approved");
+    world.apply().await;
+    let value = world.stack(1, "xnet").expect("made").outputs["VpcName"].clone();
+    assert_eq!(world.stack(1, "api").expect("there").parameters["Vpc"], value, "the new one's");
+    assert!(world.stack(1, "network").is_some(), "not approved yet");
+    let delete = world.record(1, "network").verdict.approval.expect("asked");
+    world.journal().approve(&delete, "ann", "old name", now, until).expect("approved");
+    world.apply().await.assert_converged(2);
+    assert!(world.stack(1, "network").is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_moved_account_with_delete_keeps_the_old_stacks_until_it_is_approved() {
+    let world = World::with_tenants(2);
+    say_delete(&world);
+    world.commit();
+    world.apply().await.assert_converged(4);
+    world.mutating_calls();
+    world.edit("tenants/t1.yaml", "100000000001", "100000000009");
+    world.commit();
+    world.apply().await;
+    assert_eq!(world.mutating_calls(), Vec::<String>::new());
+    assert_eq!(world.stacks(1).len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn saying_delete_later_weighs_all_that_was_dropped_before_as_one_set() {
+    let world = World::with_tenants(4);
+    world.apply().await.assert_converged(8);
+    world.remove("tenants/t1.yaml");
+    world.remove("tenants/t2.yaml");
+    world.commit();
+    let ended = world
+        .run_until(async {
+            tokio::time::sleep(Duration::from_secs(600)).await;
+            world.mutating_calls();
+            say_delete(&world);
+            world.commit();
+            tokio::time::sleep(Duration::from_secs(7_200)).await;
+        })
+        .await;
+    assert_eq!(world.mutating_calls(), Vec::<String>::new());
+    assert_eq!(asked(&ended).members.len(), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_suspended_service_keeps_even_what_it_no_longer_selects() {
+    let world = World::with_tenants(1);
+    say_delete(&world);
+    world.commit();
+    world.apply().await.assert_converged(2);
+    world.mutating_calls();
+    let line = "  template: api.yaml";
+    let more = "\n  suspend: true\n  selector: { matchLabels: { nobody: here } }";
+    world.edit("api/service.yaml", line, &format!("{line}{more}"));
+    world.commit();
+    world.apply().await;
+    assert_eq!(world.mutating_calls(), Vec::<String>::new());
+    assert!(world.verdict(1, "api").starts_with("suspended"), "{}", world.verdict(1, "api"));
+}

@@ -198,3 +198,30 @@ async fn a_controller_killed_at_any_moment_makes_nothing_twice_and_deletes_nothi
         }
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_second_commit_while_change_sets_are_prepared_is_deployed_all_the_same() {
+    let world = World::with_tenants(2);
+    world
+        .run_until(async {
+            a_while().await;
+            world.edit("api/service.yaml", "Size: \"1\"", "Size: \"2\"");
+            world.commit();
+            world.mutating_calls();
+            while world.mutating_calls().is_empty() {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            world.edit("api/service.yaml", "Size: \"2\"", "Size: \"3\"");
+            world.commit();
+            a_while().await;
+        })
+        .await
+        .assert_converged(4);
+    assert_eq!(world.stack(1, "api").expect("there").parameters["Size"], "3");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fleet_without_tenants_is_at_rest_at_once() {
+    let world = World::with_tenants(0);
+    world.apply().await.assert_converged(0);
+}
