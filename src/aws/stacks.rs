@@ -403,6 +403,13 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn an_empty_reason_is_none() {
+        let given = stack("one", "<StackStatusReason></StackStatusReason>");
+        let server = answering("DescribeStacks", move |_| stacks(&given, None));
+        assert_eq!(server.api().list().await.expect("a listing")[0].status_reason, None);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn pages_that_go_round_or_never_end_are_malformed() {
         let round = answering("DescribeStacks", |asked| {
             stacks("", Some(if asked.field("NextToken") == "a" { "b" } else { "a" }))

@@ -38,7 +38,10 @@ pub(super) fn seen(target: &Target, stack: &sdk::Stack) -> Result<Seen, AwsError
         id: StackId::of(id),
         key: StackKey { target: target.clone(), name },
         status: StackStatus::from(status.as_str().to_owned()),
-        status_reason: stack.stack_status_reason().map(str::to_owned),
+        status_reason: stack
+            .stack_status_reason()
+            .filter(|text| !text.is_empty())
+            .map(str::to_owned),
         created_at: moment(api, needed(api, "CreationTime", stack.creation_time())?)?,
         updated_at: stack.last_updated_time().map(|at| moment(api, at)).transpose()?,
         parameters: pairs(parameters.map(|one| (one.parameter_key(), one.parameter_value())))?,

@@ -185,7 +185,7 @@ mod tests {
         };
         journal.note(&event).expect("written");
         let text = ask("scan-api", &context).expect("explained");
-        assert!(text.contains("5 minutes ago   created     CREATE_COMPLETE"), "{text}");
+        assert!(text.contains("5 minutes ago   created          CREATE_COMPLETE"), "{text}");
     }
 
     #[test]

@@ -239,6 +239,8 @@ fn verdict(record: &StackRecord, earlier: Option<Weight>) -> Option<Line> {
     let help = verdict.help.as_ref().map(|help| format!(": {help}")).unwrap_or_default();
     let line = |importance, text: &str| Some(Line::about(importance, record, text));
     match (verdict.weight, earlier) {
+        // What nobody wants any more is not in sync: it is gone, which is news of its own.
+        (Weight::Settled, _) if record.seen.is_none() && !record.wanted => None,
         (Weight::Settled, Some(Weight::Waiting | Weight::Stuck | Weight::LeftAlone)) => {
             line(Importance::Step, "in sync")
         }
@@ -313,6 +315,20 @@ mod tests {
                  status` says why",
             ]
         );
+    }
+
+    #[test]
+    fn a_deleted_stack_is_gone_and_not_in_sync() {
+        let mut record = sample::record("acme", "api", Weight::Settled, "nothing", "not wanted");
+        let verdict = |record: &StackRecord| Progress::Verdict {
+            record: record.clone(),
+            earlier: Some(Weight::Waiting),
+        };
+        assert_eq!(texts(&[verdict(&record)]).len(), 1, "it is there and wanted");
+        (record.seen, record.wanted) = (None, false);
+        let gone =
+            Progress::Gone { target: record.key.target.clone(), name: record.key.name.clone() };
+        assert_eq!(texts(&[verdict(&record), gone]), [format!("{}: gone", record.key)]);
     }
 
     #[test]

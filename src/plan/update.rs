@@ -121,7 +121,11 @@ fn carry_on(
                 }
                 Some(_) | None => {
                     let kind = StepKind::ExecuteChangeSet { name: set.name.clone() };
-                    step(kind, format!("its change set of {} resources was checked", changes.len()))
+                    let resources = match changes.len() {
+                        1 => "1 resource".to_owned(),
+                        count => format!("{count} resources"),
+                    };
+                    step(kind, format!("its change set of {resources} was checked"))
                 }
             }
         }

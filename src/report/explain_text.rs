@@ -174,7 +174,7 @@ impl Explanation {
         writeln!(out, "\nHistory, newest first")?;
         for event in &self.history {
             let when = self.ago(event.at);
-            writeln!(out, "  {when:<16}{:<12}{}", event.kind, indented(&event.text, 30))?;
+            writeln!(out, "  {when:<16}{:<17}{}", event.kind, indented(&event.text, 35))?;
         }
         Ok(())
     }
@@ -245,6 +245,7 @@ mod tests {
         explanation.history = vec![
             event(4, "failed", "update failed: Queue (AWS::SQS::Queue): scans already exists"),
             event(6, "update", "update started"),
+            event(7, "drop-change-set", "it is obsolete"),
         ];
         explanation
     }

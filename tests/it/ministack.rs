@@ -82,7 +82,7 @@ metadata: { name: audit }
 spec: { template: template.yaml }
 ";
 
-/// Calls by which a stack becomes another one.
+/// How the names of calls begin that change nothing.
 const READING: &[&str] = &["Describe", "Get", "List"];
 
 /// ministack with the accounts of ten tenants, and the repository of their fleet.
@@ -201,8 +201,9 @@ impl Scene {
         answers.iter().map(stacks).collect()
     }
 
-    /// What driftless did in each account since `earlier`: its mutating calls, the oldest first.
-    fn mutations(&self, since: &mut BTreeSet<String>) -> BTreeMap<usize, Vec<String>> {
+    /// What driftless changed in each account: its calls that are not in `read` yet, the oldest
+    /// first.
+    fn mutations(&self, read: &mut BTreeSet<String>) -> BTreeMap<usize, Vec<String>> {
         let only = json!([{ "AttributeKey": "EventSource",
             "AttributeValue": "cloudformation.amazonaws.com" }]);
         let calls: Vec<Value> = (1..=10)
@@ -216,7 +217,7 @@ impl Scene {
             let events = answer["Events"].as_array().unwrap();
             let fresh: Vec<&Value> = events
                 .iter()
-                .filter(|event| since.insert(event["EventId"].as_str().unwrap().to_owned()))
+                .filter(|event| read.insert(event["EventId"].as_str().unwrap().to_owned()))
                 .collect();
             assert!(fresh.len() < 50, "the log has more than was read of it");
             let actions = fresh.into_iter().rev().filter_map(mutation_by_driftless);
@@ -282,7 +283,7 @@ fn a_fleet_of_ten_accounts_converges_on_a_cloud_by_other_people() {
     an_update_goes_through_change_sets(&scene, &mut log);
     a_stack_deleted_by_hand_is_made_again(&scene, &mut log);
     an_offboarded_tenant_goes(&scene, &mut log);
-    what_fails_is_named_and_stops_nobody_else(&scene);
+    what_fails_is_named_and_stops_nobody_else(&scene, &mut log);
     what_was_put_right_converges(&scene);
 }
 
@@ -296,6 +297,8 @@ fn not_run(why: &str) {
 }
 
 fn ten_accounts_get_their_stacks(scene: &Scene, log: &mut BTreeSet<String>) {
+    scene.expect(&["plan", "--live"], 2);
+    assert_eq!(scene.mutations(log), BTreeMap::new(), "a plan changes nothing");
     scene.expect(&["apply", "--yes"], 0);
     assert_eq!(scene.stacks(), vec![both("CREATE_COMPLETE"); 10]);
     let about = json!({ "Name": "/notices/about" });
@@ -309,6 +312,7 @@ fn ten_accounts_get_their_stacks(scene: &Scene, log: &mut BTreeSet<String>) {
 
 fn nothing_is_done_when_nothing_is_to_do(scene: &Scene, log: &mut BTreeSet<String>) {
     scene.expect(&["apply", "--yes"], 0);
+    scene.expect(&["plan", "--live"], 0);
     assert_eq!(scene.mutations(log), BTreeMap::new());
 }
 
@@ -328,6 +332,8 @@ fn an_update_goes_through_change_sets(scene: &Scene, log: &mut BTreeSet<String>)
 
 fn a_stack_deleted_by_hand_is_made_again(scene: &Scene, log: &mut BTreeSet<String>) {
     scene.ask(3, "cloudformation", "delete_stack", json!({ "StackName": "notices" }));
+    let plan = scene.expect(&["plan", "--live"], 2).out;
+    assert!(plan.contains("notices") && plan.contains("t3"), "{plan}");
     scene.expect(&["apply", "--yes"], 0);
     assert_eq!(scene.stacks()[2]["notices"], "CREATE_COMPLETE");
     let repaired = BTreeMap::from([(3, vec!["CreateStack".to_owned()])]);
@@ -346,7 +352,7 @@ fn an_offboarded_tenant_goes(scene: &Scene, log: &mut BTreeSet<String>) {
 }
 
 /// An update and a creation meet a name that is taken, and one account does not let us in.
-fn what_fails_is_named_and_stops_nobody_else(scene: &Scene) {
+fn what_fails_is_named_and_stops_nobody_else(scene: &Scene, log: &mut BTreeSet<String>) {
     let taken = |name: &str| json!({ "Name": name, "Value": "mine", "Type": "String" });
     scene.ask(2, "ssm", "put_parameter", taken("/taken"));
     scene.ask(4, "ssm", "put_parameter", taken("/audit/level"));
@@ -368,14 +374,24 @@ fn what_fails_is_named_and_stops_nobody_else(scene: &Scene) {
     }
     let status = scene.status(3);
     let update = line(&status, 2, "store")["text"].as_str().unwrap();
-    assert!(update.contains("/taken") && update.contains("already exists"), "{update}");
+    assert!(
+        update.contains("Extra (AWS::SSM::Parameter)") && update.contains("already exists"),
+        "{update}"
+    );
     let create = line(&status, 4, "audit")["text"].as_str().unwrap();
-    assert!(create.contains("/audit/level") && create.contains("already exists"), "{create}");
+    assert!(
+        create.contains("Level (AWS::SSM::Parameter)") && create.contains("already exists"),
+        "{create}"
+    );
     let blind = status["blind"].as_array().unwrap();
     assert_eq!(blind.len(), 1, "{status:#}");
     assert_eq!(blind[0]["targets"], json!([target(5)]));
     let message = blind[0]["message"].as_str().unwrap();
     assert!(message.contains("sts:AssumeRole"), "{message}");
+
+    scene.mutations(log);
+    scene.expect(&["apply", "--yes"], 3);
+    assert_eq!(scene.mutations(log), BTreeMap::new(), "not tried again before git changes");
 }
 
 fn both_after_the_update() -> BTreeMap<String, String> {
