@@ -48,7 +48,7 @@ pub async fn observe(
     let stacks: BTreeMap<StackName, Seen> =
         stacks.into_iter().map(|seen| (seen.key.name.clone(), seen)).collect();
     confirm_missing(api, &stacks, records).await?;
-    let look = Look { target: api.target().clone(), at: clock.now(), stacks };
+    let look = Look { target: api.target().clone(), at: clock.now(), stacks: BTreeMap::new() };
     let mut sight = Sight {
         insights: BTreeMap::new(),
         causes: BTreeMap::new(),
@@ -57,14 +57,15 @@ pub async fn observe(
         look,
     };
     let none = Memory::default();
-    for (name, seen) in sight.look.stacks.clone() {
-        if ownership::is_ours(&seen, &desired.fleet.name) {
-            let memory = records.get(&name).map_or(&none, |record| &record.memory);
-            ask_about(api, desired, &seen, memory, controller, &mut sight)
+    for (name, seen) in &stacks {
+        if ownership::is_ours(seen, &desired.fleet.name) {
+            let memory = records.get(name).map_or(&none, |record| &record.memory);
+            ask_about(api, desired, seen, memory, controller, &mut sight)
                 .await
                 .map_err(|error| blind(&error))?;
         }
     }
+    sight.look.stacks = stacks;
     Ok(sight)
 }
 

@@ -61,6 +61,7 @@ pub fn after_look(
     attempt.settled = is_settled(&attempt, seen, change_set, now);
     if attempt.settled {
         settle(&mut memory, &attempt, seen, change_set);
+        learn_vanished(&mut memory, &attempt, change_set, now);
     }
     memory.attempt = Some(attempt);
     memory
@@ -248,6 +249,29 @@ fn is_settled(
             None,
         ) => true,
     }
+}
+
+/// A change set that AWS took and never shows would be prepared again for ever.
+fn learn_vanished(
+    memory: &mut Memory,
+    attempt: &Attempt,
+    change_set: Option<&ChangeSetSeen>,
+    now: Moment,
+) {
+    let StepKind::CreateChangeSet { name } = &attempt.kind else { return };
+    if change_set.is_some() || !attempt.answered {
+        return;
+    }
+    let text = format!("AWS took the change set {name} and does not show it");
+    let (step, digest) = (attempt.kind.word(), Some(attempt.digest));
+    memory.failure = Some(Failure {
+        cause: Cause { class: CauseClass::Transient, ..Cause::of_call("ChangeSetNotFound", &text) },
+        step: step.to_owned(),
+        digest,
+        version: attempt.version.clone(),
+        count: count_of(memory, step, digest),
+        at: now,
+    });
 }
 
 fn settle(

@@ -48,6 +48,11 @@ pub(super) fn failed(record: &StackRecord, step: &Step, cause: &Cause) -> Verdic
 
 /// Whether two rows of one stack differ in nothing but when they were looked at.
 pub(super) fn is_same(old: &StackRecord, new: &StackRecord) -> bool {
-    let new = StackRecord { looked_at: old.looked_at, ..new.clone() };
-    *old == new
+    let StackRecord { key, seen, looked_at: _, wanted, verdict, verdict_since, memory } = new;
+    old.key == *key
+        && old.seen == *seen
+        && old.wanted == *wanted
+        && old.verdict == *verdict
+        && old.verdict_since == *verdict_since
+        && old.memory == *memory
 }
