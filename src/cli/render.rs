@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 
 use crate::cli::Failure;
-use crate::cli::context::{Ending, Format};
+use crate::cli::context::Ending;
 use crate::cli::opening::open;
 use crate::desired::{Desired, Wanted};
 use crate::ids::{ServiceName, TenantName};
@@ -25,7 +25,19 @@ pub(super) struct RenderArgs {
     service: Option<ServiceName>,
     /// How the stacks are written
     #[arg(long, value_enum, default_value_t)]
-    format: Format,
+    format: RenderFormat,
+}
+
+/// How stacks are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+enum RenderFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON document with a version.
+    Json,
+    /// A YAML document for each stack.
+    Yaml,
 }
 
 /// Writes the stacks that the filters leave. A value that another stack gives stands as its
@@ -49,13 +61,22 @@ pub(super) fn run(
         stacks.push((wanted, rendered));
     }
     match args.format {
-        Format::Text => stacks.iter().try_for_each(|(wanted, it)| write_text(wanted, it, out))?,
-        Format::Json => {
+        RenderFormat::Text => {
+            stacks.iter().try_for_each(|(wanted, it)| write_text(wanted, it, out))?
+        }
+        RenderFormat::Json => {
             let stacks: Vec<Value> =
                 stacks.iter().map(|(wanted, it)| json_of(wanted, it)).collect();
             let revision = desired.revision.as_str();
             let all = json!({ "version": FORMAT_VERSION, "revision": revision, "stacks": stacks });
             writeln!(out, "{all:#}")?;
+        }
+        RenderFormat::Yaml => {
+            for (wanted, it) in &stacks {
+                let text =
+                    serde_yaml::to_string(&json_of(wanted, it)).map_err(std::io::Error::other)?;
+                write!(out, "---\n{text}")?;
+            }
         }
     }
     Ok(Ending::Good)

@@ -42,7 +42,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("notify", &["git"]),
     ("aws_*", &["aws", "sim"]),
     ("rusqlite", &["journal"]),
-    ("serde_yaml", &["fleet", "template"]),
+    ("serde_yaml", &["cli"]),
     ("saphyr_parser", &["fleet", "template"]),
     ("clap", &["settings", "cli", "main"]),
     ("miette", &["report", "cli"]),
