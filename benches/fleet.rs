@@ -15,6 +15,7 @@ use driftless::ids::Revision;
 use driftless::journal::Journal;
 use driftless::moment::Moment;
 use driftless::plan::render;
+use driftless::reconcile::Only;
 use driftless::sim::{Cloud, CloudSettings};
 use driftless::snapshot::{Entry, Snapshot};
 use tokio::sync::mpsc;
@@ -198,7 +199,7 @@ async fn converge(folder: &Path, cloud: &Cloud, clock: &Clock) -> usize {
         look_every: Duration::from_secs(5),
         news,
     };
-    let until = Until::AtRest { only: None };
+    let until = Until::AtRest { only: Only::default() };
     let standing = run(settings, until, std::future::pending()).await.expect("converges");
     drain.await.expect("all news were heard");
     standing.total().settled

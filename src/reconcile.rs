@@ -1,6 +1,7 @@
 //! One target, once: observe, decide, reserve, act, record, say when to look again.
 
 mod history;
+mod only;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -23,6 +24,8 @@ use crate::plan::{
 };
 use crate::reconcile::history::{event_of_step, event_of_verdict, failed, is_same};
 use crate::report::{Event, Subject};
+
+pub use only::Only;
 
 /// How soon a target is looked at again whose last look was in vain; doubles up to the resync.
 const BLIND_FIRST: Duration = Duration::from_secs(15);
@@ -68,6 +71,8 @@ pub struct Reconciler {
     pub board: Board,
     /// The shortest pause between two looks while something moves.
     pub look_every: Duration,
+    /// What is converged; the rest is looked at only.
+    pub only: Only,
 }
 
 /// One pass over one target.
@@ -313,6 +318,12 @@ impl Pass<'_> {
         let (means, limits) = (self.means, &self.view.desired.fleet.limits);
         if means.board.is_stopped() {
             return Ok(Err(Hold::ShuttingDown));
+        }
+        let wanted = self.view.desired.wanted(&step.key);
+        let service = wanted.map(|wanted| wanted.service.name.clone());
+        let service = service.or_else(|| step.seen.as_ref().and_then(ownership::service_of));
+        if !means.only.has(service.as_ref()) {
+            return Ok(Err(Hold::NotAskedFor));
         }
         if means.board.is_blindfolded(step.is_deletion) {
             return Ok(Err(Hold::FleetNotSeenYet));

@@ -13,7 +13,8 @@ use crate::cli::render::unknown;
 use crate::clock::Clock;
 use crate::controller::Until;
 use crate::desired::{Desired, Wanted};
-use crate::ids::TenantName;
+use crate::ids::{ServiceName, TenantName};
+use crate::reconcile::Only;
 use crate::report::counted;
 use crate::settings::Settings;
 
@@ -22,6 +23,9 @@ pub(super) struct ApplyArgs {
     /// Only this tenant's account; may be given several times
     #[arg(long, value_name = "NAME")]
     tenant: Vec<TenantName>,
+    /// Only stacks of this service are changed; may be given several times
+    #[arg(long, value_name = "NAME")]
+    service: Vec<ServiceName>,
     /// Do not ask
     #[arg(long)]
     yes: bool,
@@ -32,14 +36,19 @@ pub(super) struct ApplyArgs {
 pub(super) fn run(args: &ApplyArgs, settings: &Settings, clock: &Clock) -> Result<Ending, Failure> {
     let opened = open(settings)?;
     let desired = opened.wanted(settings)?;
-    let only: BTreeSet<TenantName> = args.tenant.iter().cloned().collect();
-    if let Some(name) = only.iter().find(|name| !desired.tenants.contains_key(*name)) {
+    let only = Only {
+        tenants: args.tenant.iter().cloned().collect(),
+        services: args.service.iter().cloned().collect(),
+    };
+    if let Some(name) = only.tenants.iter().find(|name| !desired.tenants.contains_key(*name)) {
         return Err(unknown("tenant", name, desired.tenants.keys()));
+    }
+    if let Some(name) = only.services.iter().find(|name| !desired.services.contains_key(*name)) {
+        return Err(unknown("service", name, desired.services.keys()));
     }
     if !args.yes && !is_confirmed(&summary(&opened, desired, &only), settings)? {
         return Err(Failure::new("nothing was done", "answer y to go on, or use --yes"));
     }
-    let only = (!only.is_empty()).then_some(only);
     let ended =
         Acting::begin(settings, clock)?.converge(Until::AtRest { only }, settings, clock)?;
     if ended.told_to {
@@ -47,13 +56,18 @@ pub(super) fn run(args: &ApplyArgs, settings: &Settings, clock: &Clock) -> Resul
         return Err(Failure::new("stopped before the fleet was converged", help));
     }
     let standing = ended.standing;
-    let troubled = standing.total().stuck > 0 || standing.blind > 0;
+    let total = standing.total();
+    let troubled = total.stuck > 0 || total.waiting > 0 || standing.blind > 0;
     Ok(if troubled { Ending::NeedsAttention } else { Ending::Good })
 }
 
 /// What would be brought to what, in one line.
-fn summary(opened: &Opened, desired: &Desired, only: &BTreeSet<TenantName>) -> String {
-    let in_scope = |wanted: &&Wanted| only.is_empty() || only.contains(&wanted.tenant.name);
+fn summary(opened: &Opened, desired: &Desired, only: &Only) -> String {
+    let in_scope = |wanted: &&Wanted| {
+        let (tenant, service) = (&wanted.tenant.name, &wanted.service.name);
+        (only.tenants.is_empty() || only.tenants.contains(tenant))
+            && (only.services.is_empty() || only.services.contains(service))
+    };
     let wanted: Vec<&Wanted> = desired.all_wanted().filter(in_scope).collect();
     let going = wanted.iter().filter(|wanted| wanted.asked_to_go).count();
     let tenants: BTreeSet<&TenantName> = wanted.iter().map(|wanted| &wanted.tenant.name).collect();

@@ -203,11 +203,12 @@ impl Bars {
             }
             bar.set_prefix(format!("{service:0$}", self.label_width));
             bar.set_length(tally.total() as u64);
-            bar.set_position((tally.settled + tally.left_alone) as u64);
-            bar.set_message(if tally.stuck > 0 {
-                format!("{} failed or held", tally.stuck)
-            } else {
-                String::new()
+            bar.set_position(tally.settled as u64);
+            bar.set_message(match (tally.stuck, tally.left_alone) {
+                (0, 0) => String::new(),
+                (0, alone) => format!("{alone} left alone"),
+                (stuck, 0) => format!("{stuck} failed or held"),
+                (stuck, alone) => format!("{stuck} failed or held, {alone} left alone"),
             });
         }
         let gone: Vec<String> = self

@@ -17,10 +17,10 @@ use crate::board::{Board, Progress, Standing, View};
 use crate::clock::Clock;
 use crate::desired::Desired;
 use crate::git::{GitError, Source};
-use crate::ids::{Target, TenantName};
+use crate::ids::Target;
 use crate::journal::{Journal, JournalError};
 use crate::plan::ApprovalRequest;
-use crate::reconcile::{Class, Next, Reconciler};
+use crate::reconcile::{Class, Next, Only, Reconciler};
 
 pub use queue::Queue;
 pub use revisions::{Checked, changed_targets, checked};
@@ -55,8 +55,8 @@ pub enum Until {
     Stopped,
     /// When nothing is left to do, in these tenants or in all.
     AtRest {
-        /// Only these targets are handled.
-        only: Option<BTreeSet<TenantName>>,
+        /// What is converged.
+        only: Only,
     },
 }
 
@@ -164,6 +164,7 @@ impl Controller {
             clock: settings.clock.clone(),
             board: board.clone(),
             look_every: settings.look_every,
+            only: until.only(),
         };
         let mut controller = Self {
             steered: settings.journal.changes()?,
@@ -252,9 +253,19 @@ impl Controller {
 }
 
 impl Until {
+    fn only(&self) -> Only {
+        match self {
+            Self::Stopped => Only::default(),
+            Self::AtRest { only } => only.clone(),
+        }
+    }
+
     /// Whether a target is handled at all.
     fn includes(&self, desired: &Desired, target: &Target) -> bool {
-        let Self::AtRest { only: Some(only) } = self else { return true };
-        desired.tenant_of(&target.account).is_some_and(|tenant| only.contains(&tenant.name))
+        let Self::AtRest { only } = self else { return true };
+        only.tenants.is_empty()
+            || desired
+                .tenant_of(&target.account)
+                .is_some_and(|tenant| only.tenants.contains(&tenant.name))
     }
 }

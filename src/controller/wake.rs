@@ -14,7 +14,7 @@ use crate::journal::{AcceptedRevision, RefusedRevision};
 use crate::moment::Moment;
 use crate::outcome::OnRemoval;
 use crate::plan::{ApprovalKind, ApprovalRequest, cooldown};
-use crate::reconcile::{Class, Next};
+use crate::reconcile::{Class, Next, Only};
 use crate::snapshot::Snapshot;
 
 /// Targets in which nothing is wanted are looked at once a day.
@@ -344,7 +344,7 @@ impl Controller {
             return Ok(());
         }
         let (journal, now) = (&self.settings.journal, self.settings.clock.now());
-        if matches!(self.until, Until::AtRest { only: Some(_) }) {
+        if self.until.only() != Only::default() {
             for request in &open {
                 journal.put_request(request, now)?;
             }

@@ -2,7 +2,7 @@
 //! aside when it is damaged.
 
 use std::fs::{self, DirBuilder, OpenOptions};
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -36,12 +36,12 @@ pub(super) fn open(
     path: &Path,
     now: Moment,
 ) -> Result<(Connection, Option<SetAside>), JournalError> {
+    if path.is_dir() {
+        return Err(JournalError::NotAJournal { path: path.to_owned() });
+    }
     make(path)?;
     match connect(path).and_then(|connection| check(path, connection)) {
         Ok(connection) => Ok((connection, None)),
-        Err(JournalError::Corrupt { .. }) if is_text(path) => {
-            Err(JournalError::NotAJournal { path: path.to_owned() })
-        }
         Err(JournalError::Corrupt { source, .. }) => {
             let aside = set_aside(path, now, source.to_string())?;
             make(path)?;
@@ -53,6 +53,9 @@ pub(super) fn open(
 
 /// Opens the file as it is, without the check that reads all of it.
 pub(super) fn connect(path: &Path) -> Result<Connection, JournalError> {
+    if path.is_dir() || is_text(path) {
+        return Err(JournalError::NotAJournal { path: path.to_owned() });
+    }
     let failed = |source| JournalError::of_sqlite(path, source);
     let mut connection = Connection::open(path).map_err(failed)?;
     connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
@@ -109,8 +112,10 @@ fn make(path: &Path) -> Result<(), JournalError> {
 
 /// Whether the file is somebody's text: a wrong `--state` must not move it away.
 fn is_text(path: &Path) -> bool {
-    let bytes = fs::read(path).unwrap_or_default();
-    !bytes.is_empty() && !bytes.contains(&0) && std::str::from_utf8(&bytes).is_ok()
+    let mut start = Vec::new();
+    let read = fs::File::open(path).and_then(|file| file.take(4_096).read_to_end(&mut start));
+    // Every SQLite file has zero bytes in its header.
+    read.is_ok() && !start.is_empty() && !start.contains(&0)
 }
 
 /// Renames the damaged file and what SQLite keeps beside it, unless another process acts on it.

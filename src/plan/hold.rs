@@ -107,6 +107,8 @@ pub enum Hold {
     DeletionLimit(Box<ApprovalRequest>),
     /// Deletions wait until every target has been looked at once.
     FleetNotSeenYet,
+    /// Only a part of the fleet is converged this time, and this stack is not in it.
+    NotAskedFor,
     /// The controller is stopping.
     ShuttingDown,
 }
@@ -139,6 +141,7 @@ impl Hold {
             Self::TargetBusy(_) => "target-busy",
             Self::DeletionLimit(_) => "deletion-limit",
             Self::FleetNotSeenYet => "fleet-not-seen-yet",
+            Self::NotAskedFor => "not-asked-for",
             Self::ShuttingDown => "shutting-down",
         }
     }
@@ -146,9 +149,10 @@ impl Hold {
     /// How much it matters.
     pub fn weight(&self) -> Weight {
         match self {
-            Self::Retained | Self::KeptForDependents(_) | Self::Suspended { .. } => {
-                Weight::LeftAlone
-            }
+            Self::Retained
+            | Self::KeptForDependents(_)
+            | Self::NotAskedFor
+            | Self::Suspended { .. } => Weight::LeftAlone,
             Self::Moving(_)
             | Self::AnotherController { .. }
             | Self::EffectPending { .. }
@@ -201,6 +205,7 @@ impl Hold {
             | Self::FleetBusy(_)
             | Self::TargetBusy(_)
             | Self::FleetNotSeenYet
+            | Self::NotAskedFor
             | Self::ShuttingDown => None,
         }
     }
@@ -244,6 +249,7 @@ impl Hold {
             | Self::FleetBusy(_)
             | Self::TargetBusy(_)
             | Self::FleetNotSeenYet
+            | Self::NotAskedFor
             | Self::ShuttingDown => None,
         }
     }
@@ -285,6 +291,7 @@ impl Hold {
             | Self::DeleteFailed
             | Self::Retained
             | Self::DeletionLimit(_)
+            | Self::NotAskedFor
             | Self::ShuttingDown => None,
         }
     }
@@ -343,6 +350,7 @@ impl fmt::Display for Hold {
             Self::FleetNotSeenYet => {
                 f.write_str("deletions wait until every target has been looked at")
             }
+            Self::NotAskedFor => f.write_str("it differs, and only other services were asked for"),
             Self::ShuttingDown => f.write_str("the controller is stopping"),
         }
     }

@@ -76,11 +76,11 @@ impl Status {
         }
         let Some(refused) = &self.around.refused else { return Ok(()) };
         let (revision, when) = (refused.revision.short(), ago(self.now, refused.at));
-        let errors = counted(refused.count, "error");
-        writeln!(
-            out,
-            "\nRevision {revision} was refused {when}: it has {errors}, nothing of it is applied"
-        )?;
+        let why = match refused.count {
+            0 => String::new(),
+            count => format!("it has {}, ", counted(count, "error")),
+        };
+        writeln!(out, "\nRevision {revision} was refused {when}: {why}nothing of it is applied")?;
         writeln!(out, "  {}", indented(&refused.findings, 2))
     }
 

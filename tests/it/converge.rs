@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use driftless::board::Progress;
+use driftless::reconcile::Only;
 use driftless::sim::Status;
 
 use crate::world::{World, key};
@@ -205,4 +206,22 @@ async fn a_lost_journal_costs_looks_and_changes_nothing() {
     world.lose_journal();
     world.apply().await.assert_converged(4);
     assert_eq!(world.mutating_calls(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_part_of_the_fleet_is_converged_and_the_rest_is_left_alone() {
+    let world = World::with_tenants(2);
+    let one = Only { tenants: ["t1".parse().expect("a name")].into(), ..Only::default() };
+    world.apply_only(one).await.expect("converges").assert_converged(2);
+    assert_eq!((world.stacks(1).len(), world.stacks(2).len()), (2, 0));
+    world.apply().await.assert_converged(4);
+    world.edit("api/service.yaml", "Size: \"1\"", "Size: \"2\"");
+    world.edit("network/service.yaml", "10.0.0.0/16", "10.1.0.0/16");
+    world.commit();
+    let network = Only { services: ["network".parse().expect("a name")].into(), ..Only::default() };
+    let ended = world.apply_only(network).await.expect("converges");
+    assert_eq!(world.stack(1, "network").expect("there").parameters["Cidr"], "10.1.0.0/16");
+    assert_eq!(world.stack(1, "api").expect("there").parameters["Size"], "1");
+    assert_eq!(ended.standing.total().left_alone, 2, "{:#?}", ended.standing);
+    assert!(world.verdict(2, "api").starts_with("not-asked-for"), "{}", world.verdict(2, "api"));
 }

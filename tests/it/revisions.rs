@@ -5,6 +5,7 @@ use std::time::Duration;
 use driftless::board::Progress;
 use driftless::controller::{ControllerError, Until, run};
 use driftless::plan::{Scope, Suspension};
+use driftless::reconcile::Only;
 use driftless::sim::Status;
 
 use crate::world::{World, key};
@@ -178,7 +179,7 @@ async fn a_controller_killed_at_any_moment_makes_nothing_twice_and_deletes_nothi
         let world = World::with_tenants(2);
         for _ in 0..2 {
             let (settings, _news) = world.settings();
-            let until = Until::AtRest { only: None };
+            let until = Until::AtRest { only: Only::default() };
             let running = run(settings, until, std::future::pending());
             let killed = tokio::time::timeout(Duration::from_millis(700 * moment), running).await;
             drop(killed);

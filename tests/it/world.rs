@@ -14,6 +14,7 @@ use driftless::ids::{StackKey, Target};
 use driftless::journal::Journal;
 use driftless::moment::Moment;
 use driftless::plan::StackRecord;
+use driftless::reconcile::Only;
 use driftless::sim::{Cloud, CloudSettings, StackView};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
@@ -187,8 +188,13 @@ spec:
 
     /// Converges once, as `driftless apply` does.
     pub(crate) async fn try_apply(&self) -> Result<Ended, ControllerError> {
+        self.apply_only(Only::default()).await
+    }
+
+    /// Converges a part of the fleet once.
+    pub(crate) async fn apply_only(&self, only: Only) -> Result<Ended, ControllerError> {
         let (settings, mut heard) = self.settings();
-        let standing = run(settings, Until::AtRest { only: None }, std::future::pending()).await?;
+        let standing = run(settings, Until::AtRest { only }, std::future::pending()).await?;
         let mut news = Vec::new();
         while let Ok(piece) = heard.try_recv() {
             news.push(piece);

@@ -43,6 +43,13 @@ pub(super) fn choose(
             )),
         }
     }
+    if journal.is_none() && source.follows_git() {
+        notices.push(
+            "nothing was converged from here yet, so this is the change of one commit (`--from REV` \
+             compares with another, `--live` with AWS)"
+                .to_owned(),
+        );
+    }
     let mut base = before(source, head)?;
     base.notices.splice(0..0, notices);
     Ok(base)

@@ -106,11 +106,12 @@ fn deletions(preview: &Preview) -> Option<(bool, String)> {
         counted(deletions.tenants, "tenant")
     );
     Some(match (&deletions.held, &deletions.approval) {
-        (None, _) => (false, format!("Deletions: {what}, within the limit: they just go")),
-        (Some(why), Some(id)) => {
-            (true, format!("Deletions held until approved (`driftless approve {id}`): {why}"))
-        }
-        (Some(why), None) => (true, format!("Deletions held until approved: {why}")),
+        // What went today counts too, and only the controller that deletes knows all of that.
+        (None, _) => (
+            false,
+            format!("Deletions: {what}; they go unasked if they fit into the limit of that day"),
+        ),
+        (Some(why), _) => (true, format!("Deletions held until approved: {why}")),
     })
 }
 
