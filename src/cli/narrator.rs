@@ -127,7 +127,7 @@ impl Narrator {
             Progress::Steered { suspensions, approvals } => Some(Line::new(
                 Importance::Fleet,
                 format!(
-                    "people have spoken: {} and {} count now",
+                    "heard: {} and {} are in force now",
                     counted(*suspensions, "suspension"),
                     counted(*approvals, "approval")
                 ),

@@ -88,14 +88,18 @@ fn request(
         words.push("...");
     }
     let summary = format!(
-        "{} stacks of {} tenants ({}) wait to be deleted, more than may go in a day \
+        "{} of {} ({}) wait to be deleted, more than may go in a day \
          unasked (stacks: {stacks}, tenants: {tenants})",
-        open.len(),
-        names.len(),
+        counted(open.len(), "stack"),
+        counted(names.len(), "tenant"),
         words.join(", ")
     );
     let members = open.keys().map(ToString::to_string).collect();
     ApprovalRequest::of(ApprovalKind::Deletions, members, summary)
+}
+
+fn counted(count: usize, noun: &str) -> String {
+    if count == 1 { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
 #[cfg(test)]
