@@ -41,6 +41,8 @@ struct Shared {
     /// No journal remembers what ran before, so nothing is started before all has been seen.
     starts_blindfolded: bool,
     stopped: AtomicBool,
+    /// Whether a pass ended since somebody asked how the fleet stands.
+    moved: AtomicBool,
     news: UnboundedSender<Progress>,
 }
 
@@ -78,6 +80,7 @@ impl Board {
             stale: Mutex::default(),
             starts_blindfolded: is_fresh,
             stopped: AtomicBool::new(false),
+            moved: AtomicBool::new(true),
             news,
         }))
     }
@@ -89,6 +92,7 @@ impl Board {
 
     /// From now on this is wanted, otherwise than before in the `changed` targets.
     pub fn want(&self, desired: Arc<Desired>, changed: &BTreeSet<Target>) {
+        self.0.moved.store(true, Ordering::SeqCst);
         lock(&self.0.stale).extend(changed.iter().cloned());
         lock(&self.0.view).desired = desired;
     }
@@ -224,6 +228,7 @@ impl Board {
     }
 
     fn looked_at(&self, basis: &View, target: &Target) {
+        self.0.moved.store(true, Ordering::SeqCst);
         lock(&self.0.unseen).remove(target);
         if self.is_current(basis) {
             lock(&self.0.stale).remove(target);
@@ -243,6 +248,12 @@ impl Board {
     /// Whether stacks of ours stand in `target`, as far as is known.
     pub fn has_stacks(&self, target: &Target) -> bool {
         lock(&self.0.homes).tenants_in.contains_key(target)
+    }
+
+    /// Whether the fleet may stand otherwise than when this was asked last: counting 120,000 stacks
+    /// twice a second while nothing happens would be the largest cost at rest.
+    pub fn has_moved(&self) -> bool {
+        self.0.moved.swap(false, Ordering::SeqCst)
     }
 
     /// How the fleet stands.

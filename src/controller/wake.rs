@@ -312,10 +312,12 @@ impl Controller {
 
     /// Notices what people said through other processes, and refreshes what they are asked.
     pub(super) fn listen(&mut self) -> Result<(), ControllerError> {
-        self.tell_standing();
         let changes = self.settings.journal.changes()?;
         let now = self.settings.clock.now();
-        self.write_requests()?;
+        if self.board.has_moved() || self.revision_request.is_some() {
+            self.tell_standing();
+            self.write_requests()?;
+        }
         if changes == self.steered {
             return Ok(());
         }
