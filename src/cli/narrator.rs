@@ -112,6 +112,8 @@ impl Narrator {
                 Some(Line::at(Importance::Alarm, revision.as_ref(), text))
             }
             Progress::Step { record, step, outcome } => Some(step_line(record, step, outcome)),
+            // One set waits, and is said as one request.
+            Progress::Verdict { record, .. } if record.verdict.code == "deletion-limit" => None,
             Progress::Verdict { record, earlier } => verdict(record, *earlier),
             Progress::Gone { target, name } => {
                 let text = format!("{target}/{name}: gone");

@@ -87,8 +87,9 @@ struct Controller {
     /// The revision that was looked at last, good or not.
     considered: Option<crate::ids::Revision>,
     had_seen_all: bool,
-    /// What people are asked, as it was written down last.
-    asked: Vec<ApprovalRequest>,
+    /// What people are asked, as it was written down last; `None` before the first time, when the
+    /// journal may hold what an earlier run asked.
+    asked: Option<Vec<ApprovalRequest>>,
     /// The refused revision, where it may be approved.
     revision_request: Option<ApprovalRequest>,
     /// Why the newest revision was refused, as it was said last.
@@ -170,7 +171,7 @@ impl Controller {
             steered: settings.journal.changes()?,
             considered,
             had_seen_all: board.has_seen_all(),
-            asked: Vec::new(),
+            asked: None,
             revision_request: None,
             refused: None,
             told: Standing::default(),

@@ -340,9 +340,13 @@ impl Controller {
     /// What waits for a person now, for `driftless approve` to find. A controller that handles a
     /// part of the fleet only knows nothing of the rest, and takes nothing back.
     pub(super) fn write_requests(&mut self) -> Result<(), ControllerError> {
+        if self.asked.is_none() && !self.board.has_seen_all() {
+            // What an earlier run asked stands until it is known what is still to be asked.
+            return Ok(());
+        }
         let mut open = self.board.requests();
         open.extend(self.revision_request.clone());
-        if open == self.asked {
+        if self.asked.as_ref() == Some(&open) {
             return Ok(());
         }
         let (journal, now) = (&self.settings.journal, self.settings.clock.now());
@@ -353,7 +357,7 @@ impl Controller {
         } else {
             journal.replace_requests(&open, now)?;
         }
-        self.asked = open;
+        self.asked = Some(open);
         Ok(())
     }
 

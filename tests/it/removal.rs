@@ -61,6 +61,7 @@ async fn removing_half_of_the_tenants_with_delete_waits_for_an_approval_of_exact
     assert_eq!(request.members.len(), 4);
     approve(&world, &request);
     world.apply().await.assert_converged(4);
+    assert_eq!(world.journal().requests().expect("read"), vec![], "nothing waits any more");
     assert_eq!((world.stacks(1), world.stacks(2)), (vec![], vec![]));
     assert_eq!(world.stacks(3).len(), 2);
 }
