@@ -54,20 +54,9 @@ impl Queue {
         self.add(target, asked.map_or(next, |asked| merged(asked, next)));
     }
 
-    /// `target` has been handled, and nothing is there to be handled again.
-    pub fn drop_target(&mut self, target: &Target) {
-        self.running.remove(target);
-        self.remove(target);
-    }
-
     /// When the next target is due.
     pub fn next_due(&self) -> Option<Moment> {
         self.due.values().filter_map(|due| Some(due.first()?.0)).min()
-    }
-
-    /// How many targets are being handled.
-    pub fn running(&self) -> usize {
-        self.running.len()
     }
 
     /// Whether nothing is handled or waits but targets of which nothing wrong is known.
@@ -132,7 +121,7 @@ mod tests {
         let resync_at = loop {
             queue.add(&target(2), next(now, Class::Changed));
             let taken = queue.take(Moment::from_millis(now)).expect("something is due");
-            queue.drop_target(&taken);
+            queue.finish(&taken, next(u64::MAX, Class::Resync));
             if taken == target(1) {
                 break now;
             }

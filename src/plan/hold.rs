@@ -1,7 +1,6 @@
 //! Why nothing is done with a stack now. Every reason has a word, a sentence and a weight.
 
 use std::fmt;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -180,34 +179,12 @@ impl Hold {
 
     /// The request that a person could approve.
     pub fn request(&self) -> Option<&ApprovalRequest> {
-        match self {
-            Self::Renamed(request) | Self::Protected(request) | Self::DeletionLimit(request) => {
-                Some(request)
-            }
-            Self::NotOurs
-            | Self::Suspended { .. }
-            | Self::Moving(_)
-            | Self::AnotherController { .. }
-            | Self::EffectPending { .. }
-            | Self::ChangeSetPending
-            | Self::InReview
-            | Self::WaitsForService(_)
-            | Self::WaitsForOutput { .. }
-            | Self::MangledOutput { .. }
-            | Self::VariableMissing(_)
-            | Self::WaitsForDependents(_)
-            | Self::KeptForDependents(_)
-            | Self::Cooldown { .. }
-            | Self::Failed(_)
-            | Self::NeedsPerson { .. }
-            | Self::DeleteFailed
-            | Self::Retained
-            | Self::FleetBusy(_)
-            | Self::TargetBusy(_)
-            | Self::FleetNotSeenYet
-            | Self::NotAskedFor
-            | Self::ShuttingDown => None,
+        if let Self::Renamed(request) | Self::Protected(request) | Self::DeletionLimit(request) =
+            self
+        {
+            return Some(request);
         }
+        None
     }
 
     /// What a person can do about it.
@@ -262,37 +239,6 @@ impl Hold {
             text: self.to_string(),
             help: self.help(key),
             approval: self.request().map(|request| request.id.clone()),
-        }
-    }
-
-    /// When to look again at the latest because of this hold; `None`: at the next resync.
-    pub fn look_again(&self, now: Moment) -> Option<Duration> {
-        match self {
-            Self::Cooldown { until, .. } => Some(until.since(now)),
-            Self::FleetBusy(_) | Self::TargetBusy(_) => Some(Duration::from_secs(5)),
-            Self::FleetNotSeenYet => Some(Duration::from_secs(10)),
-            Self::NotOurs
-            | Self::Renamed(_)
-            | Self::Suspended { .. }
-            | Self::Moving(_)
-            | Self::AnotherController { .. }
-            | Self::EffectPending { .. }
-            | Self::ChangeSetPending
-            | Self::InReview
-            | Self::WaitsForService(_)
-            | Self::WaitsForOutput { .. }
-            | Self::MangledOutput { .. }
-            | Self::VariableMissing(_)
-            | Self::WaitsForDependents(_)
-            | Self::KeptForDependents(_)
-            | Self::Protected(_)
-            | Self::Failed(_)
-            | Self::NeedsPerson { .. }
-            | Self::DeleteFailed
-            | Self::Retained
-            | Self::DeletionLimit(_)
-            | Self::NotAskedFor
-            | Self::ShuttingDown => None,
         }
     }
 }
