@@ -42,6 +42,7 @@ impl HttpConnector for Connector {
                     response(status, body, length)
                 })
             }
+            Reply::Never => HttpConnectorFuture::new(std::future::pending()),
             Reply::Broken(text) => {
                 let error = io::Error::new(io::ErrorKind::ConnectionReset, text);
                 HttpConnectorFuture::ready(Err(ConnectorError::io(error.into())))

@@ -8,9 +8,9 @@ use crate::ids::{AccountId, Region, StackKey, StackName, Target};
 use crate::moment::Moment;
 use crate::sim::cloudformation;
 use crate::sim::folder::CloudError;
-use crate::sim::front::{Inner, locked};
+use crate::sim::front::{Inner, Light, locked};
 use crate::sim::refusal::Refusal;
-use crate::sim::state::{Account, Stack};
+use crate::sim::state::{Account, Change, ChangeSet, Stack};
 use crate::sim::status::Status;
 use crate::sim::wire::Form;
 
@@ -86,6 +86,30 @@ pub struct ResourceView {
     pub properties: String,
 }
 
+/// One change set as a person sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChangeSetView {
+    /// Its name.
+    pub name: String,
+    /// The text of the template that it would bring.
+    pub template: String,
+    /// The values of the parameters that it would bring, secrets included.
+    pub parameters: BTreeMap<String, String>,
+    /// The tags that it would bring.
+    pub tags: BTreeMap<String, String>,
+    /// Action, logical id, type and replacement of each change.
+    pub changes: Vec<(String, String, String, Option<String>)>,
+}
+
+/// An operation that runs.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Running {
+    /// The stack.
+    pub key: StackKey,
+    /// The token of the operation, if it has one.
+    pub token: Option<String>,
+}
+
 /// One line of a stack's history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventView {
@@ -147,6 +171,38 @@ impl Console {
             });
             Ok(view.collect())
         })
+    }
+
+    /// Every operation that runs, in all accounts, sorted.
+    pub fn running(&self) -> Result<Vec<Running>, ConsoleError> {
+        let mut running = Vec::new();
+        for account in self.accounts()? {
+            for region in self.regions(account)? {
+                let target = Target { account, region };
+                running.extend(self.look(&target, |stacks| running_of(&target, &stacks))?);
+            }
+        }
+        running.sort();
+        Ok(running)
+    }
+
+    /// The change sets of a stack that were not executed.
+    pub fn change_sets(&self, key: &StackKey) -> Result<Vec<ChangeSetView>, ConsoleError> {
+        self.look(&key.target, |stacks| {
+            let found = stacks.into_iter().find(|stack| *stack.name == *key.name.as_str());
+            let sets = found.into_iter().flat_map(|stack| stack.change_sets.values());
+            sets.filter(|set| !set.executed).map(|set| self.change_set_view(set)).collect()
+        })
+    }
+
+    /// Goes on with a rollback that failed.
+    pub fn continue_update_rollback(&self, key: &StackKey) -> Result<(), ConsoleError> {
+        self.act(key, "ContinueUpdateRollback", Vec::new())
+    }
+
+    /// Takes back an update that failed and was left as it was.
+    pub fn rollback_stack(&self, key: &StackKey) -> Result<(), ConsoleError> {
+        self.act(key, "RollbackStack", Vec::new())
     }
 
     /// Creates a stack.
@@ -232,7 +288,7 @@ impl Console {
     pub fn set_status(&self, key: &StackKey, status: Status) -> Result<(), ConsoleError> {
         let now = self.0.clock.now();
         let Target { account, region } = &key.target;
-        self.0.in_place(*account, region, now, |context| {
+        self.0.in_place(*account, region, now, Light::default(), |context| {
             let stack = context.live(key.name.as_str())?;
             stack.operation = None;
             stack.enter(now, status, None);
@@ -259,10 +315,11 @@ impl Console {
         act: impl FnOnce(Vec<&Stack>) -> Result<T, Refusal>,
     ) -> Result<T, ConsoleError> {
         let now = self.0.clock.now();
-        let seen = self.0.in_place(target.account, &target.region, now, |context| {
-            let place = context.look();
-            act(place.into_iter().flat_map(|place| place.stacks.values()).collect())
-        })?;
+        let seen =
+            self.0.in_place(target.account, &target.region, now, Light::default(), |context| {
+                let place = context.look();
+                act(place.into_iter().flat_map(|place| place.stacks.values()).collect())
+            })?;
         Ok(seen?)
     }
 
@@ -286,7 +343,7 @@ impl Console {
         });
         Ok(StackView {
             id: stack.id.to_string(),
-            name: stack.name.parse().map_err(|error| Refusal::validation(format!("{error}")))?,
+            name: parsed_name(stack)?,
             status: stack.status.clone(),
             reason: stack.reason.clone(),
             created_at: stack.created_at,
@@ -299,6 +356,23 @@ impl Console {
             change_sets: waiting.map(|set| set.name.clone()).collect(),
             protected: stack.protected,
             policy: stack.policy.clone(),
+        })
+    }
+
+    fn change_set_view(&self, set: &ChangeSet) -> Result<ChangeSetView, Refusal> {
+        let ChangeSet { name, definition, changes, .. } = set;
+        let template = self.0.library.find(&definition.template)?.template.body().to_owned();
+        let parameters = definition.parameters.iter();
+        let change = |change: &Change| {
+            let Change { action, logical_id, kind, replacement, .. } = change.clone();
+            (action, logical_id, kind, replacement)
+        };
+        Ok(ChangeSetView {
+            name: name.clone(),
+            template,
+            parameters: parameters.map(|(name, one)| (name.clone(), one.value.clone())).collect(),
+            tags: definition.tags.clone(),
+            changes: changes.iter().map(change).collect(),
         })
     }
 
@@ -334,6 +408,21 @@ impl Console {
         self.0.carry_out(*account, region, now, action, std::mem::take(&mut form), "console")?;
         Ok(())
     }
+}
+
+fn running_of(target: &Target, stacks: &[&Stack]) -> Result<Vec<Running>, Refusal> {
+    let mut running = Vec::new();
+    for stack in stacks {
+        let Some(operation) = &stack.operation else { continue };
+        let name = parsed_name(stack)?;
+        let key = StackKey { target: target.clone(), name };
+        running.push(Running { key, token: operation.token.as_deref().map(str::to_owned) });
+    }
+    Ok(running)
+}
+
+fn parsed_name(stack: &Stack) -> Result<StackName, Refusal> {
+    stack.name.parse().map_err(|error| Refusal::validation(format!("{error}")))
 }
 
 fn all_capabilities() -> [(String, String); 1] {

@@ -1,11 +1,13 @@
 //! What a test orders to go wrong.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::ids::{AccountId, Region, StackName};
+use crate::moment::Moment;
 use crate::sim::timeline::Phase;
+use crate::sim::weather::Weather;
 
 /// Which calls a fault meets; what is not said is any.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,6 +46,31 @@ pub enum CallFault {
     Unreachable,
     /// The effect happens; the answer comes this much later.
     Delayed(Duration),
+    /// A listing of stacks shows what was there at this moment; other calls are as ever. Needs
+    /// [`CloudSettings::remembers`](crate::sim::CloudSettings::remembers).
+    AsOf(Moment),
+    /// The page of a listing lacks its first stack, as if the pages had moved under the reader; the
+    /// first page, and other calls, are as ever.
+    PageShifted,
+}
+
+impl CallFault {
+    /// The kind of fault in a word, for counting.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Throttled => "throttled",
+            Self::ServerError(_) => "server error",
+            Self::Refused { .. } => "refused",
+            Self::Malformed => "malformed",
+            Self::Truncated => "truncated",
+            Self::LastPageMissing => "last page missing",
+            Self::AnswerLost => "answer lost",
+            Self::Unreachable => "unreachable",
+            Self::Delayed(_) => "delayed",
+            Self::AsOf(_) => "stale listing",
+            Self::PageShifted => "page shifted",
+        }
+    }
 }
 
 /// A resource that fails.
@@ -72,6 +99,12 @@ struct Orders {
     calls: Vec<(Calls, CallFault, Option<u32>)>,
     resources: Vec<ResourceFault>,
     denied: BTreeSet<AccountId>,
+    suspended: BTreeSet<AccountId>,
+    weather: Option<Weather>,
+    /// How many times the weather was asked, so that each answer is another.
+    rolls: u64,
+    /// How often each kind of fault was met.
+    met: BTreeMap<&'static str, u64>,
 }
 
 impl Script {
@@ -99,9 +132,40 @@ impl Script {
         });
     }
 
+    /// Takes back what was ordered for exactly these calls.
+    pub fn restore(&self, calls: &Calls) {
+        self.with(|orders| orders.calls.retain(|(ordered, _, _)| ordered != calls));
+    }
+
+    /// AWS has suspended the account: roles cannot be assumed, and every call is refused.
+    pub fn suspend_account(&self, account: AccountId) {
+        self.with(|orders| {
+            orders.suspended.insert(account);
+        });
+    }
+
+    /// AWS has let the account back in.
+    pub fn reinstate_account(&self, account: AccountId) {
+        self.with(|orders| {
+            orders.suspended.remove(&account);
+        });
+    }
+
+    /// From now on any call and any resource may fail by chance; orders go before it.
+    pub fn weather(&self, weather: Weather) {
+        self.with(|orders| orders.weather = Some(weather));
+    }
+
     /// Nothing goes wrong any more.
     pub fn clear(&self) {
-        self.with(|orders| *orders = Orders::default());
+        self.with(|orders| {
+            *orders = Orders { met: std::mem::take(&mut orders.met), ..Orders::default() }
+        });
+    }
+
+    /// How often each kind of fault was met so far.
+    pub fn met(&self) -> BTreeMap<&'static str, u64> {
+        self.with(|orders| orders.met.clone())
     }
 
     /// The fault that the next call meets; used up by asking.
@@ -110,20 +174,12 @@ impl Script {
         account: AccountId,
         region: &Region,
         api: &str,
+        now: Moment,
     ) -> Option<CallFault> {
         self.with(|orders| {
-            let fits = |calls: &Calls| {
-                calls.account.is_none_or(|wanted| wanted == account)
-                    && calls.region.as_ref().is_none_or(|wanted| wanted == region)
-                    && calls.api.as_ref().is_none_or(|wanted| wanted == api)
-            };
-            let index = orders
-                .calls
-                .iter()
-                .position(|(calls, _, left)| left.is_none_or(|left| left > 0) && fits(calls))?;
-            let (_, fault, left) = &mut orders.calls[index];
-            *left = left.map(|left| left - 1);
-            Some(fault.clone())
+            let fault = orders.fault_of(account, region, api, now)?;
+            *orders.met.entry(fault.word()).or_default() += 1;
+            Some(fault)
         })
     }
 
@@ -136,24 +192,70 @@ impl Script {
         logical_id: &str,
     ) -> Option<String> {
         self.with(|orders| {
-            let fault = orders.resources.iter_mut().find(|fault| {
-                fault.phase == phase
-                    && fault.logical_id == logical_id
-                    && fault.account.is_none_or(|wanted| wanted == account)
-                    && fault.stack.as_ref().is_none_or(|wanted| wanted.as_str() == stack)
-                    && fault.times.is_none_or(|times| times > 0)
-            })?;
-            fault.times = fault.times.map(|times| times - 1);
-            Some(fault.text.clone())
+            let text = orders.failure_of(account, stack, phase, logical_id)?;
+            *orders.met.entry(phase.failure_word()).or_default() += 1;
+            Some(text)
         })
     }
 
     /// Whether roles of the account cannot be assumed.
     pub(crate) fn denies_role(&self, account: AccountId) -> bool {
-        self.with(|orders| orders.denied.contains(&account))
+        self.with(|orders| orders.denied.contains(&account) || orders.suspended.contains(&account))
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut Orders) -> T) -> T {
         act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Orders {
+    fn fault_of(
+        &mut self,
+        account: AccountId,
+        region: &Region,
+        api: &str,
+        now: Moment,
+    ) -> Option<CallFault> {
+        if self.suspended.contains(&account) && api != "AssumeRole" {
+            let message = format!("The account {account} is suspended");
+            return Some(CallFault::Refused { code: "AccessDenied".to_owned(), message });
+        }
+        let fits = |calls: &Calls| {
+            calls.account.is_none_or(|wanted| wanted == account)
+                && calls.region.as_ref().is_none_or(|wanted| wanted == region)
+                && calls.api.as_ref().is_none_or(|wanted| wanted == api)
+        };
+        let ordered = self
+            .calls
+            .iter_mut()
+            .find(|(calls, _, left)| left.is_none_or(|left| left > 0) && fits(calls));
+        if let Some((_, fault, left)) = ordered {
+            *left = left.map(|left| left - 1);
+            return Some(fault.clone());
+        }
+        self.rolls += 1;
+        self.weather.as_ref()?.fault(self.rolls, api, now)
+    }
+
+    fn failure_of(
+        &mut self,
+        account: AccountId,
+        stack: &str,
+        phase: Phase,
+        logical_id: &str,
+    ) -> Option<String> {
+        let ordered = self.resources.iter_mut().find(|fault| {
+            fault.phase == phase
+                && fault.logical_id == logical_id
+                && fault.account.is_none_or(|wanted| wanted == account)
+                && fault.stack.as_ref().is_none_or(|wanted| wanted.as_str() == stack)
+                && fault.times.is_none_or(|times| times > 0)
+        });
+        if let Some(fault) = ordered {
+            fault.times = fault.times.map(|times| times - 1);
+            return Some(fault.text.clone());
+        }
+        self.rolls += 1;
+        self.weather.as_ref()?.failure(self.rolls, phase)
     }
 }

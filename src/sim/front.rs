@@ -1,6 +1,7 @@
 //! The front door: one HTTP request in, one answer out, with faults, quotas and the record of calls.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::clock::Clock;
@@ -20,6 +21,7 @@ use crate::sim::state::Account;
 use crate::sim::store::Store;
 use crate::sim::sts::{self, Allowed, AssumeRole, Question};
 use crate::sim::wire::{Form, Request, Service};
+use crate::sim::witness::{Asked, Ending, Witness};
 
 /// Everything that one cloud is.
 #[derive(Debug)]
@@ -33,6 +35,16 @@ pub(crate) struct Inner {
     pub(crate) quotas: Mutex<Quotas>,
     pub(crate) log: Mutex<CallLog>,
     pub(crate) requests: Mutex<u64>,
+    pub(crate) witness: Mutex<Option<Arc<dyn Witness>>>,
+}
+
+/// How a listing of stacks is shown.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Light {
+    /// As of this moment instead of now.
+    pub(crate) as_of: Option<Moment>,
+    /// Without the first stack of a page that is not the first page.
+    pub(crate) shifted: bool,
 }
 
 /// What the caller gets.
@@ -42,6 +54,8 @@ pub(crate) enum Reply {
     Answer { status: u16, body: String, length: usize, after: Duration },
     /// No answer: the connection breaks with this text.
     Broken(&'static str),
+    /// Nobody is there any more to hear an answer.
+    Never,
 }
 
 /// One request on its way through the door.
@@ -70,13 +84,14 @@ impl Inner {
     }
 
     fn to_sts(&self, visit: &Visit<'_>, form: Form) -> Answer<Reply> {
+        let fields = form.fields().clone();
         let question = Question::parse(form)?;
         let of_fault = match &question {
             Question::AssumeRole(wish) => wish.account,
             Question::GetCallerIdentity => visit.caller.account,
         };
         let api = question.api();
-        self.through(visit, of_fault, api, false, || {
+        self.through(visit, of_fault, (api, false), &fields, |_| {
             let result = match &question {
                 Question::AssumeRole(wish) => {
                     let allowed = self.allowed(wish)?;
@@ -98,13 +113,17 @@ impl Inner {
 
     fn to_cloudformation(&self, visit: &Visit<'_>, mut form: Form) -> Answer<Reply> {
         let action = cloudformation::action(&mut form)?;
+        let fields = form.fields().clone();
         let account = visit.caller.account;
-        self.through(visit, account, action.name, action.mutating, || {
-            self.carry_out(account, visit.region, visit.now, action, form, &visit.request_id)
+        self.through(visit, account, (action.name, action.mutating), &fields, |light| {
+            self.in_place(account, visit.region, visit.now, light, |context| {
+                cloudformation::answer(context, action, form, &visit.request_id)
+            })
+            .map_err(|error| internal(&error))?
         })
     }
 
-    /// Carries an action out in an account.
+    /// Carries an action of a person out in an account.
     pub(crate) fn carry_out(
         &self,
         account: AccountId,
@@ -114,7 +133,7 @@ impl Inner {
         form: Form,
         request_id: &str,
     ) -> Answer<String> {
-        self.in_place(account, region, now, |context| {
+        self.in_place(account, region, now, Light::default(), |context| {
             cloudformation::answer(context, action, form, request_id)
         })
         .map_err(|error| internal(&error))?
@@ -126,6 +145,7 @@ impl Inner {
         account: AccountId,
         region: &Region,
         now: Moment,
+        light: Light,
         act: impl FnOnce(&mut Context<'_>) -> T,
     ) -> Result<T, CloudError> {
         self.with_account(account, |account| {
@@ -137,12 +157,16 @@ impl Inner {
                 library: &self.library,
                 settings: &self.settings,
                 script: &self.script,
+                light,
                 changed: false,
             };
             let done = act(&mut context);
             let changed = context.changed;
             if changed {
                 machine::advance(account, now);
+                if self.settings.remembers {
+                    machine::remember(machine::place(account, region), now);
+                }
             }
             (done, advanced || changed)
         })
@@ -162,36 +186,65 @@ impl Inner {
         &self,
         visit: &Visit<'_>,
         of_fault: AccountId,
-        api: &'static str,
-        mutating: bool,
-        answer: impl FnOnce() -> Answer<String>,
+        (api, mutating): (&'static str, bool),
+        fields: &BTreeMap<String, String>,
+        answer: impl FnOnce(Light) -> Answer<String>,
     ) -> Answer<Reply> {
-        let (account, region, now) = (visit.caller.account, visit.region, visit.now);
-        let call = Call { at: now, account, region: region.clone(), api, mutating };
-        locked(&self.log).record(call);
-        let throttled = || Refusal::new("Throttling", "Rate exceeded");
-        if self.quotas_hold && !locked(&self.quotas).take(account, region, api, now) {
-            return Err(throttled());
+        let (account, region) = (visit.caller.account, visit.region);
+        let call = Call { at: visit.now, account, region: region.clone(), api, mutating };
+        let witness = locked(&self.witness).clone();
+        let asked = Asked { call: &call, fields };
+        if witness.as_ref().is_some_and(|witness| !witness.comes(asked)) {
+            return Ok(Reply::Never);
         }
-        let fault = self.script.fault_of(of_fault, region, api);
-        match &fault {
-            Some(CallFault::Throttled) => return Err(throttled()),
-            Some(CallFault::ServerError(status)) => {
-                let (code, text) = ("InternalFailure", "An internal error has occurred.");
-                return Err(Refusal::new(code, text).with_status(*status));
+        locked(&self.log).record(call.clone());
+        let fault = match self.obstacle(&call, of_fault) {
+            Ok(fault) => fault,
+            Err(lost) => {
+                let heard = witness.is_none_or(|witness| witness.ended(asked, Ending::Lost));
+                return if heard { lost } else { Ok(Reply::Never) };
             }
-            Some(CallFault::Refused { code, message }) => return Err(Refusal::new(code, message)),
-            Some(CallFault::Unreachable) => return Ok(Reply::Broken("connection refused")),
-            Some(_) | None => {}
-        }
-        let (status, body) = match answer() {
+        };
+        let (status, body) = match answer(light_of(fault.as_ref())) {
             Ok(body) => (200, body),
             Err(refusal) => {
                 self.note(&refusal);
-                (refusal.status, refusal.body(&visit.request_id))
+                let ending = Ending::Refused(&refusal.code, &refusal.message);
+                if witness.is_some_and(|witness| !witness.ended(asked, ending)) {
+                    return Ok(Reply::Never);
+                }
+                let body = refusal.body(&visit.request_id);
+                return Ok(spoiled(fault, refusal.status, body));
             }
         };
+        if witness.is_some_and(|witness| !witness.ended(asked, Ending::Done(&body))) {
+            return Ok(Reply::Never);
+        }
         Ok(spoiled(fault, status, body))
+    }
+
+    /// The fault that a call meets; `Err` with what the caller gets where it has no effect.
+    fn obstacle(
+        &self,
+        call: &Call,
+        of_fault: AccountId,
+    ) -> Result<Option<CallFault>, Answer<Reply>> {
+        let throttled = || Err(Refusal::new("Throttling", "Rate exceeded"));
+        let Call { at, account, region, api, .. } = call;
+        if self.quotas_hold && !locked(&self.quotas).take(*account, region, api, *at) {
+            return Err(throttled());
+        }
+        let fault = self.script.fault_of(of_fault, region, api, *at);
+        match &fault {
+            Some(CallFault::Throttled) => Err(throttled()),
+            Some(CallFault::ServerError(status)) => {
+                let (code, text) = ("InternalFailure", "An internal error has occurred.");
+                Err(Err(Refusal::new(code, text).with_status(*status)))
+            }
+            Some(CallFault::Refused { code, message }) => Err(Err(Refusal::new(code, message))),
+            Some(CallFault::Unreachable) => Err(Ok(Reply::Broken("connection refused"))),
+            Some(_) | None => Ok(fault),
+        }
     }
 
     fn refuse(&self, refusal: &Refusal, request_id: &str) -> Reply {
@@ -218,6 +271,14 @@ impl Inner {
     }
 }
 
+fn light_of(fault: Option<&CallFault>) -> Light {
+    let as_of = match fault {
+        Some(CallFault::AsOf(moment)) => Some(*moment),
+        Some(_) | None => None,
+    };
+    Light { as_of, shifted: fault == Some(&CallFault::PageShifted) }
+}
+
 /// What a fault leaves of an answer whose effect has happened.
 fn spoiled(fault: Option<CallFault>, status: u16, mut body: String) -> Reply {
     let mut after = Duration::ZERO;
@@ -238,7 +299,9 @@ fn spoiled(fault: Option<CallFault>, status: u16, mut body: String) -> Reply {
             CallFault::Throttled
             | CallFault::ServerError(_)
             | CallFault::Refused { .. }
-            | CallFault::Unreachable,
+            | CallFault::Unreachable
+            | CallFault::AsOf(_)
+            | CallFault::PageShifted,
         )
         | None => {}
     }

@@ -1,5 +1,6 @@
 //! Lets time pass: does everything that was due. Nothing runs in the background.
 
+use std::collections::BTreeMap;
 use std::mem;
 use std::time::Duration;
 
@@ -10,6 +11,9 @@ use crate::sim::status::Status;
 
 /// How long AWS answers for a deleted stack.
 const DELETED_KEPT_FOR: Duration = Duration::from_secs(90 * 24 * 3_600);
+
+/// How far back listings can show the past.
+const PAST_KEPT_FOR: Duration = Duration::from_secs(10 * 60);
 
 /// Brings every region of an account to `now`; says whether anything changed.
 pub(crate) fn advance(account: &mut Account, now: Moment) -> bool {
@@ -23,6 +27,28 @@ pub(crate) fn advance(account: &mut Account, now: Moment) -> bool {
 /// The region of an account, made when it is used for the first time.
 pub(crate) fn place<'a>(account: &'a mut Account, region: &Region) -> &'a mut Place {
     account.regions.entry(region.clone()).or_default()
+}
+
+/// Keeps what a place looks like at `now`, after it was changed.
+pub(crate) fn remember(place: &mut Place, now: Moment) {
+    let kept_since = now - PAST_KEPT_FOR;
+    // What was so at the beginning of the time that is kept is kept as well.
+    while place.past.get(1).is_some_and(|(at, _)| *at <= kept_since) {
+        place.past.pop_front();
+    }
+    if place.past.is_empty() {
+        place.past.push_back((Moment::default(), BTreeMap::new()));
+    }
+    place.past.push_back((now, place.stacks.clone()));
+}
+
+/// What a place looked like at `moment`, as far back as is kept.
+pub(crate) fn as_it_was(place: &Place, moment: Moment) -> Place {
+    let known = place.past.iter().rev().find(|(at, _)| *at <= moment).or(place.past.front());
+    let Some((_, stacks)) = known else { return place.clone() };
+    let mut past = Place { stacks: stacks.clone(), ..Place::default() };
+    advance_place(&mut past, moment);
+    past
 }
 
 fn advance_place(place: &mut Place, now: Moment) -> bool {

@@ -22,15 +22,21 @@ mod status;
 mod store;
 mod sts;
 mod timeline;
+mod weather;
 mod wire;
+mod witness;
 mod xml;
 
 pub use calls::{Call, CallKey};
-pub use console::{Console, ConsoleError, EventView, ResourceView, StackView};
+pub use console::{
+    ChangeSetView, Console, ConsoleError, EventView, ResourceView, Running, StackView,
+};
 pub use faults::{CallFault, Calls, ResourceFault, Script};
 pub use folder::CloudError;
 pub use status::Status;
 pub use timeline::Phase;
+pub use weather::Weather;
+pub use witness::{Asked, Ending, Witness};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -68,6 +74,8 @@ pub struct CloudSettings {
     pub stacks_per_page: usize,
     /// Events, resources, changes or change sets of one page of any other list.
     pub events_per_page: usize,
+    /// Whether it is kept what stacks looked like minutes ago, for [`CallFault::AsOf`].
+    pub remembers: bool,
 }
 
 impl Default for CloudSettings {
@@ -80,6 +88,7 @@ impl Default for CloudSettings {
             quotas: None,
             stacks_per_page: 100,
             events_per_page: 100,
+            remembers: false,
         }
     }
 }
@@ -125,6 +134,7 @@ impl Cloud {
             quotas: Mutex::default(),
             log: Mutex::default(),
             requests: Mutex::default(),
+            witness: Mutex::default(),
         }))
     }
 
@@ -149,6 +159,11 @@ impl Cloud {
     /// What shall go wrong.
     pub fn script(&self) -> Script {
         self.0.script.clone()
+    }
+
+    /// From now on `witness` sees every call; `None` ends that.
+    pub fn set_witness(&self, witness: Option<Arc<dyn Witness>>) {
+        *locked(&self.0.witness) = witness;
     }
 
     /// The calls so far, oldest first, up to 200,000 of the newest.

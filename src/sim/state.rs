@@ -32,6 +32,9 @@ pub(crate) struct Place {
     pub(crate) stacks: BTreeMap<String, Stack>,
     /// By ARN.
     pub(crate) deleted: BTreeMap<String, Stack>,
+    /// What `stacks` was after each change, the oldest first; empty unless the cloud remembers.
+    #[serde(skip)]
+    pub(crate) past: VecDeque<(Moment, BTreeMap<String, Stack>)>,
 }
 
 /// One stack.

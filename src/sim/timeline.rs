@@ -26,6 +26,17 @@ pub enum Phase {
     Delete,
 }
 
+impl Phase {
+    /// A failure in this phase in words, for counting.
+    pub(crate) fn failure_word(self) -> &'static str {
+        match self {
+            Self::Change => "resource failed",
+            Self::Rollback => "rollback failed",
+            Self::Delete => "delete failed",
+        }
+    }
+}
+
 /// What becomes of a creation that fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum OnFailure {

@@ -90,6 +90,11 @@ impl Form {
         Self(fields.into_iter().collect())
     }
 
+    /// All fields that are left.
+    pub(crate) fn fields(&self) -> &BTreeMap<String, String> {
+        &self.0
+    }
+
     /// A text that may be missing.
     pub(crate) fn optional(&mut self, name: &str) -> Option<String> {
         self.0.remove(name)

@@ -1,5 +1,6 @@
 //! What an action works on: one account and region at one moment.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -10,6 +11,7 @@ use crate::sim::blueprint::{Blueprint, Question, blueprint};
 use crate::sim::cloudformation::differences::{Difference, differences};
 use crate::sim::evaluate::Trouble;
 use crate::sim::faults::Script;
+use crate::sim::front::Light;
 use crate::sim::library::{Body, Library};
 use crate::sim::machine;
 use crate::sim::phase::Pace;
@@ -26,6 +28,7 @@ pub(crate) struct Context<'a> {
     pub(crate) library: &'a Library,
     pub(crate) settings: &'a CloudSettings,
     pub(crate) script: &'a Script,
+    pub(crate) light: Light,
     /// Whether the account has to be written.
     pub(crate) changed: bool,
 }
@@ -39,6 +42,15 @@ impl Context<'_> {
     /// The region, to look at.
     pub(crate) fn look(&self) -> Option<&Place> {
         self.account.regions.get(self.region)
+    }
+
+    /// The region as listings show it.
+    pub(crate) fn listed(&self) -> Option<Cow<'_, Place>> {
+        let place = self.look()?;
+        Some(match self.light.as_of {
+            Some(moment) => Cow::Owned(machine::as_it_was(place, moment)),
+            None => Cow::Borrowed(place),
+        })
     }
 
     /// A stack by name or ARN, also a deleted one by ARN.

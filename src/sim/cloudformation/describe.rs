@@ -23,8 +23,9 @@ pub(crate) fn describe_stacks(context: &mut Context<'_>, mut form: Form) -> Answ
         xml.members("Stacks", [stack], write_stack);
         return Ok(xml);
     }
-    let stacks = context.look().into_iter().flat_map(|place| place.stacks.values());
-    page(&mut xml, "Stacks", stacks, context.settings.stacks_per_page, token, write_stack);
+    let listed = context.listed();
+    let stacks = listed.iter().flat_map(|place| place.stacks.values());
+    page(&mut xml, "Stacks", stacks, context, token, write_stack);
     Ok(xml)
 }
 
@@ -32,18 +33,16 @@ pub(crate) fn list_stacks(context: &mut Context<'_>, mut form: Form) -> Answer<X
     let token = form.optional("NextToken");
     let statuses = form.list("StackStatusFilter").unwrap_or_default();
     form.finish("ListStacks")?;
-    let stacks = context
-        .look()
-        .into_iter()
-        .flat_map(|place| place.stacks.values().chain(place.deleted.values()));
+    let listed = context.listed();
+    let stacks =
+        listed.iter().flat_map(|place| place.stacks.values().chain(place.deleted.values()));
     let wanted = |stack: &&Stack| {
         statuses.is_empty() || statuses.iter().any(|word| word == stack.status.as_str())
     };
     let mut stacks: Vec<&Stack> = stacks.filter(wanted).collect();
     stacks.sort_by(|one, other| (&one.name, &one.id).cmp(&(&other.name, &other.id)));
     let mut xml = Xml::default();
-    let size = context.settings.stacks_per_page;
-    page(&mut xml, "StackSummaries", stacks.into_iter(), size, token, |xml, stack| {
+    page(&mut xml, "StackSummaries", stacks.into_iter(), context, token, |xml, stack| {
         xml.text("StackId", &stack.id);
         xml.text("StackName", &stack.name);
         xml.optional("TemplateDescription", stack.definition.description.as_deref());
@@ -58,15 +57,19 @@ fn page<'a>(
     xml: &mut Xml,
     list: &str,
     stacks: impl Iterator<Item = &'a Stack>,
-    size: usize,
+    context: &Context<'_>,
     token: Option<String>,
     write: impl FnMut(&mut Xml, &'a Stack),
 ) {
+    let size = context.settings.stacks_per_page;
     let key = |stack: &Stack| format!("{}/{}", stack.name, stack.id);
     let mut rest: Vec<&Stack> =
         stacks.filter(|stack| token.as_ref().is_none_or(|token| key(stack) > *token)).collect();
     let more = rest.len() > size;
     rest.truncate(size);
+    if context.light.shifted && token.is_some() {
+        rest.drain(..1.min(rest.len()));
+    }
     let next = rest.last().map(|stack| key(stack));
     xml.members(list, rest, write);
     if more {
