@@ -206,7 +206,7 @@ async fn control(
     let (http, credentials) = (cloud.http_client(), cloud.credentials());
     let aws = Aws::simulated(http, credentials, clock.clone(), journal.controller_id(), region);
     let source = folder.join("fleet");
-    let source = SourceSettings { path: source, revision: None, worktree: false };
+    let source = SourceSettings { path: source, revision: None, worktree: false, polled: false };
     let (news, mut heard) = mpsc::unbounded_channel();
     let drain = tokio::spawn(async move { while heard.recv().await.is_some() {} });
     let settings = Settings {

@@ -122,7 +122,7 @@ impl Settings {
         let (path, revision) = split_revision(&flags.fleet)?;
         let terminal = Terminal::of_this_process(flags.log_format);
         Ok(Self {
-            source: SourceSettings { path, revision, worktree: flags.worktree },
+            source: SourceSettings { path, revision, worktree: flags.worktree, polled: false },
             state: flags.state,
             log_format: flags.log_format,
             verbosity: flags.verbose,

@@ -103,7 +103,8 @@ mod tests {
         let args = InitArgs { folder: folder.clone(), tenants };
         run(&args, &mut Vec::new()).expect("made");
         let path = folder.join("fleet");
-        let source = Source::open(SourceSettings { path, revision: None, worktree: false });
+        let source =
+            Source::open(SourceSettings { path, revision: None, worktree: false, polled: false });
         let snapshot = source.expect("a repository").read().expect("committed");
         let found = checked(&snapshot);
         assert_eq!(found.findings, []);

@@ -52,8 +52,12 @@ mod tests {
         fs::write(folder.path().join(".gitignore"), "state.db\n").unwrap();
         fs::write(folder.path().join("state.db"), "x").unwrap();
         let revision = init_repository(folder.path(), "a new fleet").unwrap();
-        let settings =
-            SourceSettings { path: folder.path().to_owned(), revision: None, worktree: false };
+        let settings = SourceSettings {
+            path: folder.path().to_owned(),
+            revision: None,
+            worktree: false,
+            polled: false,
+        };
         let snapshot = Source::open(settings).unwrap().read().unwrap();
         assert_eq!(snapshot.revision, revision);
         let paths: Vec<_> = snapshot.entries().map(|(path, _)| path).collect();

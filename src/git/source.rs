@@ -18,6 +18,9 @@ pub struct SourceSettings {
     pub revision: Option<String>,
     /// Read the files as they lie, also in a git work tree.
     pub worktree: bool,
+    /// Look once a second only, without asking the system for events: those come at the machine's
+    /// time, which is not that of a simulation.
+    pub polled: bool,
 }
 
 /// Where the fleet is read from. Every question opens what it needs and can be asked from any thread.
@@ -27,6 +30,7 @@ pub struct Source {
     /// files as they lie are followed.
     committed: Option<Committed>,
     follows: Follows,
+    polled: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -42,7 +46,7 @@ impl Source {
     /// the first commit; but a path that is neither a folder nor in a repository is an error, and so
     /// is a repository that cannot be opened.
     pub fn open(settings: SourceSettings) -> Result<Self, GitError> {
-        let SourceSettings { path, revision, worktree } = settings;
+        let SourceSettings { path, revision, worktree, polled } = settings;
         let (existing, missing) = existing_part(&path)?;
         let committed = Committed::around(&existing, &missing)?;
         let on_disk = missing.as_os_str().is_empty();
@@ -58,7 +62,7 @@ impl Source {
             (Some(_), _) => Follows::Files(Folder::of(existing, "worktree")),
             (None, None) => Follows::Files(Folder::of(existing, "folder")),
         };
-        Ok(Self { committed, follows })
+        Ok(Self { committed, follows, polled })
     }
 
     /// All files of the fleet folder at what is followed.
@@ -112,6 +116,7 @@ impl Source {
     /// Starts to notice changes of what is followed.
     pub fn watch(&self) -> Result<Watch, GitError> {
         match &self.follows {
+            _ if self.polled => Ok(Watch::by_polling()),
             Follows::Name(committed, _) => Ok(Watch::of_refs(&committed.repository()?)),
             Follows::Files(folder) => Ok(Watch::of_files(folder.root())),
         }
@@ -213,7 +218,7 @@ mod tests {
     }
 
     fn settings(path: &Path) -> SourceSettings {
-        SourceSettings { path: path.to_owned(), revision: None, worktree: false }
+        SourceSettings { path: path.to_owned(), revision: None, worktree: false, polled: false }
     }
 
     fn open(path: &Path) -> Source {
@@ -429,6 +434,7 @@ mod tests {
             path: root.path().to_owned(),
             revision: Some("main".into()),
             worktree: true,
+            polled: false,
         };
         assert!(refusal(Source::open(both.clone())).contains("leave one of them out"));
         let plain = tempfile::tempdir().unwrap();

@@ -69,6 +69,12 @@ impl Watch {
         })
     }
 
+    /// Notices changes at each [`POLL_PERIOD`] only.
+    pub(crate) fn by_polling() -> Self {
+        let (_, hints) = mpsc::channel(1);
+        Self { hints, hinted: false, polls: None, _watcher: None, trouble: None }
+    }
+
     fn of(
         places: &[(PathBuf, RecursiveMode)],
         matters: impl Fn(&Path) -> bool + Send + 'static,

@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use serde::Serialize;
@@ -21,8 +22,8 @@ mod schema;
 mod stacks;
 mod steering;
 
+pub use crate::plan::deletions::DeletionBook;
 pub use crate::report::{AcceptedRevision, Event, RefusedRevision, Subject};
-pub use deletions::DeletionBook;
 pub use error::JournalError;
 pub use file::SetAside;
 pub use history::{About, MAX_EVENTS};
@@ -47,13 +48,19 @@ impl Journal {
     /// Opens the journal at `path` to act with it; folder and file are made when missing. A damaged
     /// file is set aside and a new one started; a file of a newer format is an error. A new file
     /// gets its id and its key from the operating system's randomness, or from `seed` in
-    /// simulations, which must give the same bytes again.
+    /// simulations, which must give the same bytes again and never wait for another process: in one
+    /// thread nobody would give the file free meanwhile.
     pub fn open(
         path: &Path,
         now: Moment,
         seed: Option<u64>,
     ) -> Result<(Self, Option<SetAside>), JournalError> {
         let (connection, aside) = file::open(path, now)?;
+        if seed.is_some() {
+            connection
+                .busy_timeout(Duration::ZERO)
+                .map_err(|source| JournalError::of_sqlite(path, source))?;
+        }
         Ok((Self::over(connection, Some(path.to_owned()), now, seed)?, aside))
     }
 
@@ -104,6 +111,12 @@ impl Journal {
     /// The hash under this journal's key of a value that itself must not be kept.
     pub fn keyed_hash(&self, text: &str) -> Digest {
         Digest::of_parts([self.0.secret.as_slice(), text.as_bytes()])
+    }
+
+    /// Lets the file grow to no more than this many pages of 4 KB: a disk that is full, for those
+    /// who want to see what happens then.
+    pub fn limit_pages(&self, pages: u32) -> Result<(), JournalError> {
+        self.reading(|connection| connection.pragma_update(None, "max_page_count", pages))
     }
 
     /// The right to act, until it is dropped. Fails with `AnotherActs` while another has it.

@@ -8,7 +8,8 @@ use driftless::git::{Source, SourceSettings};
 #[test]
 fn the_sample_fleet_has_no_findings_and_stacks_in_both_regions() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("fleet");
-    let source = Source::open(SourceSettings { path, revision: None, worktree: true });
+    let source =
+        Source::open(SourceSettings { path, revision: None, worktree: true, polled: false });
     let snapshot = source.unwrap().read().unwrap();
     let (desired, findings) = check::read(&snapshot).unwrap_or_else(|findings| {
         panic!("the sample fleet is refused: {findings:#?}");

@@ -173,7 +173,12 @@ spec:
             journal.controller_id(),
             "eu-central-1".parse().expect("a region"),
         );
-        let source = SourceSettings { path: self.repository(), revision: None, worktree: false };
+        let source = SourceSettings {
+            path: self.repository(),
+            revision: None,
+            worktree: false,
+            polled: false,
+        };
         let (news, heard) = mpsc::unbounded_channel();
         let settings = Settings {
             source: Source::open(source).expect("a source"),
