@@ -12,11 +12,11 @@ use crate::observed::{
     Blind, BlindReason, KnownTemplate, Look, ResourceSeen, Seen, StackStatus, Standing,
 };
 use crate::outcome::{Cause, Memory, StepKind};
-use crate::plan::{Insight, LeftBehind, StackRecord, first_failure, ownership, token, wants_cause};
+use crate::plan::{
+    CLOCK_SKEW, Insight, LeftBehind, StackRecord, first_failure, ownership, token, wants_cause,
+};
 use crate::template::Template;
 
-/// Events from before an attempt count as its own up to this long: clocks differ.
-const CLOCK_SKEW: std::time::Duration = std::time::Duration::from_secs(300);
 /// This many known stacks missing at once are a sign that the listing is wrong.
 const SUSPICIOUSLY_MISSING: usize = 2;
 

@@ -10,6 +10,8 @@ use crate::outcome::{Attempt, Cause, CauseClass, Failure, Memory, Outcome, StepK
 /// A stack that we acted on is not decided again before its effect is seen, or this long:
 /// listings are eventually consistent, and answers get lost.
 pub const EFFECT_PATIENCE: Duration = Duration::from_secs(120);
+/// What is up to this much older than our clock says may be new: AWS's clock is another one.
+pub const CLOCK_SKEW: Duration = Duration::from_secs(300);
 
 /// Whether the events of a stack have to be read to know why it failed.
 pub fn wants_cause(memory: &Memory, seen: &Seen) -> bool {
@@ -18,7 +20,7 @@ pub fn wants_cause(memory: &Memory, seen: &Seen) -> bool {
     }
     let known = memory.failure.as_ref().and_then(|failure| failure.version.as_ref());
     let unsettled = memory.attempt.as_ref().is_some_and(|attempt| {
-        !attempt.settled && attempt.kind.starts_operation() && shows_effect(attempt, seen)
+        !attempt.settled && attempt.kind.starts_operation() && shows_effect(attempt, seen, memory)
     });
     let version = seen.version();
     let taught = memory.taught.as_ref().is_some_and(|(taught, _)| *taught == version);
@@ -44,13 +46,13 @@ fn rolled_back(status: &StackStatus) -> bool {
 /// Memory after a look. `cause` is the first failed event of the stack's last operation, where
 /// [`wants_cause`] asked for it.
 pub fn after_look(
-    memory: &Memory,
+    known: &Memory,
     seen: Option<&Seen>,
     change_set: Option<&ChangeSetSeen>,
     cause: Option<Cause>,
     now: Moment,
 ) -> Memory {
-    let mut memory = memory.clone();
+    let mut memory = known.clone();
     let attempt = memory.attempt.clone().filter(|attempt| !attempt.settled);
     if let Some(seen) = seen {
         learn_history(&mut memory, seen);
@@ -58,9 +60,10 @@ pub fn after_look(
         learn_failure(&mut memory, seen, attempt.as_ref(), cause, now);
     }
     let Some(mut attempt) = attempt else { return memory };
-    attempt.settled = is_settled(&attempt, seen, change_set, now);
+    let effect = seen.is_some_and(|seen| shows_effect(&attempt, seen, known));
+    attempt.settled = is_settled(&attempt, seen, effect, change_set, now);
     if attempt.settled {
-        settle(&mut memory, &attempt, seen, change_set);
+        settle(&mut memory, &attempt, seen, effect, change_set);
         learn_vanished(&mut memory, &attempt, change_set, now);
     }
     memory.attempt = Some(attempt);
@@ -149,11 +152,19 @@ pub fn count_of(memory: &Memory, step: &str, digest: Option<Digest>) -> u32 {
     same.map_or(1, |failure| failure.count.saturating_add(1))
 }
 
-/// Whether the stack as seen can be the work of the attempt.
-fn shows_effect(attempt: &Attempt, seen: &Seen) -> bool {
+/// Whether the stack as seen can be the work of the attempt. `known` is what was remembered before
+/// this look: a listing may lie behind, and show what was there before the call.
+fn shows_effect(attempt: &Attempt, seen: &Seen, known: &Memory) -> bool {
     match &attempt.kind {
-        StepKind::Create => true,
-        StepKind::ExecuteChangeSet { .. } => attempt.version.as_ref() != Some(&seen.version()),
+        StepKind::Create => {
+            let earlier = [&known.ever_complete, &known.never_complete];
+            let is_earlier = earlier.into_iter().flatten().any(|id| *id == seen.id);
+            !is_earlier && seen.created_at >= attempt.at - CLOCK_SKEW
+        }
+        StepKind::ExecuteChangeSet { .. } => attempt
+            .version
+            .as_ref()
+            .is_none_or(|version| version.id != seen.id || seen.updated_at > version.updated_at),
         // Whether a repeated delete failed again or has not begun cannot be told apart at once.
         StepKind::Delete { retain } => {
             retain.is_empty() && seen.status == StackStatus::DeleteFailed
@@ -215,6 +226,7 @@ fn blamed(attempt: &Attempt) -> Option<Digest> {
 fn is_settled(
     attempt: &Attempt,
     seen: Option<&Seen>,
+    effect: bool,
     change_set: Option<&ChangeSetSeen>,
     now: Moment,
 ) -> bool {
@@ -230,15 +242,13 @@ fn is_settled(
         (StepKind::Delete { .. }, None) => true,
         (StepKind::Delete { .. }, Some(seen)) => {
             let same = attempt.version.as_ref().is_some_and(|version| version.id == seen.id);
-            !same || seen.status.standing() == Standing::Gone || shows_effect(attempt, seen)
+            !same || seen.status.standing() == Standing::Gone || effect
         }
         (StepKind::CreateChangeSet { .. }, Some(_)) => change_set.is_some(),
         (StepKind::DeleteChangeSet { .. }, Some(_)) => change_set.is_none(),
         (StepKind::SetTerminationProtection(on), Some(seen)) => seen.termination_protection == *on,
         (StepKind::SetStackPolicy, Some(_)) => false,
-        (StepKind::Create | StepKind::ExecuteChangeSet { .. }, Some(seen)) => {
-            shows_effect(attempt, seen)
-        }
+        (StepKind::Create | StepKind::ExecuteChangeSet { .. }, Some(_)) => effect,
         // The stack is gone: there is nothing left that the effect could show on.
         (
             StepKind::ExecuteChangeSet { .. }
@@ -278,12 +288,12 @@ fn settle(
     memory: &mut Memory,
     attempt: &Attempt,
     seen: Option<&Seen>,
+    effect: bool,
     change_set: Option<&ChangeSetSeen>,
 ) {
     let complete = seen.is_some_and(|seen| {
         seen.status.standing() == Standing::Complete && !rolled_back(&seen.status)
     });
-    let effect = seen.is_some_and(|seen| shows_effect(attempt, seen));
     match &attempt.kind {
         StepKind::Create | StepKind::ExecuteChangeSet { .. } if effect => {
             memory.change_set = None;
@@ -307,5 +317,74 @@ fn settle(
         | StepKind::Delete { .. }
         | StepKind::SetTerminationProtection(_)
         | StepKind::SetStackPolicy => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::StackId;
+
+    const NOW: Moment = Moment::from_millis(1_000_000_000);
+
+    fn seen(id: &str, status: StackStatus, created_at: Moment, updated_at: Option<Moment>) -> Seen {
+        Seen {
+            id: StackId::of(id),
+            key: "111122223333/eu-central-1/api".parse().expect("a key"),
+            status,
+            status_reason: None,
+            created_at,
+            updated_at,
+            parameters: Default::default(),
+            tags: Default::default(),
+            outputs: Default::default(),
+            termination_protection: false,
+        }
+    }
+
+    fn asked(kind: StepKind, basis: Option<&Seen>) -> Attempt {
+        Attempt {
+            kind,
+            version: basis.map(Seen::version),
+            digest: Digest::of(b"wanted"),
+            number: 1,
+            token: "driftless-one-0".into(),
+            at: NOW,
+            answered: true,
+            settled: false,
+            no_echo: Default::default(),
+        }
+    }
+
+    /// Whether an attempt is settled by a look half a minute later.
+    fn settles(memory: Memory, attempt: Attempt, look: &Seen) -> bool {
+        let memory = Memory { attempt: Some(attempt), ..memory };
+        let after = after_look(&memory, Some(look), None, None, NOW + Duration::from_secs(30));
+        after.attempt.expect("remembered").settled
+    }
+
+    #[test]
+    fn the_stack_that_was_there_before_does_not_pass_for_the_one_that_was_made() {
+        let before = NOW - Duration::from_secs(60);
+        let old = seen("arn:old", StackStatus::CreateComplete, before, None);
+        let remembers = Memory { ever_complete: Some(old.id.clone()), ..Memory::default() };
+        assert!(!settles(remembers.clone(), asked(StepKind::Create, None), &old));
+        let ancient = seen("arn:old", StackStatus::CreateComplete, NOW - CLOCK_SKEW * 2, None);
+        assert!(!settles(Memory::default(), asked(StepKind::Create, None), &ancient));
+        // Our clock may be ahead of AWS's.
+        let new = seen("arn:new", StackStatus::CreateComplete, before, None);
+        assert!(settles(remembers, asked(StepKind::Create, None), &new));
+    }
+
+    #[test]
+    fn an_earlier_version_does_not_pass_for_the_one_after_an_update() {
+        let at = |seconds| Some(NOW - Duration::from_secs(seconds));
+        let version = |updated_at| seen("arn:one", StackStatus::UpdateComplete, NOW, updated_at);
+        let basis = version(at(60));
+        let execute = || asked(StepKind::ExecuteChangeSet { name: "set".into() }, Some(&basis));
+        assert!(!settles(Memory::default(), execute(), &version(None)));
+        assert!(!settles(Memory::default(), execute(), &version(at(90))));
+        assert!(!settles(Memory::default(), execute(), &basis));
+        assert!(settles(Memory::default(), execute(), &version(at(1))));
     }
 }
