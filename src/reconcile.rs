@@ -15,7 +15,7 @@ use crate::ids::{StackKey, StackName, Target};
 use crate::journal::{Journal, JournalError};
 use crate::moment::Moment;
 use crate::observe::{Sight, observe};
-use crate::observed::{Blind, BlindReason, Look};
+use crate::observed::{Blind, BlindReason, Look, Seen};
 use crate::outcome::{Memory, Outcome};
 use crate::plan::deletions::{self, Deletion};
 use crate::plan::{
@@ -360,9 +360,8 @@ impl Pass<'_> {
         self.means.journal.reserve_deletion(&deletion, |book| {
             deletions::allow(
                 &deletion.stack,
-                &book.last_day,
+                book,
                 &waiting,
-                &book.approvals,
                 &desired.fleet.limits.deletes,
                 desired.stack_count(),
                 now,
@@ -432,6 +431,12 @@ impl Pass<'_> {
                 kind: "gone".to_owned(),
                 text: "it is not there any more, and nobody wants it".to_owned(),
             });
+        }
+        let fleet = &self.view.desired.fleet.name;
+        let ours = |seen: &Seen| ownership::is_ours(seen, fleet);
+        // Nothing was started yet: what stands here was made before this journal began.
+        if self.means.board.is_blindfolded(false) && look.stacks.values().any(ours) {
+            self.means.journal.note_inherited(look.at)?;
         }
         self.means.board.saw(&self.view, self.target, &rows, requests);
         let changed: Vec<StackRecord> = rows

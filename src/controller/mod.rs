@@ -150,7 +150,7 @@ impl Controller {
             steering: Arc::new(settings.journal.steering(now)?),
         };
         let mut targets: BTreeSet<Target> = settings.journal.targets_with_stacks()?;
-        let is_fresh = settings.journal.targets()?.is_empty();
+        let is_fresh = !settings.journal.knows_fleet()?;
         targets.extend(view.desired.targets().cloned());
         let swept = crate::observe::swept_targets(&view.desired);
         if is_fresh {
@@ -215,6 +215,9 @@ impl Controller {
         self.queue.finish(&target, next?);
         if !self.had_seen_all && self.board.has_seen_all() {
             self.had_seen_all = true;
+            if self.until.only() == Only::default() {
+                self.settings.journal.note_fleet_known(self.settings.clock.now())?;
+            }
             self.wake_everything();
         }
         Ok(())

@@ -1,27 +1,11 @@
 //! Which stacks we deleted in the last day: what the limit on deletions is counted by.
 
-use std::time::Duration;
-
-use rusqlite::{OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::ids::StackId;
-use crate::journal::{Journal, JournalError, from_row, steering, stored, to_row};
+use crate::journal::{Journal, JournalError, from_row, revisions, steering, stored, to_row};
 use crate::moment::Moment;
-use crate::plan::Approval;
-use crate::plan::deletions::Deletion;
-
-/// The limit on deletions is one per rolling day.
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// What a deletion is judged by.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct DeletionBook {
-    /// The deletions of the last 24 hours, oldest first. The stack that is asked about is never
-    /// among them: deleting it again counts once.
-    pub last_day: Vec<Deletion>,
-    /// The approvals that have not expired.
-    pub approvals: Vec<Approval>,
-}
+use crate::plan::deletions::{Deletion, DeletionBook, WINDOW};
 
 impl Journal {
     /// Writes the deletion down if `allowed` says yes to the book as it is then; its `Err` is
@@ -33,17 +17,14 @@ impl Journal {
         allowed: impl FnOnce(&DeletionBook) -> Result<(), E>,
     ) -> Result<Result<(), E>, JournalError> {
         self.writing(|transaction| {
-            let mut book = DeletionBook {
-                last_day: last_day(transaction, deletion.at)?,
-                approvals: steering::approvals(transaction, deletion.at)?,
-            };
+            let mut book = book(transaction, deletion.at)?;
             book.last_day.retain(|earlier| earlier.stack != deletion.stack);
             if let Err(refusal) = allowed(&book) {
                 return Ok(Err(refusal));
             }
             transaction
                 .prepare_cached("DELETE FROM deletions WHERE at <= ?")?
-                .execute([stored(deletion.at - DAY)])?;
+                .execute([stored(deletion.at - WINDOW)])?;
             transaction
                 .prepare_cached(
                     "INSERT INTO deletions (stack_id, at, record) VALUES (?, ?, ?)
@@ -60,12 +41,7 @@ impl Journal {
 
     /// What a deletion would be judged by now.
     pub fn deletion_book(&self, now: Moment) -> Result<DeletionBook, JournalError> {
-        self.reading(|connection| {
-            Ok(DeletionBook {
-                last_day: last_day(connection, now)?,
-                approvals: steering::approvals(connection, now)?,
-            })
-        })
+        self.reading(|connection| book(connection, now))
     }
 
     /// When this very stack was deleted, if that was within the last day.
@@ -73,16 +49,25 @@ impl Journal {
         let found: Option<Deletion> = self.reading(|connection| {
             connection
                 .prepare_cached("SELECT record FROM deletions WHERE stack_id = ? AND at > ?")?
-                .query_row(params![stack.as_str(), stored(now - DAY)], |row| from_row(row, 0))
+                .query_row(params![stack.as_str(), stored(now - WINDOW)], |row| from_row(row, 0))
                 .optional()
         })?;
         Ok(found.map(|deletion| deletion.at))
     }
 }
 
-fn last_day(connection: &rusqlite::Connection, now: Moment) -> rusqlite::Result<Vec<Deletion>> {
+fn book(connection: &Connection, now: Moment) -> rusqlite::Result<DeletionBook> {
+    let inherited = revisions::inherited_at(connection)?;
+    Ok(DeletionBook {
+        last_day: last_day(connection, now)?,
+        approvals: steering::approvals(connection, now)?,
+        has_gap: inherited.is_some_and(|at| now.since(at) < WINDOW),
+    })
+}
+
+fn last_day(connection: &Connection, now: Moment) -> rusqlite::Result<Vec<Deletion>> {
     connection
         .prepare_cached("SELECT record FROM deletions WHERE at > ? ORDER BY at, stack_id")?
-        .query_map([stored(now - DAY)], |row| from_row(row, 0))?
+        .query_map([stored(now - WINDOW)], |row| from_row(row, 0))?
         .collect()
 }

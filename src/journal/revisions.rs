@@ -1,4 +1,5 @@
-//! The few single facts of a journal: its key, and which revision was accepted or refused last.
+//! The few single facts of a journal: its key, which revision was accepted or refused last, and how
+//! much of the fleet it knows.
 
 use rusqlite::{Connection, OptionalExtension as _, params};
 use serde::Serialize;
@@ -6,10 +7,13 @@ use serde::de::DeserializeOwned;
 
 use crate::ids::Digest;
 use crate::journal::{Journal, JournalError, from_row, to_row};
+use crate::moment::Moment;
 use crate::report::{AcceptedRevision, RefusedRevision};
 
 const ACCEPTED: &str = "accepted_revision";
 const REFUSED: &str = "refused_revision";
+const FLEET_KNOWN: &str = "fleet_known_since";
+const INHERITED: &str = "inherited_at";
 
 impl Journal {
     /// The newest revision that was accepted: an older one is never applied over it unapproved.
@@ -40,14 +44,41 @@ impl Journal {
         self.writing(|transaction| forget(transaction, REFUSED))
     }
 
-    fn fact<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, JournalError> {
-        self.reading(|connection| {
-            connection
-                .prepare_cached("SELECT value FROM facts WHERE name = ?")?
-                .query_row([name], |row| from_row(row, 0))
-                .optional()
+    /// Whether every target has been looked at once with this journal. Before that it does not know
+    /// what an earlier one may have started.
+    pub fn knows_fleet(&self) -> Result<bool, JournalError> {
+        Ok(self.fact::<Moment>(FLEET_KNOWN)?.is_some())
+    }
+
+    /// Writes down that every target has been looked at.
+    pub fn note_fleet_known(&self, now: Moment) -> Result<(), JournalError> {
+        self.writing(|transaction| put(transaction, FLEET_KNOWN, &now))
+    }
+
+    /// Writes down that a journal that does not know the fleet yet has found stacks of ours: an
+    /// earlier one is lost, with what it knew of the last day. The first time counts.
+    pub fn note_inherited(&self, now: Moment) -> Result<(), JournalError> {
+        self.writing(|transaction| match inherited_at(transaction)? {
+            Some(_) => Ok(()),
+            None => put(transaction, INHERITED, &now),
         })
     }
+
+    fn fact<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, JournalError> {
+        self.reading(|connection| fact(connection, name))
+    }
+}
+
+/// When stacks were found that an earlier journal knew.
+pub(super) fn inherited_at(connection: &Connection) -> rusqlite::Result<Option<Moment>> {
+    fact(connection, INHERITED)
+}
+
+fn fact<T: DeserializeOwned>(connection: &Connection, name: &str) -> rusqlite::Result<Option<T>> {
+    connection
+        .prepare_cached("SELECT value FROM facts WHERE name = ?")?
+        .query_row([name], |row| from_row(row, 0))
+        .optional()
 }
 
 fn put<T: Serialize>(connection: &Connection, name: &str, value: &T) -> rusqlite::Result<()> {

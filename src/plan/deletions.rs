@@ -28,22 +28,35 @@ pub struct Deletion {
     pub at: Moment,
 }
 
+/// What a deletion is judged by.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeletionBook {
+    /// The deletions of the last 24 hours, oldest first. The stack that is asked about is never
+    /// among them: deleting it again counts once.
+    pub last_day: Vec<Deletion>,
+    /// The approvals that have not expired.
+    pub approvals: Vec<Approval>,
+    /// The book is younger than a day, and was begun beside stacks that an earlier one knew: what
+    /// went in the last day is not known.
+    pub has_gap: bool,
+}
+
 /// The stacks of the whole fleet that wait to be deleted now, and whose they are.
 pub type Waiting = BTreeMap<StackId, TenantName>;
 
 /// Whether `stack` may be deleted now.
 ///
-/// `last_day` are the deletions of the last 24 hours, `waiting` all stacks that wait to be
-/// deleted (`stack` among them), `fleet_size` the number of stacks that are there.
+/// `waiting` are all stacks that wait to be deleted (`stack` among them), `fleet_size` is the number
+/// of stacks that are there.
 pub fn allow(
     stack: &StackId,
-    last_day: &[Deletion],
+    book: &DeletionBook,
     waiting: &Waiting,
-    approvals: &[Approval],
     limits: &DeleteLimits,
     fleet_size: usize,
     now: Moment,
 ) -> Result<(), Hold> {
+    let DeletionBook { last_day, approvals, has_gap } = book;
     let approved: BTreeSet<&str> = live(approvals, now).collect();
     if approved.contains(stack.as_str()) || last_day.iter().any(|deletion| &deletion.stack == stack)
     {
@@ -57,10 +70,14 @@ pub fn allow(
     let tenants: BTreeSet<&TenantName> = all.values().copied().collect();
     let share = fleet_size * limits.percent as usize / 100;
     let (stacks, owners) = ((limits.stacks as usize).min(share.max(1)), limits.tenants as usize);
-    if all.len() <= stacks && tenants.len() <= owners {
+    let why = if *has_gap {
+        "and the journal is too young to know what went in the last day".to_owned()
+    } else if all.len() <= stacks && tenants.len() <= owners {
         return Ok(());
-    }
-    Err(Hold::DeletionLimit(Box::new(request(waiting, approvals, stacks, owners, now))))
+    } else {
+        format!("more than may go in a day unasked (stacks: {stacks}, tenants: {owners})")
+    };
+    Err(Hold::DeletionLimit(Box::new(request(waiting, approvals, &why, now))))
 }
 
 /// The ids of all stacks whose deletion is approved and has not expired.
@@ -72,13 +89,7 @@ fn live(approvals: &[Approval], now: Moment) -> impl Iterator<Item = &str> {
 }
 
 /// The request to delete exactly the stacks that wait and are not approved yet.
-fn request(
-    waiting: &Waiting,
-    approvals: &[Approval],
-    stacks: usize,
-    tenants: usize,
-    now: Moment,
-) -> ApprovalRequest {
+fn request(waiting: &Waiting, approvals: &[Approval], why: &str, now: Moment) -> ApprovalRequest {
     let approved: BTreeSet<&str> = live(approvals, now).collect();
     let open: BTreeMap<&StackId, &TenantName> =
         waiting.iter().filter(|(id, _)| !approved.contains(id.as_str())).collect();
@@ -88,8 +99,7 @@ fn request(
         words.push("...");
     }
     let summary = format!(
-        "{} of {} ({}) wait to be deleted, more than may go in a day \
-         unasked (stacks: {stacks}, tenants: {tenants})",
+        "{} of {} ({}) wait to be deleted, {why}",
         counted(open.len(), "stack"),
         counted(names.len(), "tenant"),
         words.join(", ")
@@ -118,8 +128,13 @@ mod tests {
             .collect()
     }
 
+    fn book(last_day: &[Deletion], approvals: &[Approval]) -> DeletionBook {
+        let (last_day, approvals) = (last_day.to_vec(), approvals.to_vec());
+        DeletionBook { last_day, approvals, has_gap: false }
+    }
+
     fn ask(stack: &str, waiting: &Waiting, approvals: &[Approval]) -> Result<(), Hold> {
-        allow(&StackId::of(stack), &[], waiting, approvals, &LIMITS, 10_000, NOW)
+        allow(&StackId::of(stack), &book(&[], approvals), waiting, &LIMITS, 10_000, NOW)
     }
 
     #[test]
@@ -150,7 +165,7 @@ mod tests {
         assert!(ask("arn:3:0", &more, &approvals).is_err());
         let later = NOW + Duration::from_secs(61);
         let id = StackId::of("arn:0:0");
-        assert!(allow(&id, &[], &both, &approvals, &LIMITS, 10_000, later).is_err());
+        assert!(allow(&id, &book(&[], &approvals), &both, &LIMITS, 10_000, later).is_err());
     }
 
     #[test]
@@ -163,15 +178,41 @@ mod tests {
         }];
         let one = waiting(1, 1);
         let id = StackId::of("arn:0:0");
-        assert!(allow(&id, &today, &one, &[], &LIMITS, 10_000, NOW).is_err());
-        assert!(allow(&id, &[], &one, &[], &LIMITS, 10_000, NOW).is_ok());
+        assert!(allow(&id, &book(&today, &[]), &one, &LIMITS, 10_000, NOW).is_err());
+        assert!(allow(&id, &book(&[], &[]), &one, &LIMITS, 10_000, NOW).is_ok());
+    }
+
+    #[test]
+    fn what_a_lost_journal_knew_counts_as_the_whole_limit() {
+        let mut young = DeletionBook { has_gap: true, ..DeletionBook::default() };
+        let one = waiting(1, 1);
+        let id = StackId::of("arn:0:0");
+        let Err(Hold::DeletionLimit(request)) = allow(&id, &young, &one, &LIMITS, 10_000, NOW)
+        else {
+            panic!("held");
+        };
+        assert_eq!(
+            request.summary,
+            "1 stack of 1 tenant (t0) wait to be deleted, and the journal is too young to know \
+             what went in the last day"
+        );
+        young.approvals = vec![Approval {
+            id: request.id,
+            kind: request.kind,
+            members: request.members,
+            by: "ann".into(),
+            reason: "it is right".into(),
+            at: NOW,
+            expires_at: NOW + Duration::from_secs(60),
+        }];
+        assert!(allow(&id, &young, &one, &LIMITS, 10_000, NOW).is_ok());
     }
 
     #[test]
     fn percent_only_lowers_and_always_leaves_one() {
         let small = |count| {
             let id = StackId::of("arn:0:0");
-            allow(&id, &[], &waiting(1, count), &[], &LIMITS, 60, NOW)
+            allow(&id, &book(&[], &[]), &waiting(1, count), &LIMITS, 60, NOW)
         };
         assert!(small(1).is_ok());
         assert!(small(2).is_err());

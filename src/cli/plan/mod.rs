@@ -19,7 +19,7 @@ use crate::desired::Desired;
 use crate::fleet::Finding;
 use crate::git::Source;
 use crate::ids::Digest;
-use crate::journal::Journal;
+use crate::journal::{DeletionBook, Journal};
 use crate::plan::Steering;
 use crate::plan::preview::{LiveScene, Preview, preview, preview_live};
 use crate::report::plan as report;
@@ -131,8 +131,8 @@ async fn live(desired: Arc<Desired>, means: Means<'_>) -> Result<Preview, Failur
     let places = looks::look_at_all(&desired, &aws, journal, clock).await?;
     let now = clock.now();
     let (steering, book) = match journal {
-        Some(journal) => (journal.steering(now)?, Some(journal.deletion_book(now)?)),
-        None => (Steering::default(), None),
+        Some(journal) => (journal.steering(now)?, journal.deletion_book(now)?),
+        None => (Steering::default(), DeletionBook::default()),
     };
     // Without a journal no value is remembered, so none is compared.
     let keyed_hash =
@@ -141,7 +141,7 @@ async fn live(desired: Arc<Desired>, means: Means<'_>) -> Result<Preview, Failur
         desired: &desired,
         steering: &steering,
         places: &places,
-        last_day: book.as_ref().map_or(&[], |book| &book.last_day),
+        book: &book,
         keyed_hash: &keyed_hash,
         now,
     }))

@@ -8,7 +8,7 @@ use crate::ids::{AccountId, Digest, StackName, Target, TenantName};
 use crate::moment::Moment;
 use crate::observed::{Blind, KnownTemplate, Look, Seen};
 use crate::outcome::{Cause, Memory, StepKind};
-use crate::plan::deletions::{self, Deletion, Waiting};
+use crate::plan::deletions::{self, DeletionBook, Waiting};
 use crate::plan::preview::compare::{Side, Wording, made_of};
 use crate::plan::preview::grouping::{Common, Grouping};
 use crate::plan::preview::{Basis, Deletions, HIDDEN, Kind, Line, Member, Part, Preview, template};
@@ -38,8 +38,8 @@ pub struct LiveScene<'a> {
     pub steering: &'a Steering,
     /// Every target, seen or blind.
     pub places: &'a BTreeMap<Target, Result<Sighted, Blind>>,
-    /// The deletions that were started in the last 24 hours.
-    pub last_day: &'a [Deletion],
+    /// What deletions are judged by.
+    pub book: &'a DeletionBook,
     /// The keyed hash under which NoEcho values are remembered.
     pub keyed_hash: &'a dyn Fn(&str) -> Digest,
     /// When the decisions are made.
@@ -317,9 +317,8 @@ impl<'a> Living<'a> {
         let refusal = |stack| {
             deletions::allow(
                 stack,
-                scene.last_day,
+                scene.book,
                 &self.waiting,
-                &scene.steering.approvals,
                 &scene.desired.fleet.limits.deletes,
                 scene.desired.stack_count(),
                 scene.now,

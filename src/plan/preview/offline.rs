@@ -7,7 +7,7 @@ use crate::ids::{ServiceName, StackId, StackKey, TenantName};
 use crate::moment::Moment;
 use crate::outcome::OnRemoval;
 use crate::plan::Hold;
-use crate::plan::deletions::{self, Waiting};
+use crate::plan::deletions::{self, DeletionBook, Waiting};
 use crate::plan::preview::compare::{Side, Wording, differences, made_of, rules};
 use crate::plan::preview::grouping::{Common, Grouping};
 use crate::plan::preview::{
@@ -270,7 +270,8 @@ impl<'a> Previewing<'a> {
         let size = self.new.stack_count();
         // The limit asks for a time only to judge approvals, and there are none before the fact.
         let now = Moment::default();
-        let held = match deletions::allow(first, &[], &self.waiting, &[], limits, size, now) {
+        let book = DeletionBook::default();
+        let held = match deletions::allow(first, &book, &self.waiting, limits, size, now) {
             Ok(()) => None,
             Err(hold) => Some(hold.to_string()),
         };

@@ -11,6 +11,7 @@ use crate::ids::{Digest, Revision, StackId, StackKey, StackName, Target};
 use crate::moment::Moment;
 use crate::observed::{Blind, BlindReason, KnownTemplate, Look, Seen, StackStatus};
 use crate::plan::Steering;
+use crate::plan::deletions::DeletionBook;
 use crate::plan::preview::{
     Basis, Deletions, Group, KINDS, Line, LiveScene, Member, Part, Preview, Sighted, memories,
     preview, preview_live,
@@ -345,7 +346,7 @@ fn a_live_plan_shows_what_would_begin_what_is_held_and_where_nobody_can_look() {
         desired: &desired,
         steering: &Steering::default(),
         places: &places,
-        last_day: &[],
+        book: &DeletionBook::default(),
         keyed_hash: &|_| Digest::of(b""),
         now: Moment::from_millis(3),
     });

@@ -1,0 +1,117 @@
+//! Thousands of runs of the whole product against a hostile cloud, repository, disk and clock, in
+//! virtual time, each made of one seed: whatever happens, nothing of what must never happen does, and
+//! after the faults all converges and stays silent.
+//!
+//! `DRIFTLESS_SEEDS=1..1000 cargo test --release swarm` plays any range of them.
+
+mod dice;
+mod happening;
+mod heal;
+mod life;
+mod model;
+mod play;
+mod repository;
+mod truth;
+mod witness;
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use crate::swarm::play::{Play, Report};
+
+/// What `cargo test` plays.
+const SEEDS: Range<u64> = 0..100;
+
+/// Plays one seed in a runtime of its own, in which time moves when nothing else does.
+fn play(seed: u64) -> Report {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async { Play::of(seed).run().await })
+}
+
+fn seeds() -> Range<u64> {
+    #[allow(clippy::disallowed_methods, reason = "a person chooses the seeds to play")]
+    let Ok(text) = std::env::var("DRIFTLESS_SEEDS") else { return SEEDS };
+    let (first, last) = text.split_once("..").expect("DRIFTLESS_SEEDS=FIRST..LAST");
+    let number = |text: &str| text.parse().expect("a number");
+    number(first)..number(last)
+}
+
+/// Plays many seeds on all cores; returns the sums, and what went wrong with how to see it again.
+fn play_all(seeds: Range<u64>) -> (BTreeMap<String, u64>, Vec<String>) {
+    let next = std::sync::atomic::AtomicU64::new(seeds.start);
+    let sums = std::sync::Mutex::new((BTreeMap::new(), Vec::new()));
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..cores {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                    if seed >= seeds.end {
+                        return;
+                    }
+                    let Ok(report) = std::panic::catch_unwind(|| play(seed)) else {
+                        let mut sums = sums.lock().unwrap();
+                        sums.1.push(format!("seed {seed} panicked, as said above"));
+                        continue;
+                    };
+                    let mut sums = sums.lock().unwrap();
+                    add(&mut sums.0, &report);
+                    if !report.violations.is_empty() {
+                        sums.1.push(failure(seed, &report));
+                    }
+                }
+            });
+        }
+    });
+    sums.into_inner().unwrap()
+}
+
+fn add(sums: &mut BTreeMap<String, u64>, report: &Report) {
+    let mut count = |name: String, number: u64| *sums.entry(name).or_default() += number;
+    count("seeds".into(), 1);
+    count("virtual hours".into(), report.virtual_s / 3_600);
+    count("calls".into(), report.calls);
+    count("stacks at the end".into(), report.stacks as u64);
+    count("processes".into(), report.lives);
+    for (kind, number) in report.faults.iter() {
+        count(format!("fault: {kind}"), *number);
+    }
+    for (kind, number) in report.happenings.iter() {
+        count(format!("happening: {kind}"), *number);
+    }
+    for (kind, number) in report.counts.iter() {
+        count(format!("done: {kind}"), *number);
+    }
+}
+
+fn failure(seed: u64, report: &Report) -> String {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("swarm");
+    let path = folder.join(format!("{seed}.trace"));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    std::fs::write(&path, report.trace.join("\n")).expect("written");
+    format!(
+        "seed {seed}: {}\nall calls are in {}\nplay it again: DRIFTLESS_SEEDS={seed}..{} cargo test \
+         --test it swarm",
+        report.violations.join("\n"),
+        path.display(),
+        seed + 1
+    )
+}
+
+#[test]
+fn no_seed_breaks_what_must_hold() {
+    let (sums, failures) = play_all(seeds());
+    println!("{sums:#?}");
+    assert!(failures.is_empty(), "{} seeds fail\n{}", failures.len(), failures.join("\n\n"));
+}
+
+#[test]
+fn the_same_seed_gives_the_same_trace() {
+    for seed in [3, 11] {
+        assert_eq!(play(seed).trace, play(seed).trace);
+    }
+}

@@ -1,0 +1,127 @@
+//! What the tests know, and the product has to find out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use driftless::ids::StackKey;
+use driftless::journal::Journal;
+use driftless::moment::Moment;
+use driftless::plan::{Approval, Scope};
+
+use crate::swarm::model::{Kind, Model, Want};
+
+/// What is true at a moment.
+#[derive(Debug, Default)]
+pub(crate) struct Truth {
+    /// What each controller follows, by what its journal says.
+    pub(crate) followed: Vec<Arc<Model>>,
+    /// The approvals in the journals.
+    pub(crate) approvals: Vec<Approval>,
+    pub(crate) suspended: BTreeMap<Scope, Moment>,
+    /// Stacks whose protected changes a person has approved, with what was wanted then.
+    pub(crate) protected_approved: Vec<(StackKey, Want)>,
+    /// Since when the program has been told to stop.
+    pub(crate) shutdown: Option<Moment>,
+    /// When people last changed a stack behind our back.
+    pub(crate) touched: BTreeMap<StackKey, Moment>,
+    /// Every commit that validates.
+    models: BTreeMap<String, Arc<Model>>,
+    /// Those that may be followed: not the ones of a rewritten history, unless approved.
+    legitimate: BTreeSet<String>,
+    /// The last words of each service on what is dropped.
+    last_words: BTreeMap<Kind, Vec<bool>>,
+    /// The journals of the processes that run, and whether each is new and trusts what it finds.
+    journals: Vec<(Journal, bool)>,
+    has_twin: bool,
+    is_lost: bool,
+    /// Whether a journal was ever lost: nobody knows then of accounts that git no longer names.
+    pub(crate) was_lost: bool,
+}
+
+impl Truth {
+    /// A commit that validates; `rewritten`: of a history that nobody may follow unasked.
+    pub(crate) fn committed(&mut self, id: &str, model: &Arc<Model>, rewritten: bool) {
+        self.models.insert(id.to_owned(), model.clone());
+        if rewritten {
+            return;
+        }
+        self.legitimate.insert(id.to_owned());
+        for (kind, service) in &model.services {
+            let words = self.last_words.entry(*kind).or_default();
+            words.push(service.deletes);
+            // Whether a look came between two commits is not known here.
+            if words.len() > 2 {
+                words.remove(0);
+            }
+        }
+    }
+
+    /// A person approved this revision.
+    pub(crate) fn approved(&mut self, id: &str) -> Option<Arc<Model>> {
+        self.legitimate.insert(id.to_owned());
+        self.models.get(id).cloned()
+    }
+
+    /// Whether a service that is gone said, when it was there, that dropped stacks are deleted.
+    pub(crate) fn said_delete(&self, kind: Kind) -> bool {
+        self.last_words.get(&kind).is_some_and(|words| words.contains(&true))
+    }
+
+    pub(crate) fn born(&mut self, journal: &Journal) {
+        let is_new = std::mem::take(&mut self.is_lost);
+        self.journals.insert(0, (journal.clone(), is_new));
+    }
+
+    pub(crate) fn twin(&mut self, journal: &Journal) {
+        self.journals.push((journal.clone(), true));
+        self.has_twin = true;
+    }
+
+    pub(crate) fn has_twin(&self) -> bool {
+        self.has_twin
+    }
+
+    pub(crate) fn twin_gone(&mut self) {
+        self.journals.truncate(1);
+        self.has_twin = false;
+    }
+
+    pub(crate) fn died(&mut self) {
+        self.shutdown = None;
+        if !self.journals.is_empty() && (!self.has_twin || self.journals.len() > 1) {
+            let (_, is_new) = self.journals.remove(0);
+            // Nobody has asked it yet what it found.
+            self.is_lost |= is_new;
+        }
+    }
+
+    /// What was said and remembered is gone with the journal.
+    pub(crate) fn journal_lost(&mut self) {
+        (self.is_lost, self.was_lost) = (true, true);
+        self.suspended.clear();
+        self.protected_approved.clear();
+    }
+
+    /// Reads what the controllers follow and were told; who follows what nobody may is noted.
+    pub(crate) fn learn(&mut self, now: Moment, broken: &mut Vec<String>) {
+        let mut followed = Vec::new();
+        let mut approvals = Vec::new();
+        for (journal, is_new) in &mut self.journals {
+            let Ok(Some(accepted)) = journal.accepted_revision() else { continue };
+            let id = accepted.revision.to_string();
+            if std::mem::take(is_new) {
+                // Nobody remembers what came before: what is found is what there is.
+                self.legitimate.insert(id.clone());
+            }
+            if !self.legitimate.contains(&id) {
+                broken.push(format!("{id} is followed, which nobody approved"));
+            }
+            followed.extend(self.models.get(&id).cloned());
+            approvals.extend(journal.steering(now).map(|said| said.approvals).unwrap_or_default());
+        }
+        // A journal that cannot be read just now says what it said before.
+        if !followed.is_empty() {
+            (self.followed, self.approvals) = (followed, approvals);
+        }
+    }
+}
