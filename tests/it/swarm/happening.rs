@@ -101,7 +101,7 @@ impl Play {
     }
 
     /// A commit that says something that cannot be.
-    fn bad_commit(&mut self) {
+    pub(crate) fn bad_commit(&mut self) {
         let mut files = self.model().files();
         match self.dice.below(5) {
             0 => {

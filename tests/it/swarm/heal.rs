@@ -69,15 +69,17 @@ impl Play {
         }
     }
 
-    fn approve_all(&mut self) {
-        let Some(life) = &self.life else { return };
+    /// People say yes to all that they are asked; returns how much that is.
+    pub(crate) fn approve_all(&mut self) -> usize {
+        let Some(life) = &self.life else { return 0 };
         let requests = life.journal.requests().expect("requests");
-        for (request, _) in requests {
+        for (request, _) in &requests {
             self.approve(&request.id, request.kind, &request.summary);
         }
+        requests.len()
     }
 
-    fn stacks(&self) -> BTreeMap<StackKey, StackView> {
+    pub(crate) fn stacks(&self) -> BTreeMap<StackKey, StackView> {
         let console = self.cloud.console();
         let mut stacks = BTreeMap::new();
         for account in console.accounts().expect("accounts") {
@@ -132,7 +134,7 @@ impl Play {
     }
 
     /// Everything in which the cloud is not as git says.
-    fn unconverged(&self) -> Vec<String> {
+    pub(crate) fn unconverged(&self) -> Vec<String> {
         let model = self.model();
         let wanted = model.wanted();
         let stacks = self.stacks();

@@ -17,7 +17,7 @@ use crate::swarm::happening::Menu;
 use crate::swarm::life::Life;
 use crate::swarm::model::Model;
 use crate::swarm::repository::Repository;
-use crate::swarm::witness::Watch;
+use crate::swarm::witness::{Death, Watch};
 
 /// Some day in 2026.
 const START: Moment = Moment::from_millis(1_795_100_000_000);
@@ -54,8 +54,11 @@ pub(crate) struct Play {
     pub(crate) life: Option<Life>,
     pub(crate) twin: Option<Life>,
     pub(crate) start_at: Moment,
+    clocks_are_right: bool,
     lives: u64,
     pub(crate) pages: Option<u32>,
+    /// How the first process dies.
+    pub(crate) kill_at_start: Option<Death>,
     pub(crate) happened: BTreeMap<&'static str, u64>,
 }
 
@@ -63,20 +66,32 @@ impl Play {
     /// A world in which nothing has happened yet.
     pub(crate) fn of(seed: u64) -> Self {
         let mut dice = Dice::of(seed);
-        let clock = Clock::starting_at(START);
         let settings = CloudSettings {
             speed: f64::from(1 + dice.below(20)),
             seed: dice.seed(),
             quotas: Some(dice.chance(0.3)),
             stacks_per_page: 1 + dice.below(4) as usize,
-            remembers: true,
             ..CloudSettings::default()
         };
+        let model = Model::of(&mut dice);
+        Self::with(seed, dice, settings, model)
+    }
+
+    /// A world with this fleet in which no machine's clock is wrong.
+    pub(crate) fn calm(seed: u64, model: Model) -> Self {
+        let settings = CloudSettings { speed: 10.0, seed, ..CloudSettings::default() };
+        let mut play = Self::with(seed, Dice::of(seed), settings, model);
+        play.clocks_are_right = true;
+        play
+    }
+
+    fn with(seed: u64, dice: Dice, settings: CloudSettings, model: Model) -> Self {
+        let clock = Clock::starting_at(START);
+        let settings = CloudSettings { remembers: true, ..settings };
         let cloud = Cloud::in_memory(settings, clock.clone());
         let folder = tempfile::tempdir().expect("a folder");
         let repository = Repository::make(&folder.path().join("fleet.git"));
         let watch = Watch::of(&cloud);
-        let model = Model::of(&mut dice);
         let mut play = Self {
             seed,
             dice,
@@ -90,8 +105,10 @@ impl Play {
             twin: None,
             start_at: clock.now(),
             clock,
+            clocks_are_right: false,
             lives: 0,
             pages: None,
+            kill_at_start: None,
             happened: BTreeMap::new(),
         };
         play.commit(model);
@@ -160,6 +177,9 @@ impl Play {
 
     /// A clock of the machine, which may be two minutes wrong.
     pub(crate) fn machine_clock(&mut self) -> Clock {
+        if self.clocks_are_right {
+            return self.clock.clone();
+        }
         let wrong = Duration::from_secs(u64::from(self.dice.below(240)));
         Clock::starting_at(self.clock.now() + wrong - Duration::from_secs(120))
     }
@@ -172,6 +192,9 @@ impl Play {
         match Life::start(&self.cloud, clock, &repository, &state, seed) {
             Ok(life) => {
                 self.watch.revive();
+                if let Some(death) = self.kill_at_start.take() {
+                    self.watch.kill_at(death);
+                }
                 if let Some(pages) = self.pages {
                     life.journal.limit_pages(pages).expect("limited");
                 }
@@ -241,7 +264,7 @@ impl Play {
         self.end().await
     }
 
-    async fn end(mut self) -> Report {
+    pub(crate) async fn end(mut self) -> Report {
         self.hear();
         self.watch.kill();
         self.life = None;

@@ -42,6 +42,18 @@ struct State {
     counts: BTreeMap<&'static str, u64>,
     secrets: BTreeSet<String>,
     mutating: u64,
+    /// The operations that were started, by stack and call; a repeated call starts none.
+    started: BTreeMap<(StackKey, &'static str), BTreeSet<String>>,
+    /// Changing calls that had an effect, in order.
+    deeds: Vec<Done>,
+}
+
+/// A changing call that had an effect.
+#[derive(Clone, Debug)]
+pub(crate) struct Done {
+    pub(crate) at: Moment,
+    pub(crate) target: Target,
+    pub(crate) api: &'static str,
 }
 
 /// The witness of one run.
@@ -125,6 +137,17 @@ impl Watch {
         self.state().counts.clone()
     }
 
+    /// How many operations each call has started on each stack.
+    pub(crate) fn started(&self) -> BTreeMap<(StackKey, &'static str), usize> {
+        let started = self.state().started.clone();
+        started.into_iter().map(|(what, tokens)| (what, tokens.len())).collect()
+    }
+
+    /// The changing calls that had an effect, in order.
+    pub(crate) fn deeds(&self) -> Vec<Done> {
+        self.state().deeds.clone()
+    }
+
     /// Every secret that AWS has given away so far.
     pub(crate) fn secrets(&self) -> BTreeSet<String> {
         self.state().secrets.clone()
@@ -132,11 +155,7 @@ impl Watch {
 
     fn deed<'a>(&self, asked: Asked<'a>) -> Option<Deed<'a>> {
         let call = asked.call;
-        let named = asked.fields.get("StackName")?;
-        let name = named.split(":stack/").nth(1).and_then(|rest| rest.split('/').next());
-        let name: StackName = name.unwrap_or(named).parse().ok()?;
-        let target = Target { account: call.account, region: call.region.clone() };
-        let key = StackKey { target, name };
+        let key = key_of(asked)?;
         let console = self.cloud.console();
         let seen = console.stack(&key).expect("the cloud answers");
         let sets = console.change_sets(&key).expect("the cloud answers");
@@ -182,6 +201,15 @@ impl Watch {
         let what = format!("{at} {} {}", deed.api, deed.key);
         state.violations.extend(broken.into_iter().map(|why| format!("{what}: {why}")));
     }
+}
+
+/// The stack that a call names, by name or id.
+fn key_of(asked: Asked<'_>) -> Option<StackKey> {
+    let named = asked.fields.get("StackName")?;
+    let name = named.split(":stack/").nth(1).and_then(|rest| rest.split('/').next());
+    let name: StackName = name.unwrap_or(named).parse().ok()?;
+    let target = Target { account: asked.call.account, region: asked.call.region.clone() };
+    Some(StackKey { target, name })
 }
 
 fn starts_operation(api: &str) -> bool {
@@ -474,6 +502,11 @@ impl State {
         let Ending::Done(body) = ending else { return };
         if call.mutating {
             *self.counts.entry(call.api).or_default() += 1;
+            let target = Target { account: call.account, region: call.region.clone() };
+            if let (Some(token), Some(key)) = (token(asked.fields), key_of(asked)) {
+                self.started.entry((key, call.api)).or_default().insert(token.to_owned());
+            }
+            self.deeds.push(Done { at: call.at, target, api: call.api });
         }
         for mark in ["SecretAccessKey", "SessionToken"] {
             self.secrets.extend(between(body, mark).map(str::to_owned));
