@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::sim::evaluate::{Scope, Settled, Trouble, as_text, mentions};
 use crate::sim::refusal::{Answer, Refusal};
-use crate::sim::resources::{Surroundings, kind, named_by_template, physical_id};
+use crate::sim::resources::{Change, Surroundings, at_path, kind, named_by_template, physical_id};
 use crate::sim::state::{DeletionPolicy, Output, ParameterValue, Resource};
 use crate::template::mangle;
 
@@ -51,6 +51,10 @@ pub(crate) struct Planned {
     pub(crate) changed: Vec<String>,
     /// Those of `changed` that make a new resource necessary.
     pub(crate) replaced_by: Vec<String>,
+    /// Those of `changed` of which a change set does not know whether they do.
+    pub(crate) conditional: Vec<String>,
+    /// One of `changed` that lets the update fail.
+    pub(crate) refused: Option<String>,
 }
 
 /// Evaluates a template; `suffix` gives the random part of the next generated name.
@@ -195,6 +199,8 @@ fn plan(
         keep_replaced: section["UpdateReplacePolicy"] == "Retain",
         changed: Vec::new(),
         replaced_by: Vec::new(),
+        conditional: Vec::new(),
+        refused: None,
         properties,
         metadata,
     };
@@ -217,16 +223,28 @@ fn deletion_policy(value: &Value) -> DeletionPolicy {
     }
 }
 
-/// Which properties differ, and which of these cannot be changed in place.
+/// Which properties differ, and what the change of those does that are not changed in place.
 fn compare(planned: &mut Planned, existing: &Resource) {
     let old: Map<String, Value> = serde_json::from_str(&existing.properties).unwrap_or_default();
     let names: BTreeSet<&String> = old.keys().chain(planned.properties.keys()).collect();
     let changed = names.into_iter().filter(|name| old.get(*name) != planned.properties.get(*name));
     planned.changed = changed.cloned().collect();
     let Some(kind) = kind(&planned.kind) else { return };
-    let fixed =
-        |name: &&String| *name == kind.named_by || kind.create_only.contains(&name.as_str());
-    planned.replaced_by = planned.changed.iter().filter(fixed).cloned().collect();
+    for (path, change) in kind.fixed() {
+        if at_path(&old, path) == at_path(&planned.properties, path) {
+            continue;
+        }
+        let property = path.split('/').next().unwrap_or(path).to_owned();
+        match change {
+            Change::Replaces => planned.replaced_by.push(property),
+            Change::MayReplace => {
+                planned.conditional.push(property.clone());
+                planned.replaced_by.push(property);
+            }
+            Change::MightReplace => planned.conditional.push(property),
+            Change::Refused => planned.refused = Some(property),
+        }
+    }
 }
 
 fn new_physical_id(

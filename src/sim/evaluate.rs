@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::sim::refusal::Refusal;
-use crate::sim::resources::{Surroundings, attribute};
+use crate::sim::resources::{Surroundings, attribute, kind};
 
 /// Conditions may use each other this deep; real templates stay below five.
 const CONDITION_DEPTH: usize = 50;
@@ -166,10 +166,18 @@ impl Scope<'_> {
 
     fn attribute_of(&self, resource: &str, name: &str) -> Result<Value, Trouble> {
         let settled = self.settled(resource)?;
-        if settled.kind == "AWS::SSM::Parameter" && name == "Value" {
-            return Ok(settled.properties.get(name).cloned().unwrap_or_default());
-        }
-        Ok(Value::String(attribute(&settled.kind, name, &settled.physical_id, self.at)))
+        let Some(text) = attribute(&settled.kind, name, &settled.physical_id, self.at) else {
+            return Err(invalid(format!(
+                "Template error: resource {resource} does not support attribute type {name} in \
+                 Fn::GetAtt"
+            )));
+        };
+        // Types without a form of their own for a property give the property.
+        let formed = kind(&settled.kind).is_some_and(|kind| {
+            kind.attributes.iter().any(|(known, form)| *known == name && !form.is_empty())
+        });
+        let given = settled.properties.get(name).filter(|_| !formed);
+        Ok(given.cloned().unwrap_or(Value::String(text)))
     }
 
     fn substitute(&self, argument: &Value) -> Evaluated {

@@ -68,6 +68,10 @@ pub struct CloudSettings {
     pub role_name: Option<String>,
     /// Resource types that are taken without knowing them; others that are unknown are refused.
     pub opaque_types: BTreeSet<String>,
+    /// How long a resource of an opaque type takes, in seconds.
+    pub opaque_seconds: u32,
+    /// Stacks that an account may have in a region; AWS raises its 2,000 on request.
+    pub stack_limit: usize,
     /// Whether calls are throttled at rates like AWS's; `None`: in a folder only.
     pub quotas: Option<bool>,
     /// Stacks of one page of DescribeStacks and ListStacks.
@@ -85,6 +89,8 @@ impl Default for CloudSettings {
             seed: 0,
             role_name: None,
             opaque_types: BTreeSet::new(),
+            opaque_seconds: 15,
+            stack_limit: 2_000,
             quotas: None,
             stacks_per_page: 100,
             events_per_page: 100,

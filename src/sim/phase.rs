@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::moment::Moment;
+use crate::sim::resources::kind;
 use crate::sim::state::{Becomes, Effect, EventResource, Output, Resource, Step};
 use crate::sim::status::Status;
 
@@ -17,6 +18,8 @@ const EXPRESS_FACTOR: f64 = 6.0;
 pub(crate) struct Pace {
     pub(crate) speed: f64,
     pub(crate) express: bool,
+    /// How long a type takes that is taken without knowing it, in seconds.
+    pub(crate) opaque_seconds: u32,
 }
 
 impl Pace {
@@ -24,6 +27,11 @@ impl Pace {
     pub(crate) fn of(self, seconds: f64) -> Duration {
         let factor = if self.express { EXPRESS_FACTOR } else { 1.0 };
         Duration::try_from_secs_f64(seconds / (self.speed * factor)).unwrap_or_default()
+    }
+
+    /// How long a resource of this type takes at AWS's own speed, in seconds.
+    pub(crate) fn seconds_of(self, kind_name: &str) -> f64 {
+        f64::from(kind(kind_name).map_or(self.opaque_seconds, |kind| kind.seconds))
     }
 }
 

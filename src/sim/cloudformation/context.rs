@@ -74,7 +74,8 @@ impl Context<'_> {
 
     /// How fast operations run.
     pub(crate) fn pace(&self, express: bool) -> Pace {
-        Pace { speed: self.settings.speed, express }
+        let CloudSettings { speed, opaque_seconds, .. } = *self.settings;
+        Pace { speed, express, opaque_seconds }
     }
 
     /// Where resources stand.

@@ -10,9 +10,6 @@ use crate::sim::timeline::OnFailure;
 use crate::sim::wire::Form;
 use crate::sim::xml::Xml;
 
-/// CloudFormation's limit for stacks of an account and region.
-const MAX_STACKS: usize = 2_000;
-
 pub(crate) fn create_stack(context: &mut Context<'_>, mut form: Form) -> Answer<Xml> {
     let name = form.required("StackName")?;
     let on_failure = form.optional("OnFailure");
@@ -62,11 +59,9 @@ pub(crate) fn new_shell(context: &mut Context<'_>, name: &str) -> Answer<String>
              constraint: Member must satisfy regular expression pattern: [a-zA-Z][-a-zA-Z0-9]*"
         )));
     }
-    if context.place().stacks.len() >= MAX_STACKS {
-        return Err(Refusal::new(
-            "LimitExceededException",
-            format!("Limit for stack has been exceeded ({MAX_STACKS})"),
-        ));
+    if context.place().stacks.len() >= context.settings.stack_limit {
+        let text = "Limit for stack has been exceeded";
+        return Err(Refusal::new("LimitExceededException", text));
     }
     let id = context.arn("stack", name);
     let stack = Stack::new(id.as_str().into(), name.into(), context.now);
