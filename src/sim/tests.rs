@@ -1,6 +1,7 @@
 //! The simulated cloud seen through the real SDK, under a paused clock.
 
 mod durations;
+mod lifecycle;
 mod replacement;
 
 use std::fs;

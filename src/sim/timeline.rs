@@ -16,6 +16,8 @@ const STARTING_SECONDS: f64 = 5.0;
 const ENDING_SECONDS: f64 = 8.0;
 /// How long an operation takes from one of its phases to the next, in seconds; an estimate.
 const TURNING_SECONDS: f64 = 1.0;
+/// How often AWS tries to delete a resource after an update, as its troubleshooting guide says.
+const CLEANUP_ATTEMPTS: u32 = 3;
 /// How long a resource takes that fails at once, in seconds.
 const REFUSED_SECONDS: f64 = 1.0;
 
@@ -165,9 +167,10 @@ pub(crate) fn update(update: &Update<'_>, mut draft: Draft, fate: &mut Fate<'_>)
     let wanted = |logical_id: &str| {
         blueprint.resources.iter().any(|planned| planned.logical_id == logical_id)
     };
-    clean_up(&mut draft, &before, wanted, fate);
+    let clean = clean_up(&mut draft, &before, wanted, fate);
     draft.wait(ENDING_SECONDS - 2.0 * TURNING_SECONDS);
-    draft.stack(Status::UPDATE_COMPLETE, None);
+    let left = "Update successful. One or more resources could not be deleted.";
+    draft.stack(Status::UPDATE_COMPLETE, (!clean).then(|| left.to_owned()));
     draft.steps
 }
 
@@ -220,10 +223,12 @@ fn undo_update(
     }
     draft.stack(Status::UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS, None);
     draft.wait(TURNING_SECONDS);
-    clean_up(draft, &before, |logical_id| previous.contains_key(logical_id), fate);
+    let clean = clean_up(draft, &before, |logical_id| previous.contains_key(logical_id), fate);
     draft.wait(TURNING_SECONDS);
     draft.push(Effect::Forget);
-    draft.stack(Status::UPDATE_ROLLBACK_COMPLETE, None);
+    // The text after an update is AWS's; this one is made after it.
+    let left = "Update rollback successful. One or more resources could not be deleted.";
+    draft.stack(Status::UPDATE_ROLLBACK_COMPLETE, (!clean).then(|| left.to_owned()));
 }
 
 /// Which parts of a stack a deletion leaves.
@@ -265,14 +270,14 @@ fn delete_all(draft: &mut Draft, reason: Option<String>, deletion: &Deletion, fa
     }
 }
 
-/// Deletes what is no longer wanted, and the old ones of what was replaced. What cannot be deleted
-/// here is left behind: the update is a success all the same.
+/// Deletes what is no longer wanted, and the old ones of what was replaced; says whether all went
+/// well. What cannot be deleted is left behind: the update is a success all the same.
 fn clean_up(
     draft: &mut Draft,
     before: &BTreeMap<String, Resource>,
     wanted: impl Fn(&str) -> bool,
     fate: &mut Fate<'_>,
-) {
+) -> bool {
     let mut works = Vec::new();
     for (logical_id, old) in before {
         let replaced =
@@ -289,10 +294,20 @@ fn clean_up(
             }
         }
     }
-    draft.run_all(&works);
-    for work in works.iter().filter(|work| work.verb == Verb::Delete && work.failure.is_some()) {
-        skip(draft, &work.logical_id);
+    for attempt in 1..=CLEANUP_ATTEMPTS {
+        if attempt == CLEANUP_ATTEMPTS {
+            let deletions = works.iter_mut().filter(|work| work.verb == Verb::Delete);
+            deletions.for_each(|work| work.verb = Verb::DeleteOrLeave);
+        }
+        draft.run_each(&works);
+        works.retain(|work| work.failure.is_some());
+        if attempt < CLEANUP_ATTEMPTS {
+            for work in &mut works {
+                work.failure = (fate.of)(Phase::Delete, &work.logical_id, &work.record);
+            }
+        }
     }
+    works.is_empty()
 }
 
 /// A resource leaves the stack and goes on existing.
