@@ -63,6 +63,11 @@ pub(crate) fn blueprint(
     suffix: &mut dyn FnMut() -> String,
 ) -> Result<Blueprint, Trouble> {
     let mut scope = scope(question);
+    // AWS evaluates all of them before anything else, also those that nothing uses.
+    for name in scope.conditions.into_iter().flat_map(Map::keys) {
+        scope.condition(name)?;
+    }
+    scope.block = "Resources";
     let wanted = wanted(question, &scope)?;
     let mut resources = Vec::with_capacity(wanted.len());
     for logical_id in in_order(&wanted)? {
@@ -99,7 +104,7 @@ fn scope<'a>(question: &Question<'a>) -> Scope<'a> {
         exports: question.exports,
         resources: BTreeMap::new(),
         imports: RefCell::default(),
-        block: "Resources",
+        block: "Conditions",
     }
 }
 
@@ -283,88 +288,4 @@ fn outputs(template: &Value, scope: &Scope<'_>) -> Result<BTreeMap<String, Outpu
         outputs.insert(name.clone(), Output { value: mangle(&value), description, export });
     }
     Ok(outputs)
-}
-
-/// Sections that this simulation understands.
-const SECTIONS: &[&str] = &[
-    "AWSTemplateFormatVersion",
-    "Description",
-    "Metadata",
-    "Parameters",
-    "Mappings",
-    "Conditions",
-    "Resources",
-    "Outputs",
-];
-
-/// Attributes of a resource that this simulation understands.
-const RESOURCE_ATTRIBUTES: &[&str] = &[
-    "Type",
-    "Properties",
-    "DependsOn",
-    "Condition",
-    "DeletionPolicy",
-    "UpdateReplacePolicy",
-    "Metadata",
-];
-
-/// Refuses what AWS refuses in any template, and what this simulation does not know.
-pub(crate) fn check_template(template: &Value, opaque: &BTreeSet<String>) -> Answer<()> {
-    for section in template.as_object().into_iter().flat_map(Map::keys) {
-        if !SECTIONS.contains(&section.as_str()) {
-            return Err(Refusal::not_simulated(format!("the template section `{section}`")));
-        }
-    }
-    let mut unknown = BTreeSet::new();
-    for (logical_id, section) in template["Resources"].as_object().into_iter().flatten() {
-        let Some(name) = section["Type"].as_str() else {
-            return Err(Refusal::validation(format!(
-                "Template format error: [/Resources/{logical_id}] Every Resources object must \
-                 contain a Type member."
-            )));
-        };
-        if kind(name).is_none() && !opaque.contains(name) {
-            unknown.insert(name);
-        }
-        for attribute in section.as_object().into_iter().flat_map(Map::keys) {
-            if !RESOURCE_ATTRIBUTES.contains(&attribute.as_str()) {
-                return Err(Refusal::not_simulated(format!(
-                    "the attribute `{attribute}` of resource {logical_id}"
-                )));
-            }
-        }
-    }
-    if unknown.is_empty() {
-        return Ok(());
-    }
-    let names: Vec<&str> = unknown.into_iter().collect();
-    Err(Refusal::validation(format!(
-        "Template format error: Unrecognized resource types: [{}]",
-        names.join(", ")
-    )))
-}
-
-/// The capability that the template's resources need beyond those given, if one is missing.
-pub(crate) fn missing_capability(template: &Value, given: &[String]) -> Option<&'static str> {
-    const IAM: &[&str] = &[
-        "AWS::IAM::InstanceProfile",
-        "AWS::IAM::ManagedPolicy",
-        "AWS::IAM::Policy",
-        "AWS::IAM::Role",
-        "AWS::IAM::User",
-    ];
-    let given = |name: &str| given.iter().any(|capability| capability == name);
-    let resources = || template["Resources"].as_object().into_iter().flat_map(Map::values);
-    let iam = |section: &&Value| IAM.contains(&section["Type"].as_str().unwrap_or_default());
-    let named = |section: &Value| {
-        let row = section["Type"].as_str().and_then(kind);
-        row.is_some_and(|row| section["Properties"].get(row.named_by).is_some())
-    };
-    if given("CAPABILITY_NAMED_IAM") || !resources().any(|section| iam(&section)) {
-        return None;
-    }
-    if resources().filter(iam).any(named) {
-        return Some("CAPABILITY_NAMED_IAM");
-    }
-    (!given("CAPABILITY_IAM")).then_some("CAPABILITY_IAM")
 }

@@ -12,6 +12,24 @@ use crate::sim::resources::{Surroundings, attribute, kind};
 /// Conditions may use each other this deep; real templates stay below five.
 const CONDITION_DEPTH: usize = 50;
 
+/// The functions that are known; `Ref` and `Condition` are besides.
+pub(crate) const FUNCTIONS: &[&str] = &[
+    "Fn::And",
+    "Fn::Base64",
+    "Fn::Equals",
+    "Fn::FindInMap",
+    "Fn::GetAZs",
+    "Fn::GetAtt",
+    "Fn::If",
+    "Fn::ImportValue",
+    "Fn::Join",
+    "Fn::Not",
+    "Fn::Or",
+    "Fn::Select",
+    "Fn::Split",
+    "Fn::Sub",
+];
+
 /// Why a template cannot be evaluated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Trouble {
@@ -48,7 +66,7 @@ pub(crate) struct Scope<'a> {
     pub(crate) resources: BTreeMap<String, Settled>,
     /// Filled while evaluating.
     pub(crate) imports: RefCell<BTreeSet<String>>,
-    /// `Resources` or `Outputs`, for the error text.
+    /// `Conditions`, `Resources` or `Outputs`, for the error text.
     pub(crate) block: &'static str,
 }
 
@@ -349,7 +367,12 @@ pub(crate) fn mentions(value: &Value, into: &mut BTreeSet<String>) {
                 }
                 Some(("Fn::Sub", Value::String(text))) => substituted(text, into),
                 Some(("Fn::Sub", Value::Array(parts))) => {
-                    substituted(parts.first().and_then(Value::as_str).unwrap_or_default(), into);
+                    let mut names = BTreeSet::new();
+                    let text = parts.first().and_then(Value::as_str).unwrap_or_default();
+                    substituted(text, &mut names);
+                    let own = parts.get(1).and_then(Value::as_object);
+                    names.retain(|name| own.is_none_or(|own| !own.contains_key(name)));
+                    into.extend(names);
                 }
                 Some(_) | None => {}
             }
@@ -361,7 +384,9 @@ pub(crate) fn mentions(value: &Value, into: &mut BTreeSet<String>) {
 
 fn substituted(text: &str, into: &mut BTreeSet<String>) {
     let names = text.split("${").skip(1).filter_map(|rest| rest.split('}').next());
-    into.extend(names.filter_map(|name| name.trim().split('.').next()).map(str::to_owned));
+    // `${!Name}` is the text `${Name}`.
+    let names = names.map(str::trim).filter(|name| !name.starts_with('!'));
+    into.extend(names.filter_map(|name| name.split('.').next()).map(str::to_owned));
 }
 
 /// `{"Fn::X": …}`, `{"Ref": …}` or `{"Condition": "name"}`: an object that is one function.

@@ -10,6 +10,7 @@ mod evaluate;
 mod faults;
 mod folder;
 mod front;
+mod inspection;
 mod library;
 mod machine;
 mod phase;

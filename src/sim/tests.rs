@@ -2,7 +2,9 @@
 
 mod durations;
 mod lifecycle;
+mod limits;
 mod replacement;
+mod tokens;
 
 use std::fs;
 use std::path::Path;

@@ -15,9 +15,10 @@ use crate::sim::wire::Form;
 use crate::sim::xml::Xml;
 
 pub(crate) fn continue_update_rollback(context: &mut Context<'_>, mut form: Form) -> Answer<Xml> {
+    let fingerprint = form.fingerprint();
     let name = form.required("StackName")?;
     let skipped = form.list("ResourcesToSkip").unwrap_or_default();
-    let launch = Launch::take("ContinueUpdateRollback", &mut form)?;
+    let launch = Launch::take("ContinueUpdateRollback", &fingerprint, &mut form)?;
     form.finish("ContinueUpdateRollback")?;
     let stack = existing(context, &name)?;
     if launch.repeats(&stack)? {
@@ -47,8 +48,9 @@ fn may_be_skipped(stack: &Stack, logical_id: &str) -> bool {
 }
 
 pub(crate) fn rollback_stack(context: &mut Context<'_>, mut form: Form) -> Answer<Xml> {
+    let fingerprint = form.fingerprint();
     let name = form.required("StackName")?;
-    let launch = Launch::take("RollbackStack", &mut form)?;
+    let launch = Launch::take("RollbackStack", &fingerprint, &mut form)?;
     form.finish("RollbackStack")?;
     let stack = existing(context, &name)?;
     if launch.repeats(&stack)? {
@@ -72,8 +74,9 @@ pub(crate) fn rollback_stack(context: &mut Context<'_>, mut form: Form) -> Answe
 }
 
 pub(crate) fn cancel_update_stack(context: &mut Context<'_>, mut form: Form) -> Answer<Xml> {
+    let fingerprint = form.fingerprint();
     let name = form.required("StackName")?;
-    let launch = Launch::take("CancelUpdateStack", &mut form)?;
+    let launch = Launch::take("CancelUpdateStack", &fingerprint, &mut form)?;
     form.finish("CancelUpdateStack")?;
     let stack = existing(context, &name)?;
     if launch.repeats(&stack)? {
