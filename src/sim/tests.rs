@@ -3,6 +3,7 @@
 mod durations;
 mod lifecycle;
 mod limits;
+mod quotas;
 mod replacement;
 mod tokens;
 
