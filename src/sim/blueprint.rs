@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use crate::sim::dynamic::{Parameters, resolve_members, resolve_text};
 use crate::sim::evaluate::{Scope, Settled, Trouble, as_text, mentions};
 use crate::sim::refusal::{Answer, Refusal};
 use crate::sim::resources::{Change, Surroundings, at_path, kind, named_by_template, physical_id};
@@ -23,6 +24,8 @@ pub(crate) struct Question<'a> {
     pub(crate) stack_name: &'a str,
     pub(crate) stack_id: &'a str,
     pub(crate) exports: &'a BTreeMap<String, (Arc<str>, String)>,
+    /// What dynamic references find.
+    pub(crate) ssm: &'a Parameters,
     /// What the stack has now.
     pub(crate) existing: &'a BTreeMap<String, Resource>,
 }
@@ -82,7 +85,7 @@ pub(crate) fn blueprint(
         resources.push(planned);
     }
     scope.block = "Outputs";
-    let outputs = outputs(question.template, &scope)?;
+    let outputs = outputs(question, &scope)?;
     let imports = scope.imports.take().into_iter().collect();
     Ok(Blueprint { resources, outputs, imports })
 }
@@ -188,7 +191,7 @@ fn plan(
 ) -> Result<Planned, Trouble> {
     let kind_name = section["Type"].as_str().unwrap_or_default();
     let properties = match section["Properties"].as_object() {
-        Some(map) => scope.members(map)?,
+        Some(map) => resolve_members(scope.members(map)?, question.ssm)?,
         None => Map::new(),
     };
     let metadata = match section.get("Metadata") {
@@ -264,9 +267,12 @@ fn new_physical_id(
     physical_id(row, &name, question.at)
 }
 
-fn outputs(template: &Value, scope: &Scope<'_>) -> Result<BTreeMap<String, Output>, Trouble> {
+fn outputs(
+    question: &Question<'_>,
+    scope: &Scope<'_>,
+) -> Result<BTreeMap<String, Output>, Trouble> {
     let mut outputs = BTreeMap::new();
-    for (name, section) in template["Outputs"].as_object().into_iter().flatten() {
+    for (name, section) in question.template["Outputs"].as_object().into_iter().flatten() {
         if let Some(condition) = section.get("Condition").and_then(Value::as_str)
             && !scope.condition(condition)?
         {
@@ -280,6 +286,7 @@ fn outputs(template: &Value, scope: &Scope<'_>) -> Result<BTreeMap<String, Outpu
             ))
             .into());
         };
+        let value = resolve_text(value, question.ssm)?;
         let export = match section.get("Export").and_then(|export| export.get("Name")) {
             Some(name) => Some(scope.text(name)?),
             None => None,

@@ -6,6 +6,7 @@ mod calls;
 mod cloudformation;
 mod connector;
 mod console;
+mod dynamic;
 mod evaluate;
 mod faults;
 mod folder;

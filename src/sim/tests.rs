@@ -6,6 +6,7 @@ mod limits;
 mod quotas;
 mod replacement;
 mod tokens;
+mod values;
 
 use std::fs;
 use std::path::Path;

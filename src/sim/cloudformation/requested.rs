@@ -210,14 +210,8 @@ fn resolve(context: &Context<'_>, parameter: &Parameter, name: &str) -> Answer<O
     if name.starts_with("/aws/service/") {
         return Ok(Some(format!("value-of{}", name.replace('/', "-"))));
     }
-    let stacks = context.look().into_iter().flat_map(|place| place.stacks.values());
-    let found = stacks.flat_map(|stack| stack.resources.values()).find(|resource| {
-        &*resource.kind == "AWS::SSM::Parameter" && &*resource.physical_id == name
-    });
-    let value = found.and_then(|resource| {
-        let properties: serde_json::Value = serde_json::from_str(&resource.properties).ok()?;
-        properties.get("Value")?.as_str().map(str::to_owned)
-    });
+    let value = context.ssm_parameters().find(|(known, _)| known == name);
+    let value = value.map(|(_, held)| held.value);
     value.map(Some).ok_or_else(|| {
         Refusal::validation(format!(
             "Unable to fetch parameters [{name}] from parameter store for this account."

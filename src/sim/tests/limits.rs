@@ -136,6 +136,7 @@ async fn what_is_not_simulated_in_a_template_is_refused_by_name() {
             TOPIC.replace("{Resources", "{Parameters: {P: {Type: 'AWS::EC2::VPC::Id'}}, Resources"),
             "the parameter type `AWS::EC2::VPC::Id`",
         ),
+        (properties("TopicName: '{{resolve:vault:a}}'"), "the dynamic reference to `vault`"),
     ] {
         let (code, message) = world.refusal(&template).await;
         assert_eq!(code, "NotSimulated", "{message}");
