@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use crate::sim::dynamic::{Parameters, resolve_members, resolve_text};
 use crate::sim::evaluate::{Scope, Settled, Trouble, as_text, mentions};
 use crate::sim::refusal::{Answer, Refusal};
-use crate::sim::resources::{Surroundings, kind, named_by_template, physical_id};
+use crate::sim::resources::{Change, Surroundings, at_path, kind, named_by_template, physical_id};
 use crate::sim::state::{DeletionPolicy, Output, ParameterValue, Resource};
 use crate::template::mangle;
 
@@ -23,6 +24,8 @@ pub(crate) struct Question<'a> {
     pub(crate) stack_name: &'a str,
     pub(crate) stack_id: &'a str,
     pub(crate) exports: &'a BTreeMap<String, (Arc<str>, String)>,
+    /// What dynamic references find.
+    pub(crate) ssm: &'a Parameters,
     /// What the stack has now.
     pub(crate) existing: &'a BTreeMap<String, Resource>,
 }
@@ -51,6 +54,10 @@ pub(crate) struct Planned {
     pub(crate) changed: Vec<String>,
     /// Those of `changed` that make a new resource necessary.
     pub(crate) replaced_by: Vec<String>,
+    /// Those of `changed` of which a change set does not know whether they do.
+    pub(crate) conditional: Vec<String>,
+    /// One of `changed` that lets the update fail.
+    pub(crate) refused: Option<String>,
 }
 
 /// Evaluates a template; `suffix` gives the random part of the next generated name.
@@ -59,6 +66,11 @@ pub(crate) fn blueprint(
     suffix: &mut dyn FnMut() -> String,
 ) -> Result<Blueprint, Trouble> {
     let mut scope = scope(question);
+    // AWS evaluates all of them before anything else, also those that nothing uses.
+    for name in scope.conditions.into_iter().flat_map(Map::keys) {
+        scope.condition(name)?;
+    }
+    scope.block = "Resources";
     let wanted = wanted(question, &scope)?;
     let mut resources = Vec::with_capacity(wanted.len());
     for logical_id in in_order(&wanted)? {
@@ -73,7 +85,7 @@ pub(crate) fn blueprint(
         resources.push(planned);
     }
     scope.block = "Outputs";
-    let outputs = outputs(question.template, &scope)?;
+    let outputs = outputs(question, &scope)?;
     let imports = scope.imports.take().into_iter().collect();
     Ok(Blueprint { resources, outputs, imports })
 }
@@ -95,7 +107,7 @@ fn scope<'a>(question: &Question<'a>) -> Scope<'a> {
         exports: question.exports,
         resources: BTreeMap::new(),
         imports: RefCell::default(),
-        block: "Resources",
+        block: "Conditions",
     }
 }
 
@@ -179,7 +191,7 @@ fn plan(
 ) -> Result<Planned, Trouble> {
     let kind_name = section["Type"].as_str().unwrap_or_default();
     let properties = match section["Properties"].as_object() {
-        Some(map) => scope.members(map)?,
+        Some(map) => resolve_members(scope.members(map)?, question.ssm)?,
         None => Map::new(),
     };
     let metadata = match section.get("Metadata") {
@@ -195,6 +207,8 @@ fn plan(
         keep_replaced: section["UpdateReplacePolicy"] == "Retain",
         changed: Vec::new(),
         replaced_by: Vec::new(),
+        conditional: Vec::new(),
+        refused: None,
         properties,
         metadata,
     };
@@ -217,16 +231,28 @@ fn deletion_policy(value: &Value) -> DeletionPolicy {
     }
 }
 
-/// Which properties differ, and which of these cannot be changed in place.
+/// Which properties differ, and what the change of those does that are not changed in place.
 fn compare(planned: &mut Planned, existing: &Resource) {
     let old: Map<String, Value> = serde_json::from_str(&existing.properties).unwrap_or_default();
     let names: BTreeSet<&String> = old.keys().chain(planned.properties.keys()).collect();
     let changed = names.into_iter().filter(|name| old.get(*name) != planned.properties.get(*name));
     planned.changed = changed.cloned().collect();
     let Some(kind) = kind(&planned.kind) else { return };
-    let fixed =
-        |name: &&String| *name == kind.named_by || kind.create_only.contains(&name.as_str());
-    planned.replaced_by = planned.changed.iter().filter(fixed).cloned().collect();
+    for (path, change) in kind.fixed() {
+        if at_path(&old, path) == at_path(&planned.properties, path) {
+            continue;
+        }
+        let property = path.split('/').next().unwrap_or(path).to_owned();
+        match change {
+            Change::Replaces => planned.replaced_by.push(property),
+            Change::MayReplace => {
+                planned.conditional.push(property.clone());
+                planned.replaced_by.push(property);
+            }
+            Change::MightReplace => planned.conditional.push(property),
+            Change::Refused => planned.refused = Some(property),
+        }
+    }
 }
 
 fn new_physical_id(
@@ -241,9 +267,12 @@ fn new_physical_id(
     physical_id(row, &name, question.at)
 }
 
-fn outputs(template: &Value, scope: &Scope<'_>) -> Result<BTreeMap<String, Output>, Trouble> {
+fn outputs(
+    question: &Question<'_>,
+    scope: &Scope<'_>,
+) -> Result<BTreeMap<String, Output>, Trouble> {
     let mut outputs = BTreeMap::new();
-    for (name, section) in template["Outputs"].as_object().into_iter().flatten() {
+    for (name, section) in question.template["Outputs"].as_object().into_iter().flatten() {
         if let Some(condition) = section.get("Condition").and_then(Value::as_str)
             && !scope.condition(condition)?
         {
@@ -257,6 +286,7 @@ fn outputs(template: &Value, scope: &Scope<'_>) -> Result<BTreeMap<String, Outpu
             ))
             .into());
         };
+        let value = resolve_text(value, question.ssm)?;
         let export = match section.get("Export").and_then(|export| export.get("Name")) {
             Some(name) => Some(scope.text(name)?),
             None => None,
@@ -265,88 +295,4 @@ fn outputs(template: &Value, scope: &Scope<'_>) -> Result<BTreeMap<String, Outpu
         outputs.insert(name.clone(), Output { value: mangle(&value), description, export });
     }
     Ok(outputs)
-}
-
-/// Sections that this simulation understands.
-const SECTIONS: &[&str] = &[
-    "AWSTemplateFormatVersion",
-    "Description",
-    "Metadata",
-    "Parameters",
-    "Mappings",
-    "Conditions",
-    "Resources",
-    "Outputs",
-];
-
-/// Attributes of a resource that this simulation understands.
-const RESOURCE_ATTRIBUTES: &[&str] = &[
-    "Type",
-    "Properties",
-    "DependsOn",
-    "Condition",
-    "DeletionPolicy",
-    "UpdateReplacePolicy",
-    "Metadata",
-];
-
-/// Refuses what AWS refuses in any template, and what this simulation does not know.
-pub(crate) fn check_template(template: &Value, opaque: &BTreeSet<String>) -> Answer<()> {
-    for section in template.as_object().into_iter().flat_map(Map::keys) {
-        if !SECTIONS.contains(&section.as_str()) {
-            return Err(Refusal::not_simulated(format!("the template section `{section}`")));
-        }
-    }
-    let mut unknown = BTreeSet::new();
-    for (logical_id, section) in template["Resources"].as_object().into_iter().flatten() {
-        let Some(name) = section["Type"].as_str() else {
-            return Err(Refusal::validation(format!(
-                "Template format error: [/Resources/{logical_id}] Every Resources object must \
-                 contain a Type member."
-            )));
-        };
-        if kind(name).is_none() && !opaque.contains(name) {
-            unknown.insert(name);
-        }
-        for attribute in section.as_object().into_iter().flat_map(Map::keys) {
-            if !RESOURCE_ATTRIBUTES.contains(&attribute.as_str()) {
-                return Err(Refusal::not_simulated(format!(
-                    "the attribute `{attribute}` of resource {logical_id}"
-                )));
-            }
-        }
-    }
-    if unknown.is_empty() {
-        return Ok(());
-    }
-    let names: Vec<&str> = unknown.into_iter().collect();
-    Err(Refusal::validation(format!(
-        "Template format error: Unrecognized resource types: [{}]",
-        names.join(", ")
-    )))
-}
-
-/// The capability that the template's resources need beyond those given, if one is missing.
-pub(crate) fn missing_capability(template: &Value, given: &[String]) -> Option<&'static str> {
-    const IAM: &[&str] = &[
-        "AWS::IAM::InstanceProfile",
-        "AWS::IAM::ManagedPolicy",
-        "AWS::IAM::Policy",
-        "AWS::IAM::Role",
-        "AWS::IAM::User",
-    ];
-    let given = |name: &str| given.iter().any(|capability| capability == name);
-    let resources = || template["Resources"].as_object().into_iter().flat_map(Map::values);
-    let iam = |section: &&Value| IAM.contains(&section["Type"].as_str().unwrap_or_default());
-    let named = |section: &Value| {
-        let row = section["Type"].as_str().and_then(kind);
-        row.is_some_and(|row| section["Properties"].get(row.named_by).is_some())
-    };
-    if given("CAPABILITY_NAMED_IAM") || !resources().any(|section| iam(&section)) {
-        return None;
-    }
-    if resources().filter(iam).any(named) {
-        return Some("CAPABILITY_NAMED_IAM");
-    }
-    (!given("CAPABILITY_IAM")).then_some("CAPABILITY_IAM")
 }

@@ -7,10 +7,28 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::sim::refusal::Refusal;
-use crate::sim::resources::{Surroundings, attribute};
+use crate::sim::resources::{Surroundings, attribute, kind};
 
 /// Conditions may use each other this deep; real templates stay below five.
 const CONDITION_DEPTH: usize = 50;
+
+/// The functions that are known; `Ref` and `Condition` are besides.
+pub(crate) const FUNCTIONS: &[&str] = &[
+    "Fn::And",
+    "Fn::Base64",
+    "Fn::Equals",
+    "Fn::FindInMap",
+    "Fn::GetAZs",
+    "Fn::GetAtt",
+    "Fn::If",
+    "Fn::ImportValue",
+    "Fn::Join",
+    "Fn::Not",
+    "Fn::Or",
+    "Fn::Select",
+    "Fn::Split",
+    "Fn::Sub",
+];
 
 /// Why a template cannot be evaluated.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +66,7 @@ pub(crate) struct Scope<'a> {
     pub(crate) resources: BTreeMap<String, Settled>,
     /// Filled while evaluating.
     pub(crate) imports: RefCell<BTreeSet<String>>,
-    /// `Resources` or `Outputs`, for the error text.
+    /// `Conditions`, `Resources` or `Outputs`, for the error text.
     pub(crate) block: &'static str,
 }
 
@@ -166,10 +184,18 @@ impl Scope<'_> {
 
     fn attribute_of(&self, resource: &str, name: &str) -> Result<Value, Trouble> {
         let settled = self.settled(resource)?;
-        if settled.kind == "AWS::SSM::Parameter" && name == "Value" {
-            return Ok(settled.properties.get(name).cloned().unwrap_or_default());
-        }
-        Ok(Value::String(attribute(&settled.kind, name, &settled.physical_id, self.at)))
+        let Some(text) = attribute(&settled.kind, name, &settled.physical_id, self.at) else {
+            return Err(invalid(format!(
+                "Template error: resource {resource} does not support attribute type {name} in \
+                 Fn::GetAtt"
+            )));
+        };
+        // Types without a form of their own for a property give the property.
+        let formed = kind(&settled.kind).is_some_and(|kind| {
+            kind.attributes.iter().any(|(known, form)| *known == name && !form.is_empty())
+        });
+        let given = settled.properties.get(name).filter(|_| !formed);
+        Ok(given.cloned().unwrap_or(Value::String(text)))
     }
 
     fn substitute(&self, argument: &Value) -> Evaluated {
@@ -341,7 +367,12 @@ pub(crate) fn mentions(value: &Value, into: &mut BTreeSet<String>) {
                 }
                 Some(("Fn::Sub", Value::String(text))) => substituted(text, into),
                 Some(("Fn::Sub", Value::Array(parts))) => {
-                    substituted(parts.first().and_then(Value::as_str).unwrap_or_default(), into);
+                    let mut names = BTreeSet::new();
+                    let text = parts.first().and_then(Value::as_str).unwrap_or_default();
+                    substituted(text, &mut names);
+                    let own = parts.get(1).and_then(Value::as_object);
+                    names.retain(|name| own.is_none_or(|own| !own.contains_key(name)));
+                    into.extend(names);
                 }
                 Some(_) | None => {}
             }
@@ -353,7 +384,9 @@ pub(crate) fn mentions(value: &Value, into: &mut BTreeSet<String>) {
 
 fn substituted(text: &str, into: &mut BTreeSet<String>) {
     let names = text.split("${").skip(1).filter_map(|rest| rest.split('}').next());
-    into.extend(names.filter_map(|name| name.trim().split('.').next()).map(str::to_owned));
+    // `${!Name}` is the text `${Name}`.
+    let names = names.map(str::trim).filter(|name| !name.starts_with('!'));
+    into.extend(names.filter_map(|name| name.split('.').next()).map(str::to_owned));
 }
 
 /// `{"Fn::X": …}`, `{"Ref": …}` or `{"Condition": "name"}`: an object that is one function.

@@ -1,12 +1,13 @@
 //! Template bodies by the hash of their text: each is kept and parsed once, however many stacks use it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::ids::Digest;
 use crate::sim::folder::{CloudError, write_whole};
+use crate::sim::inspection::inspect;
 use crate::sim::refusal::{Answer, Refusal};
 use crate::template::Template;
 
@@ -16,6 +17,15 @@ pub(crate) struct Body {
     /// Hash of the text.
     pub(crate) key: Arc<str>,
     pub(crate) template: Template,
+    /// The same for all stacks of a cloud, and thousands use one template.
+    inspected: OnceLock<Answer<()>>,
+}
+
+impl Body {
+    /// Refuses what AWS refuses in any template.
+    pub(crate) fn inspect(&self, opaque: &BTreeSet<String>) -> Answer<()> {
+        self.inspected.get_or_init(|| inspect(self.template.value(), opaque)).clone()
+    }
 }
 
 /// Every template that was ever given to this cloud.
@@ -72,7 +82,7 @@ impl Library {
     }
 
     fn keep(&self, key: Arc<str>, template: Template) -> Arc<Body> {
-        let body = Arc::new(Body { key: key.clone(), template });
+        let body = Arc::new(Body { key: key.clone(), template, inspected: OnceLock::new() });
         let mut bodies = self.bodies.lock().unwrap_or_else(PoisonError::into_inner);
         bodies.insert(key, body.clone());
         body

@@ -6,10 +6,12 @@ mod calls;
 mod cloudformation;
 mod connector;
 mod console;
+mod dynamic;
 mod evaluate;
 mod faults;
 mod folder;
 mod front;
+mod inspection;
 mod library;
 mod machine;
 mod phase;
@@ -68,6 +70,10 @@ pub struct CloudSettings {
     pub role_name: Option<String>,
     /// Resource types that are taken without knowing them; others that are unknown are refused.
     pub opaque_types: BTreeSet<String>,
+    /// How long a resource of an opaque type takes, in seconds.
+    pub opaque_seconds: u32,
+    /// Stacks that an account may have in a region; AWS raises its 2,000 on request.
+    pub stack_limit: usize,
     /// Whether calls are throttled at rates like AWS's; `None`: in a folder only.
     pub quotas: Option<bool>,
     /// Stacks of one page of DescribeStacks and ListStacks.
@@ -85,6 +91,8 @@ impl Default for CloudSettings {
             seed: 0,
             role_name: None,
             opaque_types: BTreeSet::new(),
+            opaque_seconds: 15,
+            stack_limit: 2_000,
             quotas: None,
             stacks_per_page: 100,
             events_per_page: 100,

@@ -6,17 +6,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::moment::Moment;
+use crate::sim::resources::kind;
 use crate::sim::state::{Becomes, Effect, EventResource, Output, Resource, Step};
 use crate::sim::status::Status;
 
 /// An express deployment does not wait for resources to settle; measured once: 10 s instead of 64.
 const EXPRESS_FACTOR: f64 = 6.0;
 
+/// What happens to a resource that is still being made when another one fails.
+const CREATION_CANCELLED: &str = "Resource creation cancelled";
+/// What happens to a resource that is still being changed when another one fails.
+pub(crate) const UPDATE_CANCELLED: &str = "Resource update cancelled";
+
 /// How fast operations run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pace {
     pub(crate) speed: f64,
     pub(crate) express: bool,
+    /// How long a type takes that is taken without knowing it, in seconds.
+    pub(crate) opaque_seconds: u32,
 }
 
 impl Pace {
@@ -24,6 +32,11 @@ impl Pace {
     pub(crate) fn of(self, seconds: f64) -> Duration {
         let factor = if self.express { EXPRESS_FACTOR } else { 1.0 };
         Duration::try_from_secs_f64(seconds / (self.speed * factor)).unwrap_or_default()
+    }
+
+    /// How long a resource of this type takes at AWS's own speed, in seconds.
+    pub(crate) fn seconds_of(self, kind_name: &str) -> f64 {
+        f64::from(kind(kind_name).map_or(self.opaque_seconds, |kind| kind.seconds))
     }
 }
 
@@ -35,6 +48,8 @@ pub(crate) enum Verb {
     /// An update that makes a new resource; the old one is deleted later.
     Replace,
     Delete,
+    /// The last attempt at a deletion: the resource leaves its stack in any case.
+    DeleteOrLeave,
     /// The deletion of a resource that another one has replaced.
     DeleteReplaced,
 }
@@ -64,7 +79,7 @@ pub(crate) struct Draft {
     pub(crate) pace: Pace,
 }
 
-/// Logical ids of what failed by itself, by what was to be done to it.
+/// Logical ids of what failed or was cancelled, by what was to be done to it.
 #[derive(Debug, Default)]
 pub(crate) struct Failed {
     pub(crate) created: Vec<String>,
@@ -132,6 +147,12 @@ impl Draft {
         self.run(works, &times, cutoff)
     }
 
+    /// Runs works that go on when others fail, also those that waited for a failed one.
+    pub(crate) fn run_each(&mut self, works: &[Work]) {
+        let times = self.times(works, false);
+        self.run(works, &times, None);
+    }
+
     /// Runs works that go on when others fail; what waits for a failed one is left alone.
     pub(crate) fn run_all(&mut self, works: &[Work]) -> Failed {
         let times = self.times(works, true);
@@ -193,8 +214,13 @@ impl Draft {
                     failed.note(work);
                 }
                 (_, true) => {
-                    let what = if work.verb == Verb::Create { "creation" } else { "update" };
-                    self.fail(work, stop, format!("Resource {what} cancelled"));
+                    let text = if work.verb == Verb::Create {
+                        CREATION_CANCELLED
+                    } else {
+                        UPDATE_CANCELLED
+                    };
+                    self.fail(work, stop, text.to_owned());
+                    failed.note(work);
                 }
             }
         }
@@ -241,7 +267,7 @@ impl Draft {
                     Becomes::Other,
                 );
             }
-            Verb::Delete => {
+            Verb::Delete | Verb::DeleteOrLeave => {
                 self.event(work, start, new_id, Status::DELETE_IN_PROGRESS, None, Becomes::Same);
             }
             Verb::DeleteReplaced => {
@@ -263,7 +289,7 @@ impl Draft {
                 self.records.insert(work.logical_id.clone(), done.clone());
                 (status, Becomes::Record(Box::new(done)))
             }
-            Verb::Delete => {
+            Verb::Delete | Verb::DeleteOrLeave => {
                 self.records.remove(&work.logical_id);
                 (Status::DELETE_COMPLETE, Becomes::Gone)
             }
@@ -276,17 +302,22 @@ impl Draft {
         let (status, id) = match work.verb {
             Verb::Create => (Status::CREATE_FAILED, Some(work.record.physical_id.clone())),
             Verb::Update | Verb::Replace => (Status::UPDATE_FAILED, work.old_physical_id.clone()),
-            Verb::Delete | Verb::DeleteReplaced => {
+            Verb::Delete | Verb::DeleteOrLeave | Verb::DeleteReplaced => {
                 (Status::DELETE_FAILED, Some(work.record.physical_id.clone()))
             }
         };
-        if work.verb != Verb::DeleteReplaced
+        let becomes = match work.verb {
+            Verb::DeleteReplaced => Becomes::Other,
+            Verb::DeleteOrLeave => Becomes::Gone,
+            Verb::Create | Verb::Update | Verb::Replace | Verb::Delete => Becomes::Same,
+        };
+        if matches!(becomes, Becomes::Gone) {
+            self.records.remove(&work.logical_id);
+        } else if matches!(becomes, Becomes::Same)
             && let Some(record) = self.records.get_mut(&work.logical_id)
         {
             record.status = status.clone();
         }
-        let becomes =
-            if work.verb == Verb::DeleteReplaced { Becomes::Other } else { Becomes::Same };
         self.event(work, at, id, status, Some(text), becomes);
     }
 
@@ -314,7 +345,7 @@ impl Failed {
         let list = match work.verb {
             Verb::Create => &mut self.created,
             Verb::Update | Verb::Replace => &mut self.updated,
-            Verb::Delete | Verb::DeleteReplaced => &mut self.deleted,
+            Verb::Delete | Verb::DeleteOrLeave | Verb::DeleteReplaced => &mut self.deleted,
         };
         list.push(work.logical_id.clone());
     }

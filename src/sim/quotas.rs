@@ -5,10 +5,22 @@ use std::collections::BTreeMap;
 use crate::ids::{AccountId, Region};
 use crate::moment::Moment;
 
-/// Calls per second and burst of an API. AWS publishes none of them; these are what is observed.
-fn rate(api: &str) -> (f64, f64) {
+/// The one bucket of all of STS.
+const STS: &str = "STS";
+
+/// The APIs of STS share one quota; each of CloudFormation has its own.
+fn bucket(api: &'static str) -> &'static str {
     match api {
-        "AssumeRole" | "GetCallerIdentity" => (600.0, 600.0),
+        "AssumeRole" | "GetCallerIdentity" => STS,
+        other => other,
+    }
+}
+
+/// Calls per second and burst of a bucket. AWS publishes that of STS, 600 for each account and
+/// region; the others are what is observed.
+fn rate(bucket: &str) -> (f64, f64) {
+    match bucket {
+        STS => (600.0, 600.0),
         "DescribeStacks" | "DescribeStackEvents" | "DescribeChangeSet" | "GetTemplate" => {
             (10.0, 20.0)
         }
@@ -24,7 +36,8 @@ fn rate(api: &str) -> (f64, f64) {
 pub(crate) struct Quotas(BTreeMap<(AccountId, Region, &'static str), (Moment, f64)>);
 
 impl Quotas {
-    /// Whether the call is within the quota; it counts against it only then.
+    /// Whether the call is within the quota of the account whose keys signed it, which for
+    /// AssumeRole is the hub and not the role's account; it counts against it only then.
     pub(crate) fn take(
         &mut self,
         account: AccountId,
@@ -32,8 +45,9 @@ impl Quotas {
         api: &'static str,
         now: Moment,
     ) -> bool {
-        let (per_second, burst) = rate(api);
-        let bucket = self.0.entry((account, region.clone(), api)).or_insert((now, burst));
+        let name = bucket(api);
+        let (per_second, burst) = rate(name);
+        let bucket = self.0.entry((account, region.clone(), name)).or_insert((now, burst));
         let (filled_at, tokens) = *bucket;
         let tokens = (tokens + now.since(filled_at).as_secs_f64() * per_second).min(burst);
         let granted = tokens >= 1.0;

@@ -24,6 +24,14 @@ impl Refusal {
         Self::new("ValidationError", message)
     }
 
+    /// A member of a request that is not as AWS's model of the API says.
+    pub(crate) fn constraint(value: &str, member: &str, rule: &str) -> Self {
+        Self::validation(format!(
+            "1 validation error detected: Value '{value}' at '{member}' failed to satisfy \
+             constraint: {rule}"
+        ))
+    }
+
     /// Something that this simulation does not know; the code is its own, so that no caller
     /// mistakes it for an answer of AWS.
     pub(crate) fn not_simulated(what: impl Into<String>) -> Self {

@@ -59,7 +59,7 @@ pub(crate) struct Stack {
     pub(crate) protected: bool,
     pub(crate) policy: Option<String>,
     pub(crate) disable_rollback: bool,
-    /// Token and action of every operation.
+    /// Token and request of every operation.
     pub(crate) tokens: Vec<(String, String)>,
     pub(crate) operation: Option<Operation>,
     /// What an update rolls back to.
@@ -358,8 +358,8 @@ impl Stack {
         self.record(at, None, status, reason);
     }
 
-    /// Which action a token was used for before.
-    pub(crate) fn action_of(&self, token: &str) -> Option<&str> {
-        self.tokens.iter().find(|(known, _)| known == token).map(|(_, action)| action.as_str())
+    /// Which request a token was used for before.
+    pub(crate) fn request_of(&self, token: &str) -> Option<&str> {
+        self.tokens.iter().find(|(known, _)| known == token).map(|(_, request)| request.as_str())
     }
 }

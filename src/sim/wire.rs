@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::ids::Region;
+use crate::ids::{Digest, Region};
 use crate::sim::refusal::{Answer, Refusal};
 
 /// The services that are answered.
@@ -76,6 +76,9 @@ fn host_fits(host: &str, region: &Region) -> Answer<()> {
     }
 }
 
+/// Fields that say how a request is sent, not what it asks for. A stack goes by its name or its ARN.
+const OF_THE_REQUEST: &[&str] = &["Action", "Version", "ClientRequestToken", "StackName"];
+
 /// The fields of a request. Each action takes those it knows; what is left over is refused.
 #[derive(Debug, Default)]
 pub(crate) struct Form(BTreeMap<String, String>);
@@ -93,6 +96,14 @@ impl Form {
     /// All fields that are left.
     pub(crate) fn fields(&self) -> &BTreeMap<String, String> {
         &self.0
+    }
+
+    /// What is asked for, whoever asks it of whichever stack: two requests of one token must ask
+    /// for the same.
+    pub(crate) fn fingerprint(&self) -> String {
+        let asked = self.0.iter().filter(|(name, _)| !OF_THE_REQUEST.contains(&name.as_str()));
+        let parts = asked.flat_map(|(name, value)| [name.as_bytes(), value.as_bytes()]);
+        hex::encode(&Digest::of_parts(parts).as_bytes()[..8])
     }
 
     /// A text that may be missing.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::moment::Moment;
 use crate::sim::cloudformation::context::Context;
-use crate::sim::cloudformation::create::{new_shell, on_failure_of};
+use crate::sim::cloudformation::create::{check_name, new_shell, on_failure_of};
 use crate::sim::cloudformation::requested::Requested;
 use crate::sim::cloudformation::start::{Launch, start_creation, start_update};
 use crate::sim::cloudformation::update::{existing, may_be_updated, plan};
@@ -21,10 +21,16 @@ const COMPUTING_SECONDS: f64 = 4.0;
 const NO_CHANGES: &str = "The submitted information didn't contain changes. Submit different \
                           information to create a change set.";
 
+/// How many change sets AWS keeps of a stack, failed ones included; as users who met it report.
+const MAX_CHANGE_SETS: usize = 1_000;
+/// AWS's limit for the description of a change set, in characters.
+const MAX_DESCRIPTION: usize = 1_024;
+
 /// What is asked of a new change set, besides the definition.
 struct Wish {
     name: String,
     description: Option<String>,
+    /// The client's token with a fingerprint of the request.
     token: Option<String>,
     creates: bool,
     on_failure: Option<String>,
@@ -34,6 +40,7 @@ struct Wish {
 
 impl Wish {
     fn take(form: &mut Form) -> Answer<Self> {
+        let fingerprint = form.fingerprint();
         let creates = match form.optional("ChangeSetType").as_deref() {
             None | Some("UPDATE") => false,
             Some("CREATE") => true,
@@ -56,10 +63,18 @@ impl Wish {
                 return Err(Refusal::validation(format!("`{other}` is no deployment mode")));
             }
         };
+        let name = form.required("ChangeSetName")?;
+        check_name(&name, "changeSetName")?;
+        let description = form.optional("Description");
+        if description.as_ref().is_some_and(|text| text.chars().count() > MAX_DESCRIPTION) {
+            let rule = format!("Member must have length less than or equal to {MAX_DESCRIPTION}");
+            return Err(Refusal::constraint("", "description", &rule));
+        }
+        let token = form.optional("ClientToken").map(|token| format!("{token} {fingerprint}"));
         Ok(Self {
-            name: form.required("ChangeSetName")?,
-            description: form.optional("Description"),
-            token: form.optional("ClientToken"),
+            name,
+            description,
+            token,
             creates,
             on_failure: form.optional("OnStackFailure"),
             express,
@@ -94,6 +109,10 @@ pub(crate) fn create_change_set(context: &mut Context<'_>, mut form: Form) -> An
             may_be_updated(stack, disabled)?;
         }
         (true, _, None) => {}
+    }
+    if let Some(stack) = found.as_ref().filter(|stack| stack.change_sets.len() >= MAX_CHANGE_SETS) {
+        let text = format!("ChangeSet limit exceeded for stack {}", stack.id);
+        return Err(Refusal::new("LimitExceededException", text));
     }
     on_failure_of(wish.on_failure.as_deref(), false)?;
     let (definition, _) = requested.definition(context, previous.map(|stack| &stack.definition))?;
@@ -227,10 +246,11 @@ pub(crate) fn find<'a>(
 }
 
 pub(crate) fn execute_change_set(context: &mut Context<'_>, mut form: Form) -> Answer<Xml> {
+    let fingerprint = form.fingerprint();
     let name = form.required("ChangeSetName")?;
     let stack_name = form.optional("StackName");
     let given_rollback = form.boolean("DisableRollback")?;
-    let mut launch = Launch::take("ExecuteChangeSet", &mut form)?;
+    let mut launch = Launch::take("ExecuteChangeSet", &fingerprint, &mut form)?;
     form.finish("ExecuteChangeSet")?;
     let (stack, set) = find(context, stack_name.as_deref(), &name)?;
     let (stack, set) = (stack.clone(), set.clone());

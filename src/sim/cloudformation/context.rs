@@ -9,6 +9,7 @@ use crate::moment::Moment;
 use crate::sim::CloudSettings;
 use crate::sim::blueprint::{Blueprint, Question, blueprint};
 use crate::sim::cloudformation::differences::{Difference, differences};
+use crate::sim::dynamic::{Held, Parameters, may_refer};
 use crate::sim::evaluate::Trouble;
 use crate::sim::faults::Script;
 use crate::sim::front::Light;
@@ -18,6 +19,7 @@ use crate::sim::phase::Pace;
 use crate::sim::refusal::{Answer, Refusal};
 use crate::sim::resources::{Surroundings, kind, named_by_template};
 use crate::sim::state::{Account, Definition, Place, Resource, Stack};
+use crate::sim::status::Status;
 use crate::sim::timeline::Phase;
 
 /// What an action works on.
@@ -74,7 +76,8 @@ impl Context<'_> {
 
     /// How fast operations run.
     pub(crate) fn pace(&self, express: bool) -> Pace {
-        Pace { speed: self.settings.speed, express }
+        let CloudSettings { speed, opaque_seconds, .. } = *self.settings;
+        Pace { speed, express, opaque_seconds }
     }
 
     /// Where resources stand.
@@ -92,6 +95,7 @@ impl Context<'_> {
     ) -> Result<Blueprint, Trouble> {
         let at = self.surroundings();
         let exports = self.place().exports();
+        let ssm = self.referred_to(body, definition);
         let question = Question {
             template: body.template.value(),
             parameters: &definition.parameters,
@@ -99,10 +103,31 @@ impl Context<'_> {
             stack_name: stack.0,
             stack_id: stack.1,
             exports: &exports,
+            ssm: &ssm,
             existing,
         };
         let account = &mut *self.account;
         blueprint(&question, &mut || account.next_suffix())
+    }
+
+    /// The SSM parameters that stacks here have made, if a definition may refer to one.
+    fn referred_to(&self, body: &Body, definition: &Definition) -> Parameters {
+        let refers = may_refer(body.template.body())
+            || definition.parameters.values().any(|parameter| may_refer(&parameter.value));
+        if refers { self.ssm_parameters().collect() } else { Parameters::new() }
+    }
+
+    /// The SSM parameters that stacks here have made.
+    pub(crate) fn ssm_parameters(&self) -> impl Iterator<Item = (String, Held)> {
+        let stacks = self.look().into_iter().flat_map(|place| place.stacks.values());
+        let resources = stacks.flat_map(|stack| stack.resources.values());
+        let parameters = resources.filter(|one| &*one.kind == "AWS::SSM::Parameter");
+        parameters.filter_map(|resource| {
+            let properties: serde_json::Value = serde_json::from_str(&resource.properties).ok()?;
+            let value = properties.get("Value")?.as_str()?.to_owned();
+            let first = resource.status == Status::CREATE_COMPLETE;
+            Some((resource.physical_id.to_string(), Held { value, first }))
+        })
     }
 
     /// What a definition would add to a stack that has nothing yet.

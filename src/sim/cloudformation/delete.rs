@@ -9,10 +9,11 @@ use crate::sim::wire::Form;
 use crate::sim::xml::Xml;
 
 pub(crate) fn delete_stack(context: &mut Context<'_>, mut form: Form) -> Answer<Xml> {
+    let fingerprint = form.fingerprint();
     let name_or_id = form.required("StackName")?;
     let retained = form.list("RetainResources").unwrap_or_default();
     let mode = form.optional("DeletionMode");
-    let launch = Launch::take("DeleteStack", &mut form)?;
+    let launch = Launch::take("DeleteStack", &fingerprint, &mut form)?;
     form.finish("DeleteStack")?;
     let forced = match mode.as_deref() {
         None | Some("STANDARD") => false,

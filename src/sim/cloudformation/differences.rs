@@ -116,7 +116,7 @@ fn change(sides: &Sides<'_>, planned: &Planned) -> Option<Change> {
     change.scope = scope.into_iter().cloned().collect();
     let certain =
         details.iter().any(|detail| detail.recreation == "Always" && detail.evaluation == "Static");
-    let replaces = !planned.replaced_by.is_empty();
+    let replaces = !planned.replaced_by.is_empty() || !planned.conditional.is_empty();
     let replacement = match (replaces, certain) {
         (true, true) => "True",
         (true, false) => "Conditional",
@@ -184,11 +184,16 @@ fn property_detail(sides: &Sides<'_>, planned: &Planned, property: &str) -> Chan
         (true, None, Some(name)) => ("ResourceReference", Some(name.clone()), "Dynamic"),
         (true, None, None) => ("Automatic", None, "Dynamic"),
     };
-    let recreates = planned.replaced_by.iter().any(|name| name == property);
+    let of = |names: &[String]| names.iter().any(|name| name == property);
+    let recreation = match (of(&planned.conditional), of(&planned.replaced_by)) {
+        (true, _) => "Conditionally",
+        (false, true) => "Always",
+        (false, false) => "Never",
+    };
     ChangeDetail {
         attribute: "Properties".to_owned(),
         name: Some(property.to_owned()),
-        recreation: if recreates { "Always" } else { "Never" }.to_owned(),
+        recreation: recreation.to_owned(),
         evaluation: evaluation.to_owned(),
         source: source.to_owned(),
         cause,

@@ -8,6 +8,7 @@ mod describe;
 mod describe_change_set;
 mod differences;
 mod events;
+mod limits;
 mod policy;
 mod repair;
 mod requested;
@@ -45,6 +46,7 @@ actions! {
     "CreateStack" true create::create_stack;
     "DeleteChangeSet" true change_set::delete_change_set;
     "DeleteStack" true delete::delete_stack;
+    "DescribeAccountLimits" false limits::describe_account_limits;
     "DescribeChangeSet" false describe_change_set::describe_change_set;
     "DescribeStackEvents" false events::describe_stack_events;
     "DescribeStackResource" false describe::describe_stack_resource;

@@ -2,14 +2,21 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::sim::cloudformation::differences::Difference;
 use crate::sim::refusal::{Answer, Refusal};
 use crate::sim::state::Change;
 
+/// AWS's limit for the text of a policy inside a request.
+const MAX_BYTES: usize = 16_384;
+
 /// Refuses a text that is no policy, or one with parts that this simulation does not know.
 pub(crate) fn check(text: &str) -> Answer<()> {
+    if text.len() > MAX_BYTES {
+        let rule = format!("Member must have length less than or equal to {MAX_BYTES}");
+        return Err(Refusal::constraint("", "stackPolicyBody", &rule));
+    }
     statements(text).map(drop)
 }
 
@@ -50,7 +57,16 @@ fn statements(text: &str) -> Answer<Vec<Value>> {
             return Err(invalid("Statement is missing"));
         }
     };
-    let known = ["Sid", "Effect", "Principal", "Action", "Resource", "Condition"];
+    let known = [
+        "Sid",
+        "Effect",
+        "Principal",
+        "Action",
+        "NotAction",
+        "Resource",
+        "NotResource",
+        "Condition",
+    ];
     for statement in &statements {
         let fields = statement.as_object().ok_or_else(|| invalid("a statement is an object"))?;
         if let Some(field) = fields.keys().find(|field| !known.contains(&field.as_str())) {
@@ -62,6 +78,12 @@ fn statements(text: &str) -> Answer<Vec<Value>> {
         if statement["Effect"] != "Allow" && statement["Effect"] != "Deny" {
             return Err(invalid("Effect must be Allow or Deny"));
         }
+        for operator in statement["Condition"].as_object().into_iter().flat_map(Map::keys) {
+            if operator != "StringEquals" && operator != "StringLike" {
+                let what = format!("the condition `{operator}` of a stack policy");
+                return Err(Refusal::not_simulated(what));
+            }
+        }
     }
     Ok(statements)
 }
@@ -69,8 +91,8 @@ fn statements(text: &str) -> Answer<Vec<Value>> {
 fn denial(statements: &[Value], action: &str, change: &Change) -> Option<String> {
     let fits = |statement: &&Value| {
         let resource = format!("LogicalResourceId/{}", change.logical_id);
-        texts(&statement["Action"]).any(|pattern| matches(pattern, action))
-            && texts(&statement["Resource"]).any(|pattern| matches(pattern, &resource))
+        names(statement, "Action", "NotAction", action)
+            && names(statement, "Resource", "NotResource", &resource)
             && condition_fits(&statement["Condition"], &change.kind)
     };
     let denying = statements.iter().position(|one| one["Effect"] == "Deny" && fits(&one));
@@ -89,6 +111,12 @@ fn denial(statements: &[Value], action: &str, change: &Change) -> Option<String>
         )),
         (None, true) => None,
     }
+}
+
+/// Whether a statement is about something: `positive` names it, or `negative` does not.
+fn names(statement: &Value, positive: &str, negative: &str, text: &str) -> bool {
+    let named = |field: &str| texts(&statement[field]).any(|pattern| matches(pattern, text));
+    named(positive) || (!statement[negative].is_null() && !named(negative))
 }
 
 /// `StringEquals` and `StringLike` on `ResourceType`, the only condition that AWS knows here.

@@ -6,7 +6,7 @@ use crate::sim::cloudformation::context::Context;
 use crate::sim::cloudformation::create::stack_id;
 use crate::sim::cloudformation::start::{Launch, install};
 use crate::sim::cloudformation::update::existing;
-use crate::sim::phase::Draft;
+use crate::sim::phase::{Draft, UPDATE_CANCELLED};
 use crate::sim::refusal::{Answer, Refusal};
 use crate::sim::state::Stack;
 use crate::sim::status::Status;
@@ -15,9 +15,10 @@ use crate::sim::wire::Form;
 use crate::sim::xml::Xml;
 
 pub(crate) fn continue_update_rollback(context: &mut Context<'_>, mut form: Form) -> Answer<Xml> {
+    let fingerprint = form.fingerprint();
     let name = form.required("StackName")?;
     let skipped = form.list("ResourcesToSkip").unwrap_or_default();
-    let launch = Launch::take("ContinueUpdateRollback", &mut form)?;
+    let launch = Launch::take("ContinueUpdateRollback", &fingerprint, &mut form)?;
     form.finish("ContinueUpdateRollback")?;
     let stack = existing(context, &name)?;
     if launch.repeats(&stack)? {
@@ -29,21 +30,27 @@ pub(crate) fn continue_update_rollback(context: &mut Context<'_>, mut form: Form
             stack.id, stack.status
         )));
     }
-    let failed = |name: &&String| {
-        stack.resources.get(*name).is_none_or(|resource| resource.status != Status::UPDATE_FAILED)
-    };
-    if let Some(name) = skipped.iter().find(failed) {
+    if let Some(name) = skipped.iter().find(|name| !may_be_skipped(&stack, name)) {
         return Err(Refusal::validation(format!(
-            "ResourcesToSkip [{name}] must be in UPDATE_FAILED state"
+            "ResourcesToSkip [{name}] must be in UPDATE_FAILED state because its rollback failed"
         )));
     }
     roll_back_update(context, &stack, &skipped.into_iter().collect(), &launch)?;
     Ok(Xml::default())
 }
 
+/// Only what failed to roll back by itself may be skipped, not what was cancelled meanwhile.
+fn may_be_skipped(stack: &Stack, logical_id: &str) -> bool {
+    stack.resources.get(logical_id).is_some_and(|resource| {
+        resource.status == Status::UPDATE_FAILED
+            && resource.reason.as_deref() != Some(UPDATE_CANCELLED)
+    })
+}
+
 pub(crate) fn rollback_stack(context: &mut Context<'_>, mut form: Form) -> Answer<Xml> {
+    let fingerprint = form.fingerprint();
     let name = form.required("StackName")?;
-    let launch = Launch::take("RollbackStack", &mut form)?;
+    let launch = Launch::take("RollbackStack", &fingerprint, &mut form)?;
     form.finish("RollbackStack")?;
     let stack = existing(context, &name)?;
     if launch.repeats(&stack)? {
@@ -67,8 +74,9 @@ pub(crate) fn rollback_stack(context: &mut Context<'_>, mut form: Form) -> Answe
 }
 
 pub(crate) fn cancel_update_stack(context: &mut Context<'_>, mut form: Form) -> Answer<Xml> {
+    let fingerprint = form.fingerprint();
     let name = form.required("StackName")?;
-    let launch = Launch::take("CancelUpdateStack", &mut form)?;
+    let launch = Launch::take("CancelUpdateStack", &fingerprint, &mut form)?;
     form.finish("CancelUpdateStack")?;
     let stack = existing(context, &name)?;
     if launch.repeats(&stack)? {

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::sim::blueprint::{check_template, missing_capability};
 use crate::sim::cloudformation::context::Context;
+use crate::sim::inspection::missing_capability;
 use crate::sim::library::Body;
 use crate::sim::refusal::{Answer, Refusal};
 use crate::sim::state::{Definition, ParameterValue};
@@ -13,10 +13,13 @@ use crate::template::{Parameter, Template};
 
 /// CloudFormation's limit for a template inside a request.
 const MAX_INLINE_BYTES: usize = 51_200;
-/// CloudFormation's limit for parameters of a template.
-const MAX_PARAMETERS: usize = 200;
 /// CloudFormation's limit for tags of a stack.
 const MAX_TAGS: usize = 50;
+/// CloudFormation's limits for the key and the value of a tag, in characters.
+const MAX_TAG_KEY: usize = 128;
+const MAX_TAG_VALUE: usize = 256;
+/// The capabilities that there are.
+const CAPABILITIES: &[&str] = &["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"];
 
 /// The fields of a request that define a stack, as they came.
 pub(crate) struct Requested {
@@ -30,12 +33,18 @@ pub(crate) struct Requested {
 impl Requested {
     /// Takes the fields out of a form.
     pub(crate) fn take(form: &mut Form) -> Answer<Self> {
+        let capabilities = form.list("Capabilities").unwrap_or_default();
+        if let Some(word) = capabilities.iter().find(|word| !CAPABILITIES.contains(&word.as_str()))
+        {
+            let rule = format!("Member must satisfy enum value set: [{}]", CAPABILITIES.join(", "));
+            return Err(Refusal::constraint(word, "capabilities", &rule));
+        }
         Ok(Self {
             body: form.optional("TemplateBody"),
             use_previous: form.boolean("UsePreviousTemplate")?.unwrap_or(false),
             parameters: form.structures("Parameters").unwrap_or_default(),
             tags: form.structures("Tags"),
-            capabilities: form.list("Capabilities").unwrap_or_default(),
+            capabilities,
         })
     }
 
@@ -47,7 +56,7 @@ impl Requested {
     ) -> Answer<(Definition, Arc<Body>)> {
         let body = self.template(context, previous)?;
         let template = &body.template;
-        check_template(template.value(), &context.settings.opaque_types)?;
+        body.inspect(&context.settings.opaque_types)?;
         let parameters = parameters(context, template, &self.parameters, previous)?;
         let tags = match self.tags {
             Some(tags) => checked_tags(tags)?,
@@ -94,13 +103,6 @@ fn parameters(
     previous: Option<&Definition>,
 ) -> Answer<BTreeMap<String, ParameterValue>> {
     let declared = template.parameters();
-    if declared.len() > MAX_PARAMETERS {
-        return Err(Refusal::validation(format!(
-            "Template format error: Number of parameters, {}, is greater than maximum allowed, \
-             {MAX_PARAMETERS}",
-            declared.len()
-        )));
-    }
     let given = given_values(given, previous)?;
     let names = |names: Vec<&str>| names.join(", ");
     let undeclared: Vec<&str> =
@@ -127,15 +129,37 @@ fn parameters(
         let value = given.get(name.as_str()).cloned().or_else(|| parameter.default.clone());
         let value = value.unwrap_or_default();
         parameter.check(&value).map_err(|broken| {
-            Refusal::validation(format!(
-                "Parameter '{name}' failed to satisfy constraint: {broken}"
-            ))
+            Refusal::validation(format!("Parameter '{name}' {}", rule_of(parameter, &broken)))
         })?;
         let resolved = resolve(context, parameter, &value)?;
         let value = ParameterValue { value, resolved, no_echo: parameter.no_echo };
         values.insert(name.clone(), value);
     }
     Ok(values)
+}
+
+/// What a value that breaks a constraint must be, in AWS's words.
+fn rule_of(parameter: &Parameter, broken: &str) -> String {
+    if let Some(description) = &parameter.constraint_description {
+        return format!("failed to satisfy constraint: {description}");
+    }
+    let text = |value: Option<String>| value.unwrap_or_default();
+    let length = |length: Option<u64>| text(length.map(|length| length.to_string()));
+    let number = |number: Option<f64>| text(number.map(|number| number.to_string()));
+    let rules = [
+        ("is not a number", "must be a number".to_owned()),
+        ("AllowedValues", "must be one of AllowedValues".to_owned()),
+        (
+            "AllowedPattern",
+            format!("must match pattern {}", text(parameter.allowed_pattern.clone())),
+        ),
+        ("MinLength", format!("must contain at least {} characters", length(parameter.min_length))),
+        ("MaxLength", format!("must contain at most {} characters", length(parameter.max_length))),
+        ("MinValue", format!("must be a number not less than {}", number(parameter.min_value))),
+        ("MaxValue", format!("must be a number not greater than {}", number(parameter.max_value))),
+    ];
+    let rule = rules.into_iter().find(|(mark, _)| broken.contains(mark));
+    rule.map_or_else(|| format!("failed to satisfy constraint: {broken}"), |(_, rule)| rule)
 }
 
 fn given_values<'a>(
@@ -186,14 +210,8 @@ fn resolve(context: &Context<'_>, parameter: &Parameter, name: &str) -> Answer<O
     if name.starts_with("/aws/service/") {
         return Ok(Some(format!("value-of{}", name.replace('/', "-"))));
     }
-    let stacks = context.look().into_iter().flat_map(|place| place.stacks.values());
-    let found = stacks.flat_map(|stack| stack.resources.values()).find(|resource| {
-        &*resource.kind == "AWS::SSM::Parameter" && &*resource.physical_id == name
-    });
-    let value = found.and_then(|resource| {
-        let properties: serde_json::Value = serde_json::from_str(&resource.properties).ok()?;
-        properties.get("Value")?.as_str().map(str::to_owned)
-    });
+    let value = context.ssm_parameters().find(|(known, _)| known == name);
+    let value = value.map(|(_, held)| held.value);
     value.map(Some).ok_or_else(|| {
         Refusal::validation(format!(
             "Unable to fetch parameters [{name}] from parameter store for this account."
@@ -215,6 +233,14 @@ fn checked_tags(given: Vec<BTreeMap<String, String>>) -> Answer<BTreeMap<String,
         };
         if let Some(field) = fields.into_keys().next() {
             return Err(Refusal::not_simulated(format!("the field `{field}` of a tag")));
+        }
+        let length = |text: &str| text.chars().count();
+        if key.is_empty() || length(&key) > MAX_TAG_KEY || length(&value) > MAX_TAG_VALUE {
+            let rule = format!(
+                "Member must have length less than or equal to {MAX_TAG_KEY} (keys) or \
+                 {MAX_TAG_VALUE} (values), and keys at least 1"
+            );
+            return Err(Refusal::constraint(&key, "tags", &rule));
         }
         if key.to_lowercase().starts_with("aws:") {
             let text = "aws: prefixed tag key names are not allowed for external use.";

@@ -17,11 +17,14 @@ use crate::sim::wire::Form;
 
 /// Tokens are repeated within minutes; this many of the newest are more than a day's operations.
 const TOKENS_KEPT: usize = 100;
+/// AWS's limit for a token, in characters.
+const MAX_TOKEN: usize = 128;
 
 /// How an operation runs.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Launch {
-    pub(crate) action: String,
+    /// The action with a fingerprint of what it asks for.
+    pub(crate) request: String,
     pub(crate) token: Option<String>,
     pub(crate) express: bool,
     pub(crate) disable_rollback: bool,
@@ -31,7 +34,9 @@ pub(crate) struct Launch {
 impl Launch {
     /// Takes the fields that operations have in common out of a form. Rollback is off in express
     /// mode unless it is asked for.
-    pub(crate) fn take(action: &str, form: &mut Form) -> Answer<Self> {
+    pub(crate) fn take(action: &str, fingerprint: &str, form: &mut Form) -> Answer<Self> {
+        let token = form.optional("ClientRequestToken");
+        token.as_deref().map(check_token).transpose()?;
         let express = match form.optional("DeploymentConfig.Mode").as_deref() {
             None | Some("STANDARD") => false,
             Some("EXPRESS") => true,
@@ -42,8 +47,8 @@ impl Launch {
         let of_config = form.boolean("DeploymentConfig.DisableRollback")?;
         let disable_rollback = form.boolean("DisableRollback")?.or(of_config).unwrap_or(express);
         Ok(Self {
-            action: action.to_owned(),
-            token: form.optional("ClientRequestToken"),
+            request: format!("{action} {fingerprint}"),
+            token,
             express,
             disable_rollback,
             retain_except_on_create: form.boolean("RetainExceptOnCreate")?.unwrap_or(false),
@@ -53,21 +58,37 @@ impl Launch {
     /// Whether the very same request was made before; refused when its token was used otherwise.
     pub(crate) fn repeats(&self, stack: &Stack) -> Answer<bool> {
         let Some(token) = &self.token else { return Ok(false) };
-        match stack.action_of(token) {
+        match stack.request_of(token) {
             None => Ok(false),
-            Some(action) if action == self.action => Ok(true),
+            Some(request) if request == self.request => Ok(true),
             Some(_) => Err(Refusal::new(
                 "TokenAlreadyExistsException",
-                format!("Token [{token}] already exists"),
+                format!(
+                    "The client request token {token} has already been used for this stack. Retry \
+                     the request with a different client request token"
+                ),
             )),
         }
     }
 }
 
+/// AWS's rule for the tokens of operations.
+fn check_token(token: &str) -> Answer<()> {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    let well_formed = token.len() <= MAX_TOKEN
+        && token.starts_with(|first: char| first.is_ascii_alphanumeric())
+        && token.bytes().all(legal);
+    if well_formed {
+        return Ok(());
+    }
+    let rule = "Member must satisfy regular expression pattern: [a-zA-Z0-9][-a-zA-Z0-9]*";
+    Err(Refusal::constraint(token, "clientRequestToken", rule))
+}
+
 /// Installs an operation on a stack.
 pub(crate) fn install(stack: &mut Stack, launch: &Launch, steps: Vec<Step>) {
     if let Some(token) = &launch.token {
-        stack.tokens.push((token.clone(), launch.action.clone()));
+        stack.tokens.push((token.clone(), launch.request.clone()));
         if stack.tokens.len() > TOKENS_KEPT {
             stack.tokens.remove(0);
         }

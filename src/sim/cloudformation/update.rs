@@ -3,6 +3,7 @@
 use crate::sim::cloudformation::context::Context;
 use crate::sim::cloudformation::create::stack_id;
 use crate::sim::cloudformation::differences::differences;
+use crate::sim::cloudformation::policy;
 use crate::sim::cloudformation::requested::Requested;
 use crate::sim::cloudformation::start::{Launch, Update, start_update};
 use crate::sim::evaluate::Trouble;
@@ -13,11 +14,13 @@ use crate::sim::wire::Form;
 use crate::sim::xml::Xml;
 
 pub(crate) fn update_stack(context: &mut Context<'_>, mut form: Form) -> Answer<Xml> {
+    let fingerprint = form.fingerprint();
     let name_or_id = form.required("StackName")?;
     let policy = form.optional("StackPolicyBody");
     let requested = Requested::take(&mut form)?;
-    let launch = Launch::take("UpdateStack", &mut form)?;
+    let launch = Launch::take("UpdateStack", &fingerprint, &mut form)?;
     form.finish("UpdateStack")?;
+    policy.as_deref().map(policy::check).transpose()?;
     let stack = existing(context, &name_or_id)?;
     if launch.repeats(&stack)? {
         return Ok(stack_id(&stack.id));

@@ -4,5 +4,5 @@
 mod names;
 mod table;
 
-pub(crate) use names::{Surroundings, attribute, named_by_template, physical_id};
-pub(crate) use table::kind;
+pub(crate) use names::{Surroundings, at_path, attribute, named_by_template, physical_id};
+pub(crate) use table::{Change, kind};

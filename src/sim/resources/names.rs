@@ -13,9 +13,16 @@ pub(crate) struct Surroundings {
     pub(crate) region: Region,
 }
 
+/// The property at a path with `/` between the levels.
+pub(crate) fn at_path<'a>(properties: &'a Map<String, Value>, path: &str) -> Option<&'a Value> {
+    let mut names = path.split('/');
+    let first = properties.get(names.next().unwrap_or_default());
+    names.fold(first, |value, name| value?.get(name))
+}
+
 /// The name that the template gives, for a type that can be named.
 pub(crate) fn named_by_template(kind: &Kind, properties: &Map<String, Value>) -> Option<String> {
-    properties.get(kind.named_by).and_then(Value::as_str).map(str::to_owned)
+    at_path(properties, kind.named_by).and_then(Value::as_str).map(str::to_owned)
 }
 
 /// The physical id of a resource of a known type under `name`; types of other makers
@@ -24,26 +31,31 @@ pub(crate) fn physical_id(kind: Option<&Kind>, name: &str, at: &Surroundings) ->
     kind.map_or_else(|| name.to_owned(), |kind| fill(kind.id, name, "", at))
 }
 
-/// What `GetAtt` gives. An attribute that the table lacks gets a value made from its name.
+/// What `GetAtt` gives; `None` when the type has no such attribute. A type that is taken without
+/// knowing it has any.
 pub(crate) fn attribute(
     kind_name: &str,
     name: &str,
     physical_id: &str,
     at: &Surroundings,
-) -> String {
-    let known = kind(kind_name).and_then(|kind| {
-        kind.attributes.iter().find(|(attribute, _)| *attribute == name).map(|(_, form)| *form)
-    });
-    match known {
-        Some(form) => fill(form, tail(physical_id), physical_id, at),
-        None if name.ends_with("Arn") => fill(
+) -> Option<String> {
+    let form = match kind(kind_name) {
+        Some(kind) => {
+            let of = |wanted| kind.attributes.iter().find(|(attribute, _)| *attribute == wanted);
+            of(name).or_else(|| of("*")).map(|(_, form)| *form)?
+        }
+        None => "",
+    };
+    Some(match form {
+        "" if name.ends_with("Arn") => fill(
             &format!("arn:{{partition}}:{}:{{region}}:{{account}}:{{tail}}", service_of(kind_name)),
             tail(physical_id),
             physical_id,
             at,
         ),
-        None => format!("{}-{}", name.replace('.', "-"), digest_of(physical_id, name)),
-    }
+        "" => format!("{}-{}", name.replace('.', "-"), digest_of(physical_id, name)),
+        form => fill(form, tail(physical_id), physical_id, at),
+    })
 }
 
 /// `AWS::Lambda::Function` -> `lambda`
@@ -93,9 +105,10 @@ mod tests {
         };
         let id = physical_id(kind("AWS::SQS::Queue"), "jobs", &at);
         assert_eq!(id, "https://sqs.eu-central-1.amazonaws.com/111122223333/jobs");
-        assert_eq!(
-            attribute("AWS::SQS::Queue", "Arn", &id, &at),
-            "arn:aws:sqs:eu-central-1:111122223333:jobs"
-        );
+        let attribute = |kind, name| attribute(kind, name, &id, &at);
+        let arn = "arn:aws:sqs:eu-central-1:111122223333:jobs";
+        assert_eq!(attribute("AWS::SQS::Queue", "Arn").as_deref(), Some(arn));
+        assert_eq!(attribute("AWS::IAM::Role", "RoleName"), None);
+        assert!(attribute("Our::Opaque::Thing", "Whatever").is_some());
     }
 }
