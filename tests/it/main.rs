@@ -13,5 +13,6 @@ mod revisions;
 mod sample;
 mod schemas;
 mod scripts;
+mod stall;
 mod tidy;
 mod world;
