@@ -11,7 +11,9 @@ use crate::desired::Desired;
 use crate::ids::{AccountId, StackName, Target, TenantName};
 use crate::moment::Moment;
 use crate::plan::deletions::Waiting;
-use crate::plan::{ApprovalRequest, FormerStack, Ledger, StackRecord, Steering, ownership};
+use crate::plan::{
+    ApprovalRequest, FormerStack, Ledger, StackRecord, Steering, may_run, ownership,
+};
 
 mod progress;
 
@@ -176,11 +178,7 @@ impl Board {
     /// What the journal remembers to run in a target that has not been looked at yet. Only at the
     /// start: later the ledger knows of places that no row tells of yet.
     pub fn recall_running(&self, target: &Target, rows: &[StackRecord]) {
-        let runs = rows.iter().filter(|row| {
-            let moves = row.seen.as_ref().is_some_and(|seen| seen.status.is_moving());
-            let last = row.memory.attempt.as_ref();
-            moves || last.is_some_and(|last| !last.settled && last.kind.starts_operation())
-        });
+        let runs = rows.iter().filter(|row| may_run(row.seen.as_ref(), &row.memory, row.looked_at));
         let names = runs.map(|row| row.key.name.clone()).collect();
         self.ledger().replace(target, names);
     }

@@ -251,6 +251,21 @@ fn is_settled(
     }
 }
 
+/// Whether an operation may run on the stack after a look at `now`: it moves, or one was asked for
+/// whose effect does not show. A lost answer says nothing, and listings lag.
+pub fn may_run(seen: Option<&Seen>, memory: &Memory, now: Moment) -> bool {
+    if seen.is_some_and(|seen| seen.status.is_moving()) {
+        return true;
+    }
+    let last = memory.attempt.as_ref().filter(|last| last.kind.starts_operation());
+    last.is_some_and(|last| {
+        let is_gone = seen.is_none() && matches!(last.kind, StepKind::Delete { .. });
+        let shows = is_gone || seen.is_some_and(|seen| shows_effect(last, seen));
+        let is_recent = now.since(last.at) < EFFECT_PATIENCE;
+        !last.settled || (!last.answered && !shows && is_recent)
+    })
+}
+
 /// A change set that AWS took and never shows would be prepared again for ever.
 fn learn_vanished(
     memory: &mut Memory,
@@ -307,5 +322,65 @@ fn settle(
         | StepKind::Delete { .. }
         | StepKind::SetTerminationProtection(_)
         | StepKind::SetStackPolicy => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::StackId;
+
+    const NOW: Moment = Moment::from_millis(1_000_000_000);
+
+    fn seen(status: StackStatus, updated_at: Option<Moment>) -> Seen {
+        Seen {
+            id: StackId::of("arn:a"),
+            key: "111122223333/eu-central-1/a".parse().expect("a key"),
+            status,
+            status_reason: None,
+            created_at: Moment::default(),
+            updated_at,
+            parameters: std::collections::BTreeMap::new(),
+            tags: std::collections::BTreeMap::new(),
+            outputs: std::collections::BTreeMap::new(),
+            termination_protection: false,
+        }
+    }
+
+    /// An update was asked for of the version that was never updated.
+    fn asked(settled: bool, answered: bool) -> Memory {
+        let version = Some(seen(StackStatus::CreateComplete, None).version());
+        let attempt = Attempt {
+            kind: StepKind::ExecuteChangeSet { name: "driftless-0123".to_owned() },
+            version,
+            digest: Digest::of(b"wanted"),
+            number: 1,
+            token: "token".to_owned(),
+            at: NOW,
+            settled,
+            answered,
+            no_echo: std::collections::BTreeMap::new(),
+        };
+        Memory { attempt: Some(attempt), ..Memory::default() }
+    }
+
+    #[test]
+    fn an_operation_may_run_until_its_effect_shows() {
+        let rests = seen(StackStatus::CreateComplete, None);
+        let moves = seen(StackStatus::UpdateInProgress, Some(NOW));
+        assert!(!may_run(Some(&rests), &Memory::default(), NOW));
+        assert!(may_run(Some(&moves), &Memory::default(), NOW));
+        assert!(may_run(Some(&rests), &asked(false, true), NOW));
+        assert!(!may_run(Some(&rests), &asked(true, true), NOW));
+    }
+
+    #[test]
+    fn a_call_whose_answer_was_lost_may_have_started_what_a_lagging_listing_does_not_show() {
+        let rests = seen(StackStatus::CreateComplete, None);
+        let lost = asked(true, false);
+        assert!(may_run(Some(&rests), &lost, NOW + Duration::from_secs(5)));
+        assert!(!may_run(Some(&rests), &lost, NOW + EFFECT_PATIENCE), "not for ever");
+        let updated = seen(StackStatus::UpdateComplete, Some(NOW));
+        assert!(!may_run(Some(&updated), &lost, NOW), "it shows");
     }
 }

@@ -6,6 +6,7 @@
 mod converge;
 mod decisions;
 mod failures;
+mod interleavings;
 mod kill;
 mod ministack;
 mod removal;
