@@ -5,6 +5,7 @@
 
 mod converge;
 mod decisions;
+mod deletion_limit;
 mod failures;
 mod interleavings;
 mod kill;
