@@ -7,6 +7,7 @@ mod converge;
 mod decisions;
 mod deletion_limit;
 mod failures;
+mod handover;
 mod interleavings;
 mod kill;
 mod ministack;
