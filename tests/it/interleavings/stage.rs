@@ -427,6 +427,11 @@ impl Stage {
             self.workers[number] =
                 Worker { passes: usize::MAX, lags: false, fate: Fate::Started, pass: Pass::Idle };
         }
+        let mut queue = self.queue.clone();
+        let due: BTreeSet<Target> = std::iter::from_fn(|| queue.take(self.now)).collect();
+        if !self.asked.is_subset(&due) {
+            return Err(format!("{:?} were asked for, and only {due:?} are due", self.asked));
+        }
         (self.fleet, self.per_target) = (3, 2);
         // Each round ends what runs; a lost call is forgotten after a while.
         for _ in 0..12 {
