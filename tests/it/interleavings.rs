@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use stage::{Act, Random, Stage};
 
 /// How many random schedules are carried out one by one; `DRIFTLESS_INTERLEAVINGS` says another
-/// number. A million take about four minutes.
+/// number. A million take about five minutes.
 const SCHEDULES: u64 = 10_000;
 /// Small programs of which every schedule is looked at.
 const PROGRAMS: u64 = 12;
