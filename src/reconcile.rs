@@ -20,7 +20,7 @@ use crate::outcome::{Memory, Outcome};
 use crate::plan::deletions::{self, Deletion};
 use crate::plan::{
     ApprovalRequest, Decided, Decision, FormerStack, Hold, Scene, StackRecord, Step, TargetRecord,
-    Verdict, Weight, after_look, cooldown, decide, ownership,
+    Verdict, Weight, after_look, cooldown, decide, may_run, ownership,
 };
 use crate::reconcile::history::{event_of_step, event_of_verdict, failed, is_same};
 use crate::report::{Event, Subject};
@@ -163,7 +163,8 @@ impl Pass<'_> {
 
     async fn with_sight(self, sight: Sight) -> Result<Next, JournalError> {
         let now = self.means.clock.now();
-        let memories = self.memories(&sight, now);
+        // Patience is counted to the listing: nothing was seen since, however long that took.
+        let memories = self.memories(&sight, sight.look.at);
         self.count_in_flight(&sight.look, &memories);
         let former = self.former_stacks()?;
         let decided = {
@@ -211,21 +212,27 @@ impl Pass<'_> {
                 memory.tenant = Some(wanted.tenant.name.clone());
                 memory.service = Some(wanted.service.name.clone());
                 memory.on_removal = wanted.service.on_removal;
+            } else if let Some(seen) = seen.filter(|seen| self.is_ours(seen)) {
+                // Whose a dropped stack is, its tags say to a journal that never saw it wanted.
+                memory.tenant = memory.tenant.or_else(|| ownership::tenant_of(seen));
+                memory.service = memory.service.or_else(|| ownership::service_of(seen));
             }
             memories.insert(name.clone(), memory);
         }
         memories
     }
 
+    fn is_ours(&self, seen: &Seen) -> bool {
+        ownership::is_ours(seen, &self.view.desired.fleet.name)
+    }
+
     /// Tells the ledger what runs here: what moves, and what we asked for and have not seen yet.
     fn count_in_flight(&self, look: &Look, memories: &BTreeMap<StackName, Memory>) {
-        let moving = look.stacks.iter().filter(|(_, seen)| seen.status.is_moving());
-        let asked = memories.iter().filter(|(_, memory)| {
-            let last = memory.attempt.as_ref();
-            last.is_some_and(|attempt| !attempt.settled && attempt.kind.starts_operation())
-        });
-        let names = moving.map(|(name, _)| name).chain(asked.map(|(name, _)| name)).cloned();
-        self.means.board.ledger().replace(self.target, names.collect());
+        let runs = memories
+            .iter()
+            .filter(|(name, memory)| may_run(look.stacks.get(*name), memory, look.at))
+            .map(|(name, _)| name.clone());
+        self.means.board.ledger().replace(self.target, runs.collect());
     }
 
     /// Tells the board which stacks here wait to be deleted.
@@ -285,7 +292,7 @@ impl Pass<'_> {
             memory,
         };
         let hold = match &decided.decision {
-            Decision::Step(step) => match self.reserve(step)? {
+            Decision::Step(step) => match self.reserve(step, &record.memory)? {
                 Ok(()) => {
                     let outcome = self.take(step, &decided, &mut record).await?;
                     done.events.push(event_of_step(&record, step, &outcome, look.at));
@@ -314,7 +321,7 @@ impl Pass<'_> {
     }
 
     /// Takes the places that the step needs, or says which limit holds it.
-    fn reserve(&self, step: &Step) -> Result<Result<(), Hold>, JournalError> {
+    fn reserve(&self, step: &Step, memory: &Memory) -> Result<Result<(), Hold>, JournalError> {
         let (means, limits) = (self.means, &self.view.desired.fleet.limits);
         if means.board.is_stopped() {
             return Ok(Err(Hold::ShuttingDown));
@@ -339,10 +346,17 @@ impl Pass<'_> {
         if step.is_deletion
             && let Err(hold) = self.reserve_deletion(step)?
         {
-            means.board.ledger().release(&step.key);
+            self.give_back(step, memory);
             return Ok(Err(hold));
         }
         Ok(Ok(()))
+    }
+
+    /// Gives the place of a step back that starts nothing, unless an earlier one may run.
+    fn give_back(&self, step: &Step, memory: &Memory) {
+        if !may_run(step.seen.as_ref(), memory, self.means.clock.now()) {
+            self.means.board.ledger().release(&step.key);
+        }
     }
 
     fn reserve_deletion(&self, step: &Step) -> Result<Result<(), Hold>, JournalError> {
@@ -380,7 +394,7 @@ impl Pass<'_> {
             act(&self.api, &means.journal, &means.clock, record, step, decided).await?;
         let runs = matches!(outcome, Outcome::Started | Outcome::Unknown(_));
         if step.kind.starts_operation() && !runs {
-            means.board.ledger().release(&step.key);
+            self.give_back(step, &record.memory);
         }
         record.memory = memory;
         match &outcome {
@@ -432,9 +446,8 @@ impl Pass<'_> {
                 text: "it is not there any more, and nobody wants it".to_owned(),
             });
         }
-        let fleet = &self.view.desired.fleet.name;
-        let ours = |seen: &Seen| ownership::is_ours(seen, fleet);
         // Nothing was started yet: what stands here was made before this journal began.
+        let ours = |seen: &Seen| self.is_ours(seen);
         if self.means.board.is_blindfolded(false) && look.stacks.values().any(ours) {
             self.means.journal.note_inherited(look.at)?;
         }

@@ -79,3 +79,66 @@ impl Caller {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crate::aws::AwsError;
+    use crate::aws::fake::{Reply, Server, refusal, session, stacks};
+
+    const SATURATED: usize = 3;
+
+    /// Sessions carry the number of their account; the first accounts throttle for ever.
+    fn server() -> Server {
+        let number = |text: &str| text.parse::<usize>().expect("a number");
+        Server::of(move |asked| match asked.action.as_str() {
+            "AssumeRole" => {
+                let account = asked.field("RoleArn").split(':').nth(4).expect("an account");
+                session(account, number(account), asked.at + Duration::from_secs(3_600))
+            }
+            _ if number(asked.key.trim_start_matches("SESSION")) < SATURATED => {
+                refusal(400, "Throttling", "Rate exceeded")
+            }
+            "DescribeStacks" => stacks("", None),
+            _ => Reply::Usual,
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn free_accounts_are_asked_at_once_beside_hundreds_of_calls_to_saturated_ones() {
+        let server = server();
+        let call = |account: usize| {
+            let (api, clock) = (server.api_of(&format!("{account:012}")), server.clock.clone());
+            tokio::spawn(async move {
+                let began = clock.now();
+                let result = api.list().await;
+                (result, clock.now().since(began))
+            })
+        };
+        let stuck: Vec<_> = (0..300).map(|number| call(number % SATURATED)).collect();
+        for round in 0..5 {
+            // Fewer than STS gives sessions to at once.
+            let free: Vec<_> = (0..50).map(|number| call(SATURATED + number)).collect();
+            for task in free {
+                let (result, took) = task.await.expect("no panic");
+                result.expect("a listing");
+                assert!(took <= Duration::from_millis(100), "round {round}: {took:?}");
+            }
+            server.clock.sleep(Duration::from_secs(7)).await;
+        }
+        for task in stuck {
+            assert!(!task.is_finished() || task.await.expect("no panic").0.is_err());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_call_to_a_saturated_account_holds_its_caller_little_longer_than_patience() {
+        let server = server();
+        let error = server.api_of("000000000000").list().await.expect_err("throttled");
+        assert!(matches!(error, AwsError::Throttled(_)), "{error:?}");
+        let took = server.clock.now().since(server.asked("AssumeRole")[0].at);
+        // The last try may wait for its turn, which comes every five seconds at the least.
+        assert!(took <= Duration::from_secs(70), "{took:?}");
+    }
+}

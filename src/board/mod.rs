@@ -11,7 +11,9 @@ use crate::desired::Desired;
 use crate::ids::{AccountId, StackName, Target, TenantName};
 use crate::moment::Moment;
 use crate::plan::deletions::Waiting;
-use crate::plan::{ApprovalRequest, FormerStack, Ledger, StackRecord, Steering, ownership};
+use crate::plan::{
+    ApprovalRequest, FormerStack, Ledger, StackRecord, Steering, may_run, ownership,
+};
 
 mod progress;
 
@@ -93,8 +95,9 @@ impl Board {
     /// From now on this is wanted, otherwise than before in the `changed` targets.
     pub fn want(&self, desired: Arc<Desired>, changed: &BTreeSet<Target>) {
         self.0.moved.store(true, Ordering::SeqCst);
+        let mut view = lock(&self.0.view);
         lock(&self.0.stale).extend(changed.iter().cloned());
-        lock(&self.0.view).desired = desired;
+        view.desired = desired;
     }
 
     /// From now on this is what people say.
@@ -132,13 +135,18 @@ impl Board {
     /// The stacks in `target` that wait to be deleted are exactly these.
     /// A pass that began under an earlier revision knows nothing of what waits under this one.
     pub fn replace_waiting(&self, basis: &View, target: &Target, waiting: Waiting) {
-        if self.is_current(basis) {
+        self.while_current(basis, || {
             lock(&self.0.places).entry(target.clone()).or_default().waiting = waiting;
-        }
+        });
     }
 
-    fn is_current(&self, basis: &View) -> bool {
-        Arc::ptr_eq(&lock(&self.0.view).desired, &basis.desired)
+    /// Writes what a pass found, unless another revision is wanted by now. None comes in between:
+    /// whatever is locked inside is never held by one who waits for the view.
+    fn while_current(&self, basis: &View, write: impl FnOnce()) {
+        let view = lock(&self.0.view);
+        if Arc::ptr_eq(&view.desired, &basis.desired) {
+            write();
+        }
     }
 
     /// What waits for a person, sorted.
@@ -176,11 +184,7 @@ impl Board {
     /// What the journal remembers to run in a target that has not been looked at yet. Only at the
     /// start: later the ledger knows of places that no row tells of yet.
     pub fn recall_running(&self, target: &Target, rows: &[StackRecord]) {
-        let runs = rows.iter().filter(|row| {
-            let moves = row.seen.as_ref().is_some_and(|seen| seen.status.is_moving());
-            let last = row.memory.attempt.as_ref();
-            moves || last.is_some_and(|last| !last.settled && last.kind.starts_operation())
-        });
+        let runs = rows.iter().filter(|row| may_run(row.seen.as_ref(), &row.memory, row.looked_at));
         let names = runs.map(|row| row.key.name.clone()).collect();
         self.ledger().replace(target, names);
     }
@@ -230,9 +234,9 @@ impl Board {
     fn looked_at(&self, basis: &View, target: &Target) {
         self.0.moved.store(true, Ordering::SeqCst);
         lock(&self.0.unseen).remove(target);
-        if self.is_current(basis) {
+        self.while_current(basis, || {
             lock(&self.0.stale).remove(target);
-        }
+        });
     }
 
     /// A pass over `target` ended, and there is nothing to say of it.

@@ -3,6 +3,7 @@
 mod queue;
 mod revisions;
 mod wake;
+mod workers;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,10 +16,12 @@ use tokio::time::MissedTickBehavior;
 use crate::aws::Aws;
 use crate::board::{Board, Progress, Standing, View};
 use crate::clock::Clock;
+use crate::controller::workers::Workers;
 use crate::desired::Desired;
 use crate::git::{GitError, Source};
 use crate::ids::Target;
 use crate::journal::{Journal, JournalError};
+use crate::moment::Moment;
 use crate::plan::ApprovalRequest;
 use crate::reconcile::{Class, Next, Only, Reconciler};
 
@@ -26,9 +29,6 @@ pub use queue::Queue;
 pub use revisions::{Checked, changed_targets, checked};
 pub use wake::Refusal;
 
-/// Targets handled at once. They wait for AWS nearly all of the time; more would only wait for
-/// the pacing of STS, which takes 600 calls a second.
-const WORKERS: usize = 512;
 /// How often the journal is asked whether people said something: within a second, in time.
 const STEERING_PERIOD: Duration = Duration::from_millis(500);
 
@@ -80,6 +80,7 @@ struct Controller {
     board: Board,
     reconciler: Reconciler,
     queue: Queue,
+    workers: Workers,
     tasks: JoinSet<(Target, Result<Next, JournalError>)>,
     until: Until,
     /// Counts what people said, so that a change of it is noticed.
@@ -115,7 +116,7 @@ pub async fn run(
             break;
         }
         let clock = controller.settings.clock.clone();
-        let due = controller.queue.next_due().filter(|_| controller.tasks.len() < WORKERS);
+        let due = controller.next_start();
         tokio::select! {
             biased;
             () = &mut shutdown => break,
@@ -130,7 +131,7 @@ pub async fn run(
 }
 
 /// Returns when the moment comes.
-async fn until_due(clock: &Clock, due: Option<crate::moment::Moment>) {
+async fn until_due(clock: &Clock, due: Option<Moment>) {
     if let Some(due) = due {
         clock.sleep_until(due).await;
     }
@@ -177,6 +178,7 @@ impl Controller {
             told: Standing::default(),
             tasks: JoinSet::new(),
             queue: Queue::default(),
+            workers: Workers::default(),
             settings,
             board,
             reconciler,
@@ -193,14 +195,21 @@ impl Controller {
 
     fn start_what_is_due(&mut self) {
         let now = self.settings.clock.now();
-        while self.tasks.len() < WORKERS && !self.board.is_stopped() {
+        while self.workers.free_at(now) == Some(now) && !self.board.is_stopped() {
             let Some(target) = self.queue.take(now) else { break };
+            self.workers.begin(&target, now);
             let reconciler = self.reconciler.clone();
             self.tasks.spawn(async move {
                 let next = reconciler.reconcile(&target).await;
                 (target, next)
             });
         }
+    }
+
+    /// When the next target can be handled if nothing else happens before.
+    fn next_start(&mut self) -> Option<Moment> {
+        let free_at = self.workers.free_at(self.settings.clock.now())?;
+        Some(self.queue.next_due()?.max(free_at))
     }
 
     fn finished(
@@ -212,6 +221,7 @@ impl Controller {
             // A worker that panicked must not leave its target unattended for ever.
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         };
+        self.workers.end(&target);
         self.queue.finish(&target, next?);
         if !self.had_seen_all && self.board.has_seen_all() {
             self.had_seen_all = true;

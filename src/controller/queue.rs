@@ -8,8 +8,11 @@ use crate::ids::Target;
 use crate::moment::Moment;
 use crate::reconcile::{Class, Next};
 
-/// A target that has waited this long is as urgent as a fresh one of the next class.
+/// By age, a target that has waited this long comes before a fresh one of the next class.
 const AGEING: Duration = Duration::from_secs(60);
+/// Every so manieth take goes by age, whatever the class: nothing starves. The others go by class,
+/// whatever the age: after an outage thousands are late, and what was merged must not wait for them.
+const BY_AGE_EVERY: u64 = 4;
 const CLASSES: [Class; 4] = [Class::Changed, Class::InFlight, Class::Failed, Class::Resync];
 
 /// Targets by class and by when they are due. Time is passed in.
@@ -19,6 +22,8 @@ pub struct Queue {
     due: BTreeMap<Class, BTreeSet<(Moment, Target)>>,
     /// Targets that are being handled, with what was asked for meanwhile.
     running: BTreeMap<Target, Option<Next>>,
+    /// How many were taken so far.
+    taken: u64,
 }
 
 impl Queue {
@@ -35,13 +40,17 @@ impl Queue {
         self.entries.insert(target.clone(), next);
     }
 
-    /// The most urgent target that is due, which is now being handled.
+    /// The most urgent target that is due, which is now being handled. While it waits, at most
+    /// `4n + 3` others are taken, where `n` of them are before it by age.
     pub fn take(&mut self, now: Moment) -> Option<Target> {
+        let by_age = (self.taken + 1).is_multiple_of(BY_AGE_EVERY);
         let heads = CLASSES.into_iter().filter_map(|class| {
             let (at, target) = self.due.get(&class)?.first()?;
-            (*at <= now).then(|| (urgency(class, *at, now), class, target.clone()))
+            let deadline = if by_age { deadline(class, *at) } else { Moment::default() };
+            (*at <= now).then(|| (deadline, class, target.clone()))
         });
         let (_, _, target) = heads.min()?;
+        self.taken += 1;
         self.remove(&target);
         self.running.insert(target.clone(), None);
         Some(target)
@@ -83,102 +92,10 @@ fn merged(a: Next, b: Next) -> Next {
     Next { at: a.at.min(b.at), class: a.class.min(b.class) }
 }
 
-/// Smaller is more urgent: each class has a head start of [`AGEING`] over the next.
-fn urgency(class: Class, at: Moment, now: Moment) -> i128 {
-    let start = AGEING.as_millis() * class as u128;
-    let waited = now.since(at).as_millis();
-    i128::try_from(start).unwrap_or(i128::MAX) - i128::try_from(waited).unwrap_or(i128::MAX)
+/// Each class has a head start of [`AGEING`] over the next.
+fn deadline(class: Class, at: Moment) -> Moment {
+    at + AGEING * class as u32
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn target(number: u64) -> Target {
-        format!("{number:012}/eu-central-1").parse().expect("a target")
-    }
-
-    fn next(millis: u64, class: Class) -> Next {
-        Next { at: Moment::from_millis(millis), class }
-    }
-
-    #[test]
-    fn a_merged_tenant_overtakes_twenty_thousand_resyncs() {
-        let mut queue = Queue::default();
-        for number in 0..20_000 {
-            queue.add(&target(number), next(1_000, Class::Resync));
-        }
-        queue.add(&target(30_000), next(2_000, Class::Changed));
-        assert_eq!(queue.take(Moment::from_millis(2_000)), Some(target(30_000)));
-    }
-
-    #[test]
-    fn no_class_starves() {
-        let mut queue = Queue::default();
-        queue.add(&target(1), next(0, Class::Resync));
-        let mut now = 0;
-        let resync_at = loop {
-            queue.add(&target(2), next(now, Class::Changed));
-            let taken = queue.take(Moment::from_millis(now)).expect("something is due");
-            queue.finish(&taken, next(u64::MAX, Class::Resync));
-            if taken == target(1) {
-                break now;
-            }
-            now += 1_000;
-        };
-        assert!(resync_at <= 181_000, "{resync_at}");
-    }
-
-    #[test]
-    fn what_is_asked_for_while_a_target_is_handled_is_not_lost() {
-        let mut queue = Queue::default();
-        queue.add(&target(1), next(0, Class::Resync));
-        let taken = queue.take(Moment::from_millis(0)).expect("due");
-        queue.add(&target(1), next(5, Class::Changed));
-        assert_eq!(queue.take(Moment::from_millis(9)), None, "never twice at once");
-        queue.finish(&taken, next(1_000_000, Class::Resync));
-        assert_eq!(queue.take(Moment::from_millis(9)), Some(target(1)));
-    }
-
-    proptest! {
-        #[test]
-        fn no_wake_is_lost_and_no_target_runs_twice(
-            moves in prop::collection::vec((0u64..5, 0u64..4, 0usize..4), 0..300),
-        ) {
-            let mut queue = Queue::default();
-            let mut running = BTreeSet::new();
-            let mut asked = BTreeSet::new();
-            for (step, (number, what, class)) in moves.into_iter().enumerate() {
-                let now = Moment::from_millis(step as u64);
-                let target = target(number);
-                match what {
-                    0 | 1 => {
-                        queue.add(&target, Next { at: now, class: CLASSES[class] });
-                        asked.insert(target);
-                    }
-                    2 => {
-                        if let Some(taken) = queue.take(now) {
-                            prop_assert!(running.insert(taken.clone()), "twice at once");
-                            asked.remove(&taken);
-                        }
-                    }
-                    _ => {
-                        if running.remove(&target) {
-                            queue.finish(&target, next(u64::MAX, Class::Resync));
-                        }
-                    }
-                }
-            }
-            for target in running {
-                queue.finish(&target, next(u64::MAX, Class::Resync));
-            }
-            let end = Moment::from_millis(1_000_000);
-            let mut due = BTreeSet::new();
-            while let Some(taken) = queue.take(end) {
-                due.insert(taken);
-            }
-            prop_assert_eq!(due, asked);
-        }
-    }
-}
+mod tests;

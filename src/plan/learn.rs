@@ -261,6 +261,21 @@ fn is_settled(
     }
 }
 
+/// Whether an operation may run on the stack after a look at `now`: it moves, or one was asked for
+/// whose effect does not show. A lost answer says nothing, and listings lag.
+pub fn may_run(seen: Option<&Seen>, memory: &Memory, now: Moment) -> bool {
+    if seen.is_some_and(|seen| seen.status.is_moving()) {
+        return true;
+    }
+    let last = memory.attempt.as_ref().filter(|last| last.kind.starts_operation());
+    last.is_some_and(|last| {
+        let is_gone = seen.is_none() && matches!(last.kind, StepKind::Delete { .. });
+        let shows = is_gone || seen.is_some_and(|seen| shows_effect(last, seen, memory));
+        let is_recent = now.since(last.at) < EFFECT_PATIENCE;
+        !last.settled || (!last.answered && !shows && is_recent)
+    })
+}
+
 /// A change set that AWS took and never shows would be prepared again for ever.
 fn learn_vanished(
     memory: &mut Memory,
@@ -386,5 +401,35 @@ mod tests {
         assert!(!settles(Memory::default(), execute(), &version(at(90))));
         assert!(!settles(Memory::default(), execute(), &basis));
         assert!(settles(Memory::default(), execute(), &version(at(1))));
+    }
+
+    /// An update was asked for of the version that was never updated.
+    fn updates(settled: bool, answered: bool) -> Memory {
+        let kind = StepKind::ExecuteChangeSet { name: "driftless-0123".to_owned() };
+        let attempt = asked(kind, Some(&rests(None)));
+        let attempt = Attempt { settled, answered, ..attempt };
+        Memory { attempt: Some(attempt), ..Memory::default() }
+    }
+
+    fn rests(updated_at: Option<Moment>) -> Seen {
+        seen("arn:one", StackStatus::UpdateComplete, Moment::default(), updated_at)
+    }
+
+    #[test]
+    fn an_operation_may_run_until_its_effect_shows() {
+        let rests = rests(None);
+        let moves = Seen { status: StackStatus::UpdateInProgress, ..rests.clone() };
+        assert!(!may_run(Some(&rests), &Memory::default(), NOW));
+        assert!(may_run(Some(&moves), &Memory::default(), NOW));
+        assert!(may_run(Some(&rests), &updates(false, true), NOW));
+        assert!(!may_run(Some(&rests), &updates(true, true), NOW));
+    }
+
+    #[test]
+    fn a_call_whose_answer_was_lost_may_have_started_what_a_lagging_listing_does_not_show() {
+        let lost = updates(true, false);
+        assert!(may_run(Some(&rests(None)), &lost, NOW + Duration::from_secs(5)));
+        assert!(!may_run(Some(&rests(None)), &lost, NOW + EFFECT_PATIENCE), "not for ever");
+        assert!(!may_run(Some(&rests(Some(NOW))), &lost, NOW), "it shows");
     }
 }

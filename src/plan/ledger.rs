@@ -80,27 +80,78 @@ mod tests {
         assert_eq!(ledger.reserve(&key(3, 1), 2, 5), Ok(()));
     }
 
+    /// What the ledger shall be: a list of the places that are taken.
+    #[derive(Debug, Default)]
+    struct Model(Vec<StackKey>);
+
+    impl Model {
+        fn reserve(&mut self, key: &StackKey, fleet: usize, per_target: usize) -> Result<(), Hold> {
+            let here = self.0.iter().filter(|taken| taken.target == key.target).count();
+            if self.0.contains(key) {
+                Ok(())
+            } else if self.0.len() >= fleet {
+                Err(Hold::FleetBusy(fleet))
+            } else if here >= per_target {
+                Err(Hold::TargetBusy(per_target))
+            } else {
+                self.0.push(key.clone());
+                Ok(())
+            }
+        }
+    }
+
+    #[derive(Clone, Debug)]
+    enum Move {
+        Reserve(StackKey),
+        Release(StackKey),
+        Replace(Target, BTreeSet<StackName>),
+        Limit(usize, usize),
+    }
+
+    fn moves() -> impl Strategy<Value = Move> {
+        let keys = (0_u8..4, 0_u8..6).prop_map(|(target, name)| key(target, name));
+        let names = prop::collection::btree_set((0_u8..6).prop_map(|name| key(0, name).name), 0..4);
+        prop_oneof![
+            6 => keys.clone().prop_map(Move::Reserve),
+            2 => keys.clone().prop_map(Move::Release),
+            1 => (keys, names).prop_map(|(key, names)| Move::Replace(key.target, names)),
+            1 => (0_usize..12, 0_usize..6).prop_map(|(fleet, here)| Move::Limit(fleet, here)),
+        ]
+    }
+
     proptest! {
+        /// `PROPTEST_CASES` says how many sequences.
         #[test]
-        fn no_limit_is_ever_passed(
-            moves in prop::collection::vec((0u8..4, 0u8..6, 0u8..3), 0..200),
-        ) {
-            let mut ledger = Ledger::default();
-            for (target, name, what) in moves {
-                let key = key(target, name);
-                match what {
-                    0 | 1 => {
-                        let before = ledger.clone();
-                        let granted = ledger.reserve(&key, 7, 3).is_ok();
-                        prop_assert_eq!(granted, ledger.holds(&key));
-                        prop_assert!(granted || before.total() == ledger.total());
+        fn the_ledger_does_what_a_plain_list_does(moves in prop::collection::vec(moves(), 0..200)) {
+            let (mut ledger, mut model) = (Ledger::default(), Model::default());
+            let (mut fleet, mut per_target) = (7, 3);
+            for one in moves {
+                match one {
+                    Move::Limit(all, here) => (fleet, per_target) = (all, here),
+                    Move::Reserve(key) => {
+                        let (held, before) = (ledger.holds(&key), ledger.total());
+                        let granted = ledger.reserve(&key, fleet, per_target);
+                        prop_assert_eq!(&granted, &model.reserve(&key, fleet, per_target));
+                        let grew = usize::from(granted.is_ok() && !held);
+                        prop_assert_eq!(ledger.total(), before + grew);
+                        prop_assert!(grew == 0 || ledger.total() <= fleet, "over the limit");
                     }
-                    _ => ledger.release(&key),
+                    Move::Release(key) => {
+                        ledger.release(&key);
+                        model.0.retain(|taken| taken != &key);
+                    }
+                    Move::Replace(target, names) => {
+                        ledger.replace(&target, names.clone());
+                        model.0.retain(|taken| taken.target != target);
+                        let key = |name| StackKey { target: target.clone(), name };
+                        model.0.extend(names.into_iter().map(key));
+                    }
                 }
+                prop_assert_eq!(ledger.total(), model.0.len());
+                prop_assert!(model.0.iter().all(|key| ledger.holds(key)));
                 let counted: usize = ledger.in_flight.values().map(BTreeSet::len).sum();
                 prop_assert_eq!(counted, ledger.total());
-                prop_assert!(ledger.total() <= 7);
-                prop_assert!(ledger.in_flight.values().all(|names| names.len() <= 3));
+                prop_assert!(ledger.in_flight.values().all(|names| !names.is_empty()), "litter");
             }
         }
     }

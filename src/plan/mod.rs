@@ -22,7 +22,9 @@ mod update;
 pub use cause::first_failure;
 pub use decide::{Decided, Decision, FormerStack, Insight, LeftBehind, Scene, Step, decide};
 pub use hold::{Hold, Weight};
-pub use learn::{CLOCK_SKEW, EFFECT_PATIENCE, after_look, after_outcome, count_of, wants_cause};
+pub use learn::{
+    CLOCK_SKEW, EFFECT_PATIENCE, after_look, after_outcome, count_of, may_run, wants_cause,
+};
 pub use ledger::Ledger;
 pub use record::{StackRecord, TargetRecord, Verdict};
 pub use render::{Missing, Rendered, render};

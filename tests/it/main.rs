@@ -5,7 +5,10 @@
 
 mod converge;
 mod decisions;
+mod deletion_limit;
 mod failures;
+mod handover;
+mod interleavings;
 mod kill;
 mod ministack;
 mod removal;
@@ -13,6 +16,7 @@ mod revisions;
 mod sample;
 mod schemas;
 mod scripts;
+mod stall;
 mod swarm;
 mod tidy;
 mod world;

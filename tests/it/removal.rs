@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use driftless::board::Progress;
+use driftless::ids::Target;
 use driftless::plan::ApprovalRequest;
 
-use crate::world::{Ended, World};
+use crate::world::{Ended, World, key};
 
 fn asked(ended: &Ended) -> ApprovalRequest {
     let request = ended.news.iter().rev().find_map(|news| match news {
@@ -210,4 +211,21 @@ async fn a_suspended_service_keeps_even_what_it_no_longer_selects() {
     world.apply().await;
     assert_eq!(world.mutating_calls(), Vec::<String>::new());
     assert!(world.verdict(1, "api").starts_with("suspended"), "{}", world.verdict(1, "api"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_stack_that_a_new_journal_finds_stays_in_sight() {
+    let world = World::with_tenants(1);
+    let both = "regions: [eu-central-1, us-east-1]";
+    world.edit("tenants/t1.yaml", "regions: [eu-central-1]", both);
+    world.commit();
+    world.apply().await.assert_converged(4);
+    world.edit("tenants/t1.yaml", both, "regions: [eu-central-1]");
+    world.commit();
+    world.lose_journal();
+    world.apply().await;
+    let region = "us-east-1".parse().expect("a region");
+    let target = Target { region, ..key(1, "api").target };
+    let watched = world.journal().targets_with_stacks().expect("the journal answers");
+    assert!(watched.contains(&target), "{watched:?}");
 }

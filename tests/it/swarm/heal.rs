@@ -144,6 +144,7 @@ impl Play {
             match (stacks.get(key), want.gone) {
                 (None, true) => {}
                 (None, false) => left.push(format!("{key} is not there")),
+                (Some(_), true) if is_used(&wanted, key, &stacks) => {}
                 (Some(stack), true) => left.push(format!("{key} is still there: {}", stack.status)),
                 (Some(stack), false) => {
                     left.extend(
@@ -153,7 +154,8 @@ impl Play {
             }
         }
         for (key, stack) in &stacks {
-            let is_unknown = was_lost && !model.owns(&key.target);
+            // A new journal finds such a place when it sweeps, within a day.
+            let is_unknown = was_lost && !wanted.keys().any(|other| other.target == key.target);
             if !is_unknown && !wanted.contains_key(key) && must_go(&model, key, stack, &stacks) {
                 left.push(format!("{key} was dropped, and is still there: {}", stack.status));
             }
@@ -175,6 +177,17 @@ impl Play {
 
 fn is_odd(status: &Status) -> bool {
     ["IMPORT_ROLLBACK_FAILED", "SOMETHING_NEW"].contains(&status.as_str())
+}
+
+/// Whether a stack that is asked to go is kept for one that stays.
+fn is_used(
+    wanted: &BTreeMap<StackKey, Want>,
+    key: &StackKey,
+    stacks: &BTreeMap<StackKey, StackView>,
+) -> bool {
+    let api = StackKey { name: Kind::Api.name().parse().expect("a name"), ..key.clone() };
+    let stays = stacks.contains_key(&api) && wanted.get(&api).is_none_or(|want| !want.gone);
+    key.name.as_str() == Kind::Base.name() && stays
 }
 
 /// Whether a dropped stack must be gone: its service says so, and nothing that stays uses it.

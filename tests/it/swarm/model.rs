@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use driftless::ids::{StackKey, Target};
+use driftless::ids::StackKey;
 
 use crate::swarm::dice::Dice;
 
@@ -198,12 +198,6 @@ spec:
     /// is gone as well.
     pub(crate) fn deletes_dropped(&self, kind: Kind) -> Option<bool> {
         self.services.get(&kind).map(|service| service.deletes)
-    }
-
-    /// Whether a tenant has the account of this target.
-    pub(crate) fn owns(&self, target: &Target) -> bool {
-        let account = target.account.to_string();
-        self.tenants.keys().any(|tenant| format!("{:012}", self::account(*tenant)) == account)
     }
 
     /// A fleet that validates: who uses a service has it.
