@@ -29,6 +29,9 @@ pub use only::Only;
 
 /// How soon a target is looked at again whose last look was in vain; doubles up to the resync.
 const BLIND_FIRST: Duration = Duration::from_secs(15);
+/// What ran in a target before it went blind counts against the limits for so long: an operation of
+/// CloudFormation takes minutes, and hardly ever hours.
+const BLIND_PLACES_KEPT_FOR: Duration = Duration::from_secs(2 * 60 * 60);
 /// What has failed so many times in a row is no longer waited for, though it is tried again.
 const LASTING: u32 = 3;
 /// A target where nothing is wanted and nothing of ours was found is swept once a day.
@@ -139,6 +142,9 @@ impl Pass<'_> {
             .and_then(|record| record.blind.as_ref())
             .filter(|(before, _)| before.reason == blind.reason)
             .map(|(_, since)| *since);
+        if known.is_some_and(|since| now.since(since) >= BLIND_PLACES_KEPT_FOR) {
+            self.means.board.ledger().replace(self.target, BTreeSet::new());
+        }
         let looks = earlier.map_or(0, |record| record.blind_looks).saturating_add(1);
         if known.is_none() {
             self.tell(Progress::Blind { target: self.target.clone(), blind: blind.clone() });

@@ -230,3 +230,24 @@ async fn a_refused_delete_is_tried_again_later_and_not_at_each_look() {
         .await;
     assert_eq!(world.stacks(1), Vec::<String>::new());
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_account_that_was_lost_while_it_worked_does_not_keep_the_last_place_for_ever() {
+    let world = World::with_tenants(2);
+    world.edit("fleet.yaml", "limits: {", "limits: { stacksInFlight: 1,");
+    world.commit();
+    world
+        .run_until(async {
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            let working = world.cloud.console().running().expect("the cloud answers");
+            assert_eq!(working.len(), 1, "{working:?}");
+            world.cloud.script().suspend_account(working[0].key.target.account);
+            tokio::time::sleep(Duration::from_secs(3_600)).await;
+            let others = (1..=2).map(|tenant| world.stacks(tenant).len()).sum::<usize>();
+            assert_eq!(others, 1, "it may still run");
+            tokio::time::sleep(Duration::from_secs(3 * 3_600)).await;
+            let others = (1..=2).map(|tenant| world.stacks(tenant).len()).sum::<usize>();
+            assert_eq!(others, 3, "the other account is complete");
+        })
+        .await;
+}
