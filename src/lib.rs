@@ -69,6 +69,8 @@
 //!
 //! # What must never happen
 //!
+//! Checked at every call of the seeded runs in `tests/it/swarm.rs`.
+//!
 //! 1. A mutating call on a stack that is not ours, that moves, or whose decision is stale: calls
 //!    name the stack by its id, and a create or a delete is confirmed by asking for that very stack.
 //! 2. A deletion caused by an error that was read as absence. Errors make a target *blind*, and

@@ -438,7 +438,7 @@ impl Pass<'_> {
     /// Writes the pass down and says when to look again.
     fn record(&self, look: &Look, done: Done) -> Result<Next, JournalError> {
         let Done { mut rows, requests, mut events } = done;
-        rows.retain(|_, row| row.seen.is_some() || row.wanted || row.verdict.code != "nothing");
+        rows.retain(|_, row| row.may_stand() || row.wanted || row.verdict.code != "nothing");
         let next = self.next(look, &rows);
         let gone: Vec<StackName> =
             self.records.keys().filter(|name| !rows.contains_key(*name)).cloned().collect();

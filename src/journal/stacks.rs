@@ -77,7 +77,7 @@ impl Journal {
         })
     }
 
-    /// The targets in which a stack was seen that is ours: one that was wanted for a tenant once.
+    /// The targets in which a stack of ours stands, or may stand since it was asked for.
     pub fn targets_with_stacks(&self) -> Result<BTreeSet<Target>, JournalError> {
         self.reading(|connection| {
             let sql = "SELECT DISTINCT account, region FROM stacks
@@ -177,7 +177,7 @@ fn put(connection: &Connection, record: &StackRecord) -> rusqlite::Result<()> {
             record.key.name.as_str(),
             record.memory.tenant.as_ref().map(TenantName::as_str),
             record.memory.service.as_ref().map(ServiceName::as_str),
-            record.seen.is_some(),
+            record.may_stand(),
             to_row(record)?,
         ])?;
     Ok(())

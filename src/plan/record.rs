@@ -6,7 +6,7 @@ use crate::ids::{StackKey, Target};
 use crate::moment::Moment;
 use crate::observed::{Blind, Seen};
 use crate::outcome::Memory;
-use crate::plan::Weight;
+use crate::plan::{Weight, may_run};
 
 /// A decision in words, as it is shown to people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +40,13 @@ pub struct StackRecord {
     pub verdict_since: Moment,
     /// What the next decision is based on.
     pub memory: Memory,
+}
+
+impl StackRecord {
+    /// Whether the stack stands, or may stand since it was asked for and no look could show it yet.
+    pub fn may_stand(&self) -> bool {
+        self.seen.is_some() || may_run(None, &self.memory, self.looked_at)
+    }
 }
 
 /// All that is kept of one target as a whole.

@@ -38,6 +38,8 @@ pub struct Weather {
     pub stale: f64,
     /// [`CallFault::PageShifted`].
     pub page_shifted: f64,
+    /// [`CallFault::LastPageMissing`].
+    pub last_page_missing: f64,
     /// A resource that cannot be made or changed, for a reason of AWS's own.
     pub failing: f64,
     /// A resource that cannot be made or changed, for a reason that git has to mend.
@@ -67,6 +69,7 @@ impl Weather {
             (expired, expired_session()),
             (listing(self.stale), CallFault::AsOf(now - STALEST.mul_f64(far))),
             (listing(self.page_shifted), CallFault::PageShifted),
+            (listing(self.last_page_missing), CallFault::LastPageMissing),
         ];
         let mut left = self.share(roll, "which fault");
         for (chance, fault) in chances {

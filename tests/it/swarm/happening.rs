@@ -162,6 +162,7 @@ impl Play {
             expired: share(0.05),
             stale: share(0.4),
             page_shifted: share(0.2),
+            last_page_missing: share(0.1),
             failing: share(0.3),
             refusing: share(0.2),
             failing_rollbacks: share(0.3),

@@ -321,7 +321,7 @@ async fn end_of(life: &mut Option<Life>) -> String {
         None => std::future::pending().await,
         Some(life) => match (&mut life.running).await {
             Ok(_) => "well".to_owned(),
-            Err(error) => format!("{error:?}").chars().take(60).collect(),
+            Err(error) => word_of(&error),
         },
     }
 }
@@ -329,5 +329,5 @@ async fn end_of(life: &mut Option<Life>) -> String {
 /// An error without paths, which differ from run to run.
 fn word_of(error: &impl std::fmt::Debug) -> String {
     let text = format!("{error:?}");
-    text.split([' ', '{']).next().unwrap_or_default().to_owned()
+    text.split('{').next().unwrap_or_default().to_owned()
 }
