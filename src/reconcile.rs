@@ -1,5 +1,7 @@
 //! One target, once: observe, decide, reserve, act, record, say when to look again.
 
+mod again;
+mod blind;
 mod history;
 mod only;
 
@@ -15,29 +17,17 @@ use crate::ids::{StackKey, StackName, Target};
 use crate::journal::{Journal, JournalError};
 use crate::moment::Moment;
 use crate::observe::{Sight, observe};
-use crate::observed::{Blind, BlindReason, Look, Seen};
+use crate::observed::{Look, Seen};
 use crate::outcome::{Memory, Outcome};
 use crate::plan::deletions::{self, Deletion};
 use crate::plan::{
     ApprovalRequest, Decided, Decision, FormerStack, Hold, Scene, StackRecord, Step, TargetRecord,
-    Verdict, Weight, after_look, cooldown, decide, may_run, ownership,
+    Verdict, after_look, decide, may_run, ownership,
 };
 use crate::reconcile::history::{event_of_step, event_of_verdict, failed, is_same};
 use crate::report::{Event, Subject};
 
 pub use only::Only;
-
-/// How soon a target is looked at again whose last look was in vain; doubles up to the resync.
-const BLIND_FIRST: Duration = Duration::from_secs(15);
-/// What ran in a target before it went blind counts against the limits for so long: an operation of
-/// CloudFormation takes minutes, and hardly ever hours.
-const BLIND_PLACES_KEPT_FOR: Duration = Duration::from_secs(2 * 60 * 60);
-/// What has failed so many times in a row is no longer waited for, though it is tried again.
-const LASTING: u32 = 3;
-/// A target where nothing is wanted and nothing of ours was found is swept once a day.
-const SWEEP: Duration = Duration::from_secs(24 * 60 * 60);
-/// The end of an operation is noticed within a tenth of its length.
-const LOOK_SHARE: u32 = 10;
 
 /// How urgent a target is, the most urgent first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -130,43 +120,6 @@ impl Reconciler {
 }
 
 impl Pass<'_> {
-    fn without_sight(&self, blind: Blind) -> Result<Next, JournalError> {
-        let now = self.means.clock.now();
-        if self.records.is_empty() && !self.view.desired.stacks.contains_key(self.target) {
-            // A sweep that found no way in: nothing of ours is known there, and nobody waits.
-            self.means.board.passed(&self.view, self.target);
-            return Ok(Next { at: now + SWEEP, class: Class::Resync });
-        }
-        let earlier = self.earlier.as_ref();
-        let known = earlier
-            .and_then(|record| record.blind.as_ref())
-            .filter(|(before, _)| before.reason == blind.reason)
-            .map(|(_, since)| *since);
-        if known.is_some_and(|since| now.since(since) >= BLIND_PLACES_KEPT_FOR) {
-            self.means.board.ledger().replace(self.target, BTreeSet::new());
-        }
-        let looks = earlier.map_or(0, |record| record.blind_looks).saturating_add(1);
-        if known.is_none() {
-            self.tell(Progress::Blind { target: self.target.clone(), blind: blind.clone() });
-        }
-        // Access is given by people: nobody waits for it as for something that comes by itself.
-        let is_lasting =
-            matches!(blind.reason, BlindReason::AccessDenied | BlindReason::WrongAccount);
-        let record = TargetRecord {
-            target: self.target.clone(),
-            looked_at: earlier.and_then(|record| record.looked_at),
-            blind: Some((blind, known.unwrap_or(now))),
-            blind_looks: looks,
-        };
-        self.means.journal.record_pass(&record, &[], &[], &[])?;
-        self.means.board.saw_nothing(&self.view, self.target);
-        let pause = BLIND_FIRST.saturating_mul(1 << (looks - 1).min(10));
-        let pause = pause.min(self.view.desired.fleet.resync.max(BLIND_FIRST));
-        let seed = format!("{}#{looks}", self.target);
-        let class = if is_lasting || looks >= LASTING { Class::Resync } else { Class::Failed };
-        Ok(Next { at: now + cooldown::spread(&seed, pause), class })
-    }
-
     async fn with_sight(self, sight: Sight) -> Result<Next, JournalError> {
         let now = self.means.clock.now();
         // Patience is counted to the listing: nothing was seen since, however long that took.
@@ -470,45 +423,5 @@ impl Pass<'_> {
         };
         self.means.journal.record_pass(&record, &changed, &gone, &events)?;
         Ok(next)
-    }
-
-    fn next(&self, look: &Look, rows: &BTreeMap<StackName, StackRecord>) -> Next {
-        let now = self.means.clock.now();
-        let resync = if rows.is_empty() && !self.view.desired.stacks.contains_key(self.target) {
-            SWEEP
-        } else {
-            self.view.desired.fleet.resync
-        };
-        let resync = resync - resync / 10 + cooldown::spread(&self.target.to_string(), resync / 20);
-        let mut next = Next { at: look.at + resync, class: Class::Resync };
-        let moves = |row: &StackRecord| {
-            row.verdict.weight == Weight::Waiting && !row.verdict.code.starts_with("waits-for-")
-        };
-        // What waits for another stack of this target moves when that one does. If none does, only
-        // git or a person sets it going, and that wakes the target.
-        if !rows.values().any(moves) {
-            return next;
-        }
-        for row in rows.values() {
-            let Some((pause, class)) = self.pause(row, now) else { continue };
-            next.at = next.at.min(now + pause);
-            next.class = next.class.min(class);
-        }
-        next
-    }
-
-    /// How long nothing needs to be looked at because of this stack.
-    fn pause(&self, row: &StackRecord, now: Moment) -> Option<(Duration, Class)> {
-        if row.verdict.weight != Weight::Waiting {
-            return None;
-        }
-        if let (Some(failure), "cooldown") = (&row.memory.failure, row.verdict.code.as_str()) {
-            let until = cooldown::retry_at(&row.key, failure)?;
-            let class = if failure.count < LASTING { Class::Failed } else { Class::Resync };
-            return Some((until.since(now).max(self.means.look_every), class));
-        }
-        let begun = row.memory.attempt.as_ref().filter(|attempt| !attempt.settled);
-        let age = now.since(begun.map_or(row.verdict_since, |attempt| attempt.at));
-        Some((self.means.look_every.max(age / LOOK_SHARE), Class::InFlight))
     }
 }

@@ -32,10 +32,13 @@ enum Twist {
     WithoutPair(usize),
 }
 
+type Texts = BTreeMap<String, String>;
+
 /// How a telling ended.
 #[derive(Debug, PartialEq, Eq)]
 struct End {
-    stacks: BTreeMap<StackKey, (String, BTreeMap<String, String>, BTreeMap<String, String>)>,
+    /// Template, parameters and tags.
+    stacks: BTreeMap<StackKey, (String, Texts, Texts)>,
     started: BTreeMap<(StackKey, &'static str), usize>,
 }
 

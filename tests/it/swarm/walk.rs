@@ -13,8 +13,9 @@ const WALKS: u64 = 12;
 const STEPS: usize = 5;
 const ROUND: Duration = Duration::from_secs(20 * 60);
 
-/// Template, parameters, tags, protection and resources of each stack that is wanted.
-type State = BTreeMap<String, (String, BTreeMap<String, String>, BTreeMap<String, String>, bool)>;
+type Texts = BTreeMap<String, String>;
+/// Template, parameters, tags and protection of each stack that is wanted.
+type State = BTreeMap<String, (String, Texts, Texts, bool)>;
 
 /// Converges on what git says, with people saying yes to everything.
 async fn settle(play: &mut Play) -> State {

@@ -1,0 +1,59 @@
+//! When a target that was seen is looked at again.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::ids::StackName;
+use crate::moment::Moment;
+use crate::observed::Look;
+use crate::plan::{StackRecord, Weight, cooldown};
+use crate::reconcile::{Class, Next, Pass};
+
+/// What has failed so many times in a row is no longer waited for, though it is tried again.
+pub(super) const LASTING: u32 = 3;
+/// A target where nothing is wanted and nothing of ours was found is swept once a day.
+pub(super) const SWEEP: Duration = Duration::from_secs(24 * 60 * 60);
+/// The end of an operation is noticed within a tenth of its length.
+const LOOK_SHARE: u32 = 10;
+
+impl Pass<'_> {
+    pub(super) fn next(&self, look: &Look, rows: &BTreeMap<StackName, StackRecord>) -> Next {
+        let now = self.means.clock.now();
+        let resync = if rows.is_empty() && !self.view.desired.stacks.contains_key(self.target) {
+            SWEEP
+        } else {
+            self.view.desired.fleet.resync
+        };
+        let resync = resync - resync / 10 + cooldown::spread(&self.target.to_string(), resync / 20);
+        let mut next = Next { at: look.at + resync, class: Class::Resync };
+        let moves = |row: &StackRecord| {
+            row.verdict.weight == Weight::Waiting && !row.verdict.code.starts_with("waits-for-")
+        };
+        // What waits for another stack of this target moves when that one does. If none does, only
+        // git or a person sets it going, and that wakes the target.
+        if !rows.values().any(moves) {
+            return next;
+        }
+        for row in rows.values() {
+            let Some((pause, class)) = self.pause(row, now) else { continue };
+            next.at = next.at.min(now + pause);
+            next.class = next.class.min(class);
+        }
+        next
+    }
+
+    /// How long nothing needs to be looked at because of this stack.
+    fn pause(&self, row: &StackRecord, now: Moment) -> Option<(Duration, Class)> {
+        if row.verdict.weight != Weight::Waiting {
+            return None;
+        }
+        if let (Some(failure), "cooldown") = (&row.memory.failure, row.verdict.code.as_str()) {
+            let until = cooldown::retry_at(&row.key, failure)?;
+            let class = if failure.count < LASTING { Class::Failed } else { Class::Resync };
+            return Some((until.since(now).max(self.means.look_every), class));
+        }
+        let begun = row.memory.attempt.as_ref().filter(|attempt| !attempt.settled);
+        let age = now.since(begun.map_or(row.verdict_since, |attempt| attempt.at));
+        Some((self.means.look_every.max(age / LOOK_SHARE), Class::InFlight))
+    }
+}
