@@ -32,6 +32,7 @@ const CORPUS: &[(u64, &str)] = &[
     (1_414, "a dropped stack that a new journal found was out of sight after a restart"),
     (1_779, "as 1354, for the limit of the fleet"),
     (2_050, "a stack was forgotten whose tenant left while it was made and the process died"),
+    (2_955, "places of stacks that were being made were free again after a crash"),
 ];
 
 /// Plays one seed in a runtime of its own, in which time moves when nothing else does.
