@@ -48,6 +48,8 @@ pub async fn observe(
     let stacks: BTreeMap<StackName, Seen> =
         stacks.into_iter().map(|seen| (seen.key.name.clone(), seen)).collect();
     confirm_missing(api, &stacks, records).await?;
+    let mut stacks = stacks;
+    find_working(api, &mut stacks, records).await?;
     let look = Look { target: api.target().clone(), at: clock.now(), stacks: BTreeMap::new() };
     let mut sight = Sight {
         insights: BTreeMap::new(),
@@ -98,6 +100,28 @@ async fn confirm_missing(
                 reason: BlindReason::StacksMissing,
                 message: format!("{} is not listed, and {word} when asked for", known.id),
             });
+        }
+    }
+    Ok(())
+}
+
+/// A stack on which an operation of ours may run, and which the listing lacks, is asked for by its id:
+/// pages shift while they are read, and what works is not gone because one of them does not show it.
+async fn find_working(
+    api: &TargetApi,
+    stacks: &mut BTreeMap<StackName, Seen>,
+    records: &BTreeMap<StackName, StackRecord>,
+) -> Result<(), Blind> {
+    for (name, record) in records {
+        let attempt = record.memory.attempt.as_ref();
+        let works = attempt.filter(|last| !last.settled && last.kind.starts_operation());
+        let Some(version) = works.and_then(|last| last.version.as_ref()) else { continue };
+        if stacks.contains_key(name) {
+            continue;
+        }
+        let found = api.describe(version.id.as_str()).await.map_err(|error| blind(&error))?;
+        if let Some(found) = found.filter(|found| found.status.standing() != Standing::Gone) {
+            stacks.insert(name.clone(), found);
         }
     }
     Ok(())

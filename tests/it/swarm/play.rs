@@ -79,7 +79,8 @@ impl Play {
 
     /// A world with this fleet in which no machine's clock is wrong.
     pub(crate) fn calm(seed: u64, model: Model) -> Self {
-        let settings = CloudSettings { speed: 10.0, seed, ..CloudSettings::default() };
+        let settings =
+            CloudSettings { speed: 10.0, seed, stacks_per_page: 2, ..CloudSettings::default() };
         let mut play = Self::with(seed, Dice::of(seed), settings, model);
         play.clocks_are_right = true;
         play

@@ -30,9 +30,10 @@ pub(crate) struct Truth {
     legitimate: BTreeSet<String>,
     /// The last words of each service on what is dropped.
     last_words: BTreeMap<Kind, Vec<bool>>,
-    /// The journals of the processes that run, and whether each is new and trusts what it finds.
-    journals: Vec<(Journal, bool)>,
-    has_twin: bool,
+    /// The journals of the process that runs and of its twin, and whether each is new and trusts
+    /// what it finds.
+    journal: Option<(Journal, bool)>,
+    twin: Option<(Journal, bool)>,
     is_lost: bool,
     /// Whether a journal was ever lost: nobody knows then of accounts that git no longer names.
     pub(crate) was_lost: bool,
@@ -69,30 +70,25 @@ impl Truth {
 
     pub(crate) fn born(&mut self, journal: &Journal) {
         let is_new = std::mem::take(&mut self.is_lost);
-        self.journals.insert(0, (journal.clone(), is_new));
+        self.journal = Some((journal.clone(), is_new));
     }
 
     pub(crate) fn twin(&mut self, journal: &Journal) {
-        self.journals.push((journal.clone(), true));
-        self.has_twin = true;
+        self.twin = Some((journal.clone(), true));
     }
 
     pub(crate) fn has_twin(&self) -> bool {
-        self.has_twin
+        self.twin.is_some()
     }
 
     pub(crate) fn twin_gone(&mut self) {
-        self.journals.truncate(1);
-        self.has_twin = false;
+        self.twin = None;
     }
 
     pub(crate) fn died(&mut self) {
         self.shutdown = None;
-        if !self.journals.is_empty() && (!self.has_twin || self.journals.len() > 1) {
-            let (_, is_new) = self.journals.remove(0);
-            // Nobody has asked it yet what it found.
-            self.is_lost |= is_new;
-        }
+        // Nobody may have asked it yet what it found.
+        self.is_lost |= self.journal.take().is_some_and(|(_, is_new)| is_new);
     }
 
     /// What was said and remembered is gone with the journal.
@@ -106,7 +102,7 @@ impl Truth {
     pub(crate) fn learn(&mut self, now: Moment, broken: &mut Vec<String>) {
         let mut followed = Vec::new();
         let mut approvals = Vec::new();
-        for (journal, is_new) in &mut self.journals {
+        for (journal, is_new) in self.journal.iter_mut().chain(&mut self.twin) {
             let Ok(Some(accepted)) = journal.accepted_revision() else { continue };
             let id = accepted.revision.to_string();
             if std::mem::take(is_new) {
