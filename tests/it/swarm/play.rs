@@ -1,12 +1,14 @@
 //! One run of one seed: a fleet, a cloud, a repository and a process, things that happen to them,
 //! and the healing at the end, after which all must be as git says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use driftless::board::Progress;
 use driftless::clock::Clock;
+use driftless::ids::{StackName, Target};
 use driftless::moment::Moment;
 use driftless::sim::{Cloud, CloudSettings};
 use git2::Oid;
@@ -21,6 +23,8 @@ use crate::swarm::witness::{Death, Watch};
 
 /// Some day in 2026.
 const START: Moment = Moment::from_millis(1_795_100_000_000);
+/// A listing shows what was a minute ago at most, and a machine's clock is two minutes wrong.
+const LONG_STANDING: Duration = Duration::from_secs(5 * 60);
 /// A supervisor starts a process again after so long.
 const RESTART: Duration = Duration::from_secs(10);
 
@@ -235,13 +239,31 @@ impl Play {
         let secrets = self.watch.secrets();
         let lives = [&mut self.life, &mut self.twin];
         let said: Vec<_> = lives.into_iter().flatten().flat_map(Life::said).collect();
-        for news in said {
+        for news in &said {
             let text = format!("{news:?}");
             if secrets.iter().any(|secret| text.contains(secret))
                 || text.contains(crate::swarm::model::SECRET)
             {
                 self.watch.violate(format!("a secret was said: {text}"));
             }
+        }
+        self.look_for_lost(&said);
+    }
+
+    /// A listing may miss one stack. Whoever takes several for absent that stand has not looked.
+    fn look_for_lost(&self, said: &[Progress]) {
+        let mut lost: BTreeMap<(&Target, Moment), BTreeSet<&StackName>> = BTreeMap::new();
+        for news in said {
+            let Progress::Verdict { record, earlier: Some(_) } = news else { continue };
+            let stack = self.cloud.console().stack(&record.key).expect("the cloud answers");
+            let stands = stack.is_some_and(|one| one.created_at + LONG_STANDING < record.looked_at);
+            if record.seen.is_none() && stands {
+                let look = (&record.key.target, record.looked_at);
+                lost.entry(look).or_default().insert(&record.key.name);
+            }
+        }
+        for ((target, at), names) in lost.into_iter().filter(|(_, names)| names.len() > 1) {
+            self.watch.violate(format!("{at} {target}: {names:?} are taken for absent"));
         }
     }
 
