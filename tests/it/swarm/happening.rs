@@ -226,6 +226,15 @@ impl Play {
         self.watch.truth(|truth| truth.touched.insert(key.clone(), now));
     }
 
+    /// None at all, or those of a stack that another fleet manages.
+    fn some_tags(&mut self, key: &StackKey) -> BTreeMap<String, String> {
+        if self.dice.chance(0.5) {
+            return BTreeMap::new();
+        }
+        let service = ("driftless:service".to_owned(), key.name.to_string());
+        BTreeMap::from([("driftless:fleet".to_owned(), "another".to_owned()), service])
+    }
+
     fn person_changes(&mut self) {
         let key = self.a_stack();
         self.touch(&key);
@@ -241,10 +250,10 @@ impl Play {
         let done = match self.dice.below(9) {
             0 | 1 => console.update_parameters(&key, &size),
             2 | 3 => console.update_template(&key, &another_template()),
-            4 => console.update_tags(&key, &BTreeMap::new()),
+            4 => console.update_tags(&key, &self.some_tags(&key)),
             5 => console.protect(&key, self.dice.chance(0.5)),
             6 => console.create_change_set(&key, "somebody", &another_template()),
-            7 => console.create_stack(&key, &another_template(), &BTreeMap::new()),
+            7 => console.create_stack(&key, &another_template(), &self.some_tags(&key)),
             _ => {
                 let status = self.dice.one_of(&statuses).expect("one of five");
                 console.set_status(&key, status)
