@@ -432,4 +432,26 @@ mod tests {
         assert!(!may_run(Some(&rests(None)), &lost, NOW + EFFECT_PATIENCE), "not for ever");
         assert!(!may_run(Some(&rests(Some(NOW))), &lost, NOW), "it shows");
     }
+
+    #[test]
+    fn an_update_that_was_rolled_back_is_no_success() {
+        let basis = rests(Some(NOW - Duration::from_secs(60)));
+        let kind = StepKind::ExecuteChangeSet { name: "driftless-0123".to_owned() };
+        let given = [("Secret".to_owned(), Digest::of(b"new"))].into();
+        let attempt = Attempt { no_echo: given, ..asked(kind, Some(&basis)) };
+        let memory = Memory { attempt: Some(attempt), ..Memory::default() };
+        let back = Seen {
+            status: StackStatus::UpdateRollbackComplete,
+            updated_at: Some(NOW),
+            ..basis.clone()
+        };
+        let cause = Cause::of_event("UPDATE_FAILED", "no", "Jobs", "AWS::SQS::Queue");
+        let later = NOW + Duration::from_secs(30);
+        let after = after_look(&memory, Some(&back), None, Some(cause), later);
+        let failure = after.failure.expect("it failed");
+        assert_eq!((failure.step.as_str(), failure.count), ("update", 1));
+        assert_eq!(failure.digest, Some(Digest::of(b"wanted")), "not tried again for this");
+        assert!(after.no_echo.is_empty(), "the old value is back");
+        assert!(after.attempt.is_some_and(|attempt| attempt.settled));
+    }
 }

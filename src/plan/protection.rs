@@ -62,3 +62,35 @@ fn harm(change: &PlannedChange, protection: &Protection) -> Option<String> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(stack: &str, wanted: &[u8], logical_id: &str) -> ApprovalRequest {
+        let change = PlannedChange {
+            action: ChangeAction::Modify,
+            logical_id: logical_id.to_owned(),
+            physical_id: None,
+            kind: "AWS::DynamoDB::Table".to_owned(),
+            replacement: Replacement::Always,
+        };
+        let key = "111122223333/eu-central-1/db".parse().expect("a key");
+        let (id, digest) = (StackId::of(stack), Digest::of(wanted));
+        objection(&key, &id, &digest, &[change], &Protection::default()).expect("a table is kept")
+    }
+
+    #[test]
+    fn an_approval_is_of_one_stack_one_wish_and_these_resources() {
+        let asked = request("arn:a", b"one", "Table");
+        assert_eq!(asked, request("arn:a", b"one", "Table"));
+        for other in [
+            request("arn:b", b"one", "Table"),
+            request("arn:a", b"two", "Table"),
+            request("arn:a", b"one", "Other"),
+        ] {
+            assert_ne!(asked.id, other.id);
+            assert!(asked.members.is_disjoint(&other.members));
+        }
+    }
+}

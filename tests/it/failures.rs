@@ -251,3 +251,24 @@ async fn an_account_that_was_lost_while_it_worked_does_not_keep_the_last_place_f
         })
         .await;
 }
+
+/// How many times the stack `api` of tenant 1 was made in two hours in which `Jobs` always fails.
+async fn creates_in_two_hours(text: &str) -> usize {
+    let world = World::with_tenants(1);
+    world.cloud.script().resource(resource(1, "Jobs", Phase::Change, text));
+    world.run_until(tokio::time::sleep(Duration::from_secs(2 * 3_600))).await;
+    let made = world.mutating_calls();
+    // The network beside it is made once.
+    made.iter().filter(|call| call.starts_with("CreateStack")).count() - 1
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_aws_breaks_is_tried_again_at_a_growing_distance() {
+    let made = creates_in_two_hours("Internal Failure").await;
+    assert!((4..12).contains(&made), "{made} times");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_git_has_to_mend_is_made_once() {
+    assert_eq!(creates_in_two_hours("Queue jobs already exists").await, 1);
+}

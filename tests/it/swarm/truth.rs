@@ -77,6 +77,15 @@ impl Truth {
         self.twin = Some((journal.clone(), true));
     }
 
+    /// Whether a journal that can be read says that the call with this token is made.
+    pub(crate) fn is_written(&self, key: &StackKey, token: &str) -> bool {
+        let mut journals = self.journal.iter().chain(&self.twin);
+        journals.any(|(journal, _)| match journal.stack(key) {
+            Ok(row) => row.and_then(|row| row.memory.attempt).is_some_and(|one| one.token == token),
+            Err(_) => true,
+        })
+    }
+
     pub(crate) fn has_twin(&self) -> bool {
         self.twin.is_some()
     }

@@ -183,6 +183,7 @@ impl Watch {
         state.truth.learn(deed.at, &mut broken);
         state.check_identity(deed, &mut broken);
         state.check_steering(deed, &mut broken);
+        state.check_attempt(deed, &mut broken);
         if starts_operation(deed.api) {
             state.check_flight(deed, &running, &mut broken);
         }
@@ -255,6 +256,14 @@ impl State {
         }
         if self.truth.shutdown.is_some_and(|at| deed.at > at) {
             broken.push("the program was told to stop before".to_owned());
+        }
+    }
+
+    /// A call that starts something is written down before: a crash must not lose it.
+    fn check_attempt(&self, deed: &Deed<'_>, broken: &mut Vec<String>) {
+        let Some(token) = token(deed.fields) else { return };
+        if !self.truth.is_written(&deed.key, token) {
+            broken.push("no journal knows of the attempt".to_owned());
         }
     }
 
