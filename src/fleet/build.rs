@@ -264,7 +264,8 @@ fn selector(spec: SelectorSpec, node: &Node, reader: &mut Reader<'_>) -> Selecto
             let index = index.to_string();
             let pointer = ["spec", "selector", "matchExpressions", &index, "operator"];
             let message = format!("the operator {wrong}");
-            reader.error(node.find(&pointer), "bad-selector", message, None);
+            let help = "add or remove `values`, or use another operator".to_owned();
+            reader.error(node.find(&pointer), "bad-selector", message, Some(help));
         }
         match_expressions.push(Requirement { key: spec.key, operator: spec.operator, values });
     }

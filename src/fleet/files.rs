@@ -59,7 +59,7 @@ impl<'s> Files<'s> {
             line,
             column,
             message: format!("the template `{path}` has errors"),
-            help: None,
+            help: Some(format!("correct what is found in `{path}`")),
         }
     }
 
@@ -68,13 +68,14 @@ impl<'s> Files<'s> {
             Ok(template) => template,
             Err(error) => {
                 let (line, column) = error.position.map_or((0, 0), |at| (at.line, at.column));
-                self.report("template-syntax", path, (line, column), error.message, error.help);
+                let help = error.help.unwrap_or_else(|| "Correct the template here.".to_owned());
+                self.report("template-syntax", path, (line, column), error.message, help);
                 return None;
             }
         };
         for flaw in limits(&template) {
             let place = template.position(&flaw.pointer).map_or((0, 0), |at| (at.line, at.column));
-            self.report("template-limit", path, place, flaw.message, Some(flaw.help));
+            self.report("template-limit", path, place, flaw.message, flaw.help);
         }
         Some(Arc::new(template))
     }
@@ -85,9 +86,9 @@ impl<'s> Files<'s> {
         path: &str,
         (line, column): (usize, usize),
         message: String,
-        help: Option<String>,
+        help: String,
     ) {
-        let (path, severity) = (path.to_owned(), Severity::Error);
+        let (path, severity, help) = (path.to_owned(), Severity::Error, Some(help));
         self.findings.push(Finding { code, severity, path, line, column, message, help });
     }
 
@@ -114,7 +115,8 @@ impl<'s> Files<'s> {
                 "`{path}` has {} bytes; {MAX_POLICY_BYTES} is CloudFormation's limit",
                 policy.body.len()
             );
-            reader.error(place, "bad-stack-policy", message, None);
+            let help = "join or remove statements".to_owned();
+            reader.error(place, "bad-stack-policy", message, Some(help));
             return None;
         }
         Some(Arc::new(policy))
@@ -139,8 +141,11 @@ impl<'s> Files<'s> {
             Ok(bytes) => bytes,
             Err(Unreadable(message)) => {
                 let files = self.snapshot.entries().map(|(path, _)| path);
-                let help = nearest(&path, files).map(|file| format!("did you mean `{file}`?"));
-                reader.error(place, "file-unreadable", message, help);
+                let help = match nearest(&path, files) {
+                    Some(file) => format!("did you mean `{file}`?"),
+                    None => "add the file, or correct the path".to_owned(),
+                };
+                reader.error(place, "file-unreadable", message, Some(help));
                 return None;
             }
         };

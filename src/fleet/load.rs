@@ -320,7 +320,7 @@ fn api_version(root: &Node) -> Option<&str> {
 }
 
 fn record(reader: &mut Reader<'_>, error: YamlError) {
-    reader.error(error.place, error.code, error.message, error.help);
+    reader.error(error.place, error.code, error.message, Some(error.help));
 }
 
 fn unknown_kind(kind: &str, root: &Node, reader: &mut Reader<'_>) -> Option<()> {

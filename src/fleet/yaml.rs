@@ -19,13 +19,12 @@ pub(super) struct YamlError {
     pub(super) place: Place,
     pub(super) code: &'static str,
     pub(super) message: String,
-    pub(super) help: Option<String>,
+    pub(super) help: String,
 }
 
 impl YamlError {
     fn new(place: Place, code: &'static str, message: impl Into<String>, help: &str) -> Self {
-        let help = Some(help.to_owned()).filter(|help| !help.is_empty());
-        Self { place, code, message: message.into(), help }
+        Self { place, code, message: message.into(), help: help.to_owned() }
     }
 }
 
@@ -167,7 +166,11 @@ impl<'t> Events<'t> {
 
 fn syntax_error(error: &ScanError) -> YamlError {
     let place = (error.marker().line(), error.marker().col() + 1);
-    let help = if error.info().contains("tab") { "indent with spaces" } else { "" };
+    let help = if error.info().contains("tab") {
+        "indent with spaces"
+    } else {
+        "look here and just above: indentation, quotes and brackets must match"
+    };
     YamlError::new(place, "yaml-syntax", format!("this is not YAML: {}", error.info()), help)
 }
 
@@ -261,7 +264,8 @@ impl<'t> Builder<'_, 't> {
             let value = self.node(event, span, depth + 1)?;
             let Some(text) = key.text() else {
                 let message = "a key must be text";
-                self.flaws.push(YamlError::new(key.place, "wrong-type", message, ""));
+                let help = "write a word in front of the colon";
+                self.flaws.push(YamlError::new(key.place, "wrong-type", message, help));
                 continue;
             };
             if !keys.insert(text.to_owned()) {
