@@ -14,6 +14,7 @@ use crate::fleet::yaml::{self, Node, YamlDocument, YamlError};
 use crate::fleet::{Documents, Finding, Fleet, Gaps, Service, Severity, Source, Tenant};
 use crate::ids::{AccountId, DocumentName};
 use crate::snapshot::{Entry, MAX_FILE_BYTES, MAX_FILES, MAX_TOTAL_BYTES, Snapshot, join};
+use crate::template::line_starts;
 
 /// The kinds of documents.
 const KINDS: [&str; 3] = ["Fleet", "Tenant", "Service"];
@@ -158,7 +159,7 @@ impl<'s> Loading<'s> {
         let shared_path: Arc<str> = path.into();
         let (mut line, mut offset) = (1, 0);
         for document in documents {
-            offset += offset_of_line(&text[offset..], document.line - line);
+            offset += offset_of_line(&text[offset..], document.line.saturating_sub(line));
             line = document.line;
             let source = Source::new(Arc::clone(&shared_path), Arc::clone(bytes), line, offset);
             self.document(document, source, ours);
@@ -338,8 +339,8 @@ fn unknown_kind(kind: &str, root: &Node, reader: &mut Reader<'_>) -> Option<()> 
 
 /// Where a line starts, counted from this one.
 fn offset_of_line(text: &str, lines: usize) -> usize {
-    if lines == 0 {
-        return 0;
+    match lines {
+        0 => 0,
+        lines => line_starts(text).nth(lines - 1).unwrap_or(text.len()),
     }
-    text.match_indices('\n').nth(lines - 1).map_or(text.len(), |(at, _)| at + 1)
 }

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
+
+use crate::template::Position;
 
 /// Deeper than this is no document of ours: the kinds end at 8, and recursion must end somewhere.
 const MAX_DEPTH: usize = 32;
@@ -124,7 +126,7 @@ pub(super) struct YamlDocument {
 /// The documents of a file up to the first syntax error, and that error.
 pub(super) fn parse(text: &str) -> (Vec<YamlDocument>, Option<YamlError>) {
     let mut documents = Vec::new();
-    let mut events = Events { parser: Parser::new_from_str(text) };
+    let mut events = Events::of(text);
     loop {
         match events.next() {
             Ok((Event::DocumentStart(_), span)) => match read_document(&mut events, span) {
@@ -140,7 +142,7 @@ pub(super) fn parse(text: &str) -> (Vec<YamlDocument>, Option<YamlError>) {
 
 /// The first document of a text.
 pub(super) fn parse_first(text: &str) -> Option<YamlDocument> {
-    let mut events = Events { parser: Parser::new_from_str(text) };
+    let mut events = Events::of(text);
     loop {
         match events.next().ok()? {
             (Event::DocumentStart(_), span) => return read_document(&mut events, span).ok(),
@@ -152,20 +154,30 @@ pub(super) fn parse_first(text: &str) -> Option<YamlDocument> {
 
 struct Events<'t> {
     parser: Parser<'t, StrInput<'t>>,
+    end: Place,
 }
 
 impl<'t> Events<'t> {
+    fn of(text: &'t str) -> Self {
+        let Position { line, column } = Position::end_of(text);
+        Self { parser: Parser::new_from_str(text), end: (line, column) }
+    }
+
+    /// The parser puts what is missing at the end onto a line that is not there.
+    fn place(&self, marker: &Marker) -> Place {
+        (marker.line().max(1), marker.col() + 1).min(self.end)
+    }
+
     fn next(&mut self) -> Result<(Event<'t>, Span), YamlError> {
         match self.parser.next_event() {
             Some(Ok(event)) => Ok(event),
-            Some(Err(error)) => Err(syntax_error(&error)),
+            Some(Err(error)) => Err(syntax_error(&error, self.place(error.marker()))),
             None => Ok((Event::StreamEnd, Span::default())),
         }
     }
 }
 
-fn syntax_error(error: &ScanError) -> YamlError {
-    let place = (error.marker().line(), error.marker().col() + 1);
+fn syntax_error(error: &ScanError, place: Place) -> YamlError {
     let help = if error.info().contains("tab") {
         "indent with spaces"
     } else {
@@ -178,7 +190,8 @@ fn read_document(events: &mut Events<'_>, start: Span) -> Result<YamlDocument, Y
     let mut builder = Builder { events, anchors: BTreeMap::new(), flaws: Vec::new(), aliased: 0 };
     let (event, span) = builder.events.next()?;
     let root = builder.node(event, span, 0)?;
-    Ok(YamlDocument { line: start.start.line(), root, flaws: builder.flaws })
+    let line = builder.events.place(&start.start).0;
+    Ok(YamlDocument { line, root, flaws: builder.flaws })
 }
 
 struct Builder<'e, 't> {
@@ -190,7 +203,7 @@ struct Builder<'e, 't> {
 
 impl<'t> Builder<'_, 't> {
     fn node(&mut self, event: Event<'t>, span: Span, depth: usize) -> Result<Rc<Node>, YamlError> {
-        let place = (span.start.line(), span.start.col() + 1);
+        let place = self.events.place(&span.start);
         if depth > MAX_DEPTH {
             return Err(too_deep(place));
         }
@@ -363,6 +376,18 @@ mod tests {
         let nested = format!("{}{}", "[".repeat(40), "]".repeat(40));
         assert_eq!(parse(&nested).1.expect("too deep").code, "too-deep");
         assert!(parse(&"[".repeat(100_000)).1.is_some());
+    }
+
+    #[test]
+    fn no_place_is_behind_the_end_of_the_file() {
+        for (text, end) in
+            [("a: {", (1, 5)), ("a: {\n", (2, 1)), ("a:\r\nb: [", (2, 5)), ("a: 1\rb: {", (2, 5))]
+        {
+            let (_, error) = parse(text);
+            assert_eq!(error.expect(text).place, end, "{text:?}");
+        }
+        let document = only("a: 1\rb: 2\rc:");
+        assert_eq!(document.root.find(&["c"]), (3, 2));
     }
 
     proptest! {

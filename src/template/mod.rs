@@ -14,7 +14,7 @@ pub use limits::{Flaw, MAX_INLINE_BYTES, limits};
 pub use parameter::{MAX_PARAMETER_BYTES, Parameter};
 pub use references::references;
 pub use resource::{Change, Resource, ResourceChange, compare};
-pub use tree::{MAX_TEXT_BYTES, Position, TemplateError};
+pub use tree::{MAX_TEXT_BYTES, Position, TemplateError, line_starts};
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
