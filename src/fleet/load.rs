@@ -10,6 +10,7 @@ use crate::fleet::build;
 use crate::fleet::document::{API_GROUP, API_VERSION};
 use crate::fleet::files::Files;
 use crate::fleet::reader::{Reader, nearest};
+use crate::fleet::stray;
 use crate::fleet::yaml::{self, Node, YamlDocument, YamlError};
 use crate::fleet::{Documents, Finding, Fleet, Gaps, Service, Severity, Source, Tenant};
 use crate::ids::{AccountId, DocumentName};
@@ -151,6 +152,9 @@ impl<'s> Loading<'s> {
             finding.column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
             return self.unread(finding);
         };
+        if let Some(finding) = stray::of_text(path, text) {
+            return self.unread(finding);
+        }
         if !text.contains(API_GROUP) {
             return;
         }
@@ -179,7 +183,11 @@ impl<'s> Loading<'s> {
         let root = Rc::clone(&document.root);
         let kind = root.child("kind").and_then(|kind| kind.value.text()).unwrap_or("").to_owned();
         let Some(version) = api_version(&root) else {
-            if among_ours && KINDS.contains(&kind.as_str()) {
+            if let Some((place, message)) = stray::of_document(&root) {
+                let help = format!("write `apiVersion: {API_VERSION}` at the start of a line");
+                reader.error(place, "stray-document", message, Some(help));
+                self.unreadable_kind(&kind, &root);
+            } else if among_ours && KINDS.contains(&kind.as_str()) {
                 let message = format!("this {kind} has no `apiVersion`");
                 let help = format!("write `apiVersion: {API_VERSION}`");
                 reader.error(root.place, "missing-field", message, Some(help));
