@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::fleet::finding::{MAX_FINDINGS, shortened};
 use crate::fleet::reader::{Reader, nearest};
 use crate::fleet::yaml::Node;
 use crate::fleet::{Finding, Severity, StackPolicy};
@@ -38,29 +39,16 @@ impl<'s> Files<'s> {
             let template = known.clone();
             if template.is_none() {
                 // The service cannot be used either; the finding in the template says why.
-                reader.findings.push(self.refers_to_broken(&path, node, reader));
+                refers_to_broken(&path, node, reader);
             }
             return template.map(|template| (path, template));
         }
         let template = self.parse(&path, text);
         self.templates.insert(path.clone(), template.clone());
         if template.is_none() {
-            reader.findings.push(self.refers_to_broken(&path, node, reader));
+            refers_to_broken(&path, node, reader);
         }
         template.map(|template| (path, template))
-    }
-
-    fn refers_to_broken(&self, path: &str, node: &Node, reader: &Reader<'_>) -> Finding {
-        let (line, column) = node.find(&["spec", "template"]);
-        Finding {
-            code: "template-broken",
-            severity: Severity::Error,
-            path: reader.path().to_owned(),
-            line,
-            column,
-            message: format!("the template `{path}` has errors"),
-            help: Some(format!("correct what is found in `{path}`")),
-        }
     }
 
     fn parse(&mut self, path: &str, text: &str) -> Option<Arc<Template>> {
@@ -73,8 +61,11 @@ impl<'s> Files<'s> {
                 return None;
             }
         };
-        for flaw in limits(&template) {
-            let place = template.position(&flaw.pointer).map_or((0, 0), |at| (at.line, at.column));
+        let flaws = limits(&template);
+        let positions = (!flaws.is_empty()).then(|| template.positions());
+        for flaw in flaws {
+            let place = positions.as_ref().and_then(|positions| positions.of(&flaw.pointer));
+            let place = place.map_or((0, 0), |at| (at.line, at.column));
             self.report("template-limit", path, place, flaw.message, flaw.help);
         }
         Some(Arc::new(template))
@@ -88,7 +79,12 @@ impl<'s> Files<'s> {
         message: String,
         help: String,
     ) {
-        let (path, severity, help) = (path.to_owned(), Severity::Error, Some(help));
+        // The first finding refuses the revision; what is beyond the limit is cut off at the end.
+        if self.findings.len() > MAX_FINDINGS {
+            return;
+        }
+        let (path, severity, help) = (path.to_owned(), Severity::Error, Some(shortened(help)));
+        let message = shortened(message);
         self.findings.push(Finding { code, severity, path, line, column, message, help });
     }
 
@@ -156,4 +152,10 @@ impl<'s> Files<'s> {
         };
         Some((path, text))
     }
+}
+
+fn refers_to_broken(path: &str, node: &Node, reader: &mut Reader<'_>) {
+    let message = format!("the template `{path}` has errors");
+    let help = format!("correct what is found in `{path}`");
+    reader.error(node.find(&["spec", "template"]), "template-broken", message, Some(help));
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::fleet::build;
 use crate::fleet::document::{API_GROUP, API_VERSION};
 use crate::fleet::files::Files;
+use crate::fleet::finding::{MAX_FINDINGS, more_findings};
 use crate::fleet::reader::{Reader, nearest};
 use crate::fleet::stray;
 use crate::fleet::yaml::{self, Node, YamlDocument, YamlError};
@@ -82,6 +83,8 @@ struct Loading<'s> {
     gaps: Gaps,
     documents: usize,
     fleets: usize,
+    /// Findings beyond the limit.
+    left_out: usize,
 }
 
 impl<'s> Loading<'s> {
@@ -98,7 +101,18 @@ impl<'s> Loading<'s> {
             gaps: Gaps::default(),
             documents: 0,
             fleets: 0,
+            left_out: 0,
         }
+    }
+
+    /// How many findings are kept of the next document.
+    fn room(&self) -> usize {
+        MAX_FINDINGS.saturating_sub(self.findings.len())
+    }
+
+    fn keep(&mut self, mut reader: Reader<'_>) {
+        self.left_out += reader.errors - reader.findings.len();
+        self.findings.append(&mut reader.findings);
     }
 
     fn entry(&mut self, path: &str, entry: &Entry) {
@@ -169,9 +183,9 @@ impl<'s> Loading<'s> {
             self.document(document, source, ours);
         }
         if let Some(error) = error {
-            let mut reader = Reader::new(path);
+            let mut reader = Reader::new(path, self.room());
             record(&mut reader, error);
-            self.findings.append(&mut reader.findings);
+            self.keep(reader);
             self.gaps.any_service = true;
             self.gaps.tenants = true;
         }
@@ -179,7 +193,7 @@ impl<'s> Loading<'s> {
 
     fn document(&mut self, document: YamlDocument, source: Source, among_ours: bool) {
         let path = Arc::clone(&source.path);
-        let mut reader = Reader::new(&path);
+        let mut reader = Reader::new(&path, self.room());
         let root = Rc::clone(&document.root);
         let kind = root.child("kind").and_then(|kind| kind.value.text()).unwrap_or("").to_owned();
         let Some(version) = api_version(&root) else {
@@ -193,7 +207,7 @@ impl<'s> Loading<'s> {
                 reader.error(root.place, "missing-field", message, Some(help));
                 self.unreadable_kind(&kind, &root);
             }
-            return self.findings.append(&mut reader.findings);
+            return self.keep(reader);
         };
         self.documents += 1;
         if version != API_VERSION {
@@ -202,7 +216,7 @@ impl<'s> Loading<'s> {
             reader.error(root.find(&["apiVersion"]), "wrong-api-version", message, Some(help));
             self.fleets += usize::from(kind == "Fleet");
             self.unreadable_kind(&kind, &root);
-            return self.findings.append(&mut reader.findings);
+            return self.keep(reader);
         }
         let flawed = !document.flaws.is_empty();
         document.flaws.into_iter().for_each(|flaw| record(&mut reader, flaw));
@@ -215,7 +229,7 @@ impl<'s> Loading<'s> {
         if read.is_none() || flawed {
             self.unreadable_kind(&kind, &root);
         }
-        self.findings.append(&mut reader.findings);
+        self.keep(reader);
     }
 
     /// Remembers what is missing because its document has errors.
@@ -312,6 +326,11 @@ impl<'s> Loading<'s> {
         }
         self.findings.append(&mut self.files.findings);
         self.findings.sort();
+        self.left_out += self.findings.len().saturating_sub(MAX_FINDINGS);
+        self.findings.truncate(MAX_FINDINGS);
+        if self.left_out > 0 {
+            self.findings.insert(0, more_findings(self.left_out, Severity::Error));
+        }
         let documents = self.fleet.map(|fleet| Documents {
             fleet,
             tenants: self.tenants,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::str::FromStr;
 
+use crate::fleet::finding::shortened;
 use crate::fleet::yaml::{Content, Entry, Node, Place};
 use crate::fleet::{Finding, Severity};
 use crate::ids::{DocumentName, InvalidName};
@@ -14,11 +15,15 @@ pub(super) struct Reader<'a> {
     /// The keys that lead to what is being read, for messages.
     trail: Vec<String>,
     pub(super) findings: Vec<Finding>,
+    /// How many findings may be kept; the others are counted.
+    room: usize,
+    /// How many errors there were.
+    pub(super) errors: usize,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(path: &'a str) -> Self {
-        Self { path, trail: Vec::new(), findings: Vec::new() }
+    pub(super) fn new(path: &'a str, room: usize) -> Self {
+        Self { path, trail: Vec::new(), findings: Vec::new(), room, errors: 0 }
     }
 
     /// The file that is being read.
@@ -34,14 +39,18 @@ impl<'a> Reader<'a> {
         message: impl Into<String>,
         help: Option<String>,
     ) {
+        self.errors += 1;
+        if self.errors > self.room {
+            return;
+        }
         self.findings.push(Finding {
             code,
             severity: Severity::Error,
             path: self.path.to_owned(),
             line: place.0,
             column: place.1,
-            message: message.into(),
-            help,
+            message: shortened(message.into()),
+            help: help.map(shortened),
         });
     }
 
@@ -316,9 +325,16 @@ fn describe(node: &Node) -> String {
 
 /// The word that was probably meant: at most a third of its letters differ.
 pub(super) fn nearest<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
+    let (length, lower) = (word.chars().count(), word.to_lowercase());
     let close = |candidate: &str| {
-        let distance = distance(&word.to_lowercase(), &candidate.to_lowercase());
-        (distance <= candidate.chars().count().div_ceil(3)).then_some(distance)
+        let letters = candidate.chars().count();
+        let most = letters.div_ceil(3);
+        // Each letter more or less is a difference, and a word may be as long as a file.
+        if length.abs_diff(letters) > most {
+            return None;
+        }
+        let distance = distance(&lower, &candidate.to_lowercase());
+        (distance <= most).then_some(distance)
     };
     known
         .filter_map(|candidate| Some((close(candidate)?, candidate)))

@@ -5,12 +5,19 @@ use std::rc::Rc;
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 
+use crate::snapshot::MAX_FILE_BYTES;
 use crate::template::Position;
 
 /// Deeper than this is no document of ours: the kinds end at 8, and recursion must end somewhere.
 const MAX_DEPTH: usize = 32;
 /// How many nodes aliases may add to a document; a handful of shared lists needs a hundred.
 const MAX_ALIASED_NODES: usize = 10_000;
+/// How many bytes of text aliases may add to a document: as many as a file may have.
+const MAX_ALIASED_BYTES: usize = MAX_FILE_BYTES;
+/// Entries of one map or items of one list: five times the stacks that an account can have.
+const MAX_CHILDREN: usize = 10_000;
+/// Nothing of ours or AWS's that is a key is longer than 255 characters.
+const MAX_KEY_BYTES: usize = 1_024;
 
 /// A place in a file: line and column, counted from 1.
 pub(super) type Place = (usize, usize);
@@ -37,6 +44,8 @@ pub(super) struct Node {
     pub(super) content: Content,
     /// Nodes at and below this one, aliases expanded.
     weight: usize,
+    /// Bytes of text at and below this one, aliases expanded.
+    bytes: usize,
     /// Levels below this one.
     height: usize,
 }
@@ -187,7 +196,13 @@ fn syntax_error(error: &ScanError, place: Place) -> YamlError {
 }
 
 fn read_document(events: &mut Events<'_>, start: Span) -> Result<YamlDocument, YamlError> {
-    let mut builder = Builder { events, anchors: BTreeMap::new(), flaws: Vec::new(), aliased: 0 };
+    let mut builder = Builder {
+        events,
+        anchors: BTreeMap::new(),
+        flaws: Vec::new(),
+        aliased: 0,
+        aliased_bytes: 0,
+    };
     let (event, span) = builder.events.next()?;
     let root = builder.node(event, span, 0)?;
     let line = builder.events.place(&start.start).0;
@@ -199,6 +214,7 @@ struct Builder<'e, 't> {
     anchors: BTreeMap<usize, Rc<Node>>,
     flaws: Vec<YamlError>,
     aliased: usize,
+    aliased_bytes: usize,
 }
 
 impl<'t> Builder<'_, 't> {
@@ -243,9 +259,11 @@ impl<'t> Builder<'_, 't> {
             return Err(YamlError::new(place, "yaml-syntax", message, "write the value out"));
         };
         self.aliased = self.aliased.saturating_add(node.weight);
-        if self.aliased > MAX_ALIASED_NODES {
+        self.aliased_bytes = self.aliased_bytes.saturating_add(node.bytes);
+        if self.aliased > MAX_ALIASED_NODES || self.aliased_bytes > MAX_ALIASED_BYTES {
             let message = format!(
-                "aliases make this document larger by more than {MAX_ALIASED_NODES} values"
+                "aliases make this document larger by more than {MAX_ALIASED_NODES} values or \
+                 {MAX_ALIASED_BYTES} bytes"
             );
             return Err(YamlError::new(place, "too-many-aliases", message, "write the values out"));
         }
@@ -261,6 +279,9 @@ impl<'t> Builder<'_, 't> {
             match self.events.next()? {
                 (Event::SequenceEnd, _) => return Ok(Content::List(items)),
                 (event, span) => items.push(self.node(event, span, depth + 1)?),
+            }
+            if items.len() > MAX_CHILDREN {
+                return Err(too_many(items[0].place));
             }
         }
     }
@@ -281,6 +302,15 @@ impl<'t> Builder<'_, 't> {
                 self.flaws.push(YamlError::new(key.place, "wrong-type", message, help));
                 continue;
             };
+            if text.len() > MAX_KEY_BYTES {
+                let message = format!("the key has {} bytes", text.len());
+                let help = format!("shorten it to {MAX_KEY_BYTES} at most");
+                self.flaws.push(YamlError::new(key.place, "too-long", message, &help));
+                continue;
+            }
+            if entries.len() + self.flaws.len() > MAX_CHILDREN {
+                return Err(too_many(key.place));
+            }
             if !keys.insert(text.to_owned()) {
                 self.flaws.push(duplicate_key(text, key.place));
                 continue;
@@ -302,6 +332,11 @@ impl<'t> Builder<'_, 't> {
     }
 }
 
+fn too_many(place: Place) -> YamlError {
+    let message = format!("more than {MAX_CHILDREN} values stand here together");
+    YamlError::new(place, "too-large", message, "no document needs that: split it")
+}
+
 fn too_deep(place: Place) -> YamlError {
     let message = format!("values are nested more than {MAX_DEPTH} levels deep");
     YamlError::new(place, "too-deep", message, "no kind of document needs that: flatten it")
@@ -314,23 +349,29 @@ fn duplicate_key(key: &str, place: Place) -> YamlError {
 
 impl Node {
     fn of(place: Place, content: Content) -> Self {
-        let (weight, height) = match &content {
-            Content::Scalar { .. } => (1, 0),
+        let (weight, bytes, height) = match &content {
+            Content::Scalar { text, .. } => (1, text.len(), 0),
             Content::List(items) => size(items.iter()),
-            Content::Map(entries) => size(entries.iter().map(|entry| &entry.value)),
+            Content::Map(entries) => {
+                let (weight, bytes, height) = size(entries.iter().map(|entry| &entry.value));
+                let keys = entries.iter().map(|entry| entry.key.len()).sum::<usize>();
+                (weight, bytes.saturating_add(keys), height)
+            }
         };
         // A map stands where its first key does.
         let place = match &content {
             Content::Map(entries) => entries.first().map_or(place, |entry| entry.key_place),
             Content::Scalar { .. } | Content::List(_) => place,
         };
-        Self { place, content, weight, height }
+        Self { place, content, weight, bytes, height }
     }
 }
 
-fn size<'n>(children: impl Iterator<Item = &'n Rc<Node>>) -> (usize, usize) {
-    children.fold((1, 1), |(weight, height), child| {
-        (weight.saturating_add(child.weight), height.max(child.height + 1))
+/// Nodes, bytes and levels of a list or map.
+fn size<'n>(children: impl Iterator<Item = &'n Rc<Node>>) -> (usize, usize, usize) {
+    children.fold((1, 0, 1), |(weight, bytes, height), child| {
+        let weight = weight.saturating_add(child.weight);
+        (weight, bytes.saturating_add(child.bytes), height.max(child.height + 1))
     })
 }
 
