@@ -6,6 +6,7 @@
 mod converge;
 mod decisions;
 mod failures;
+mod fuzz;
 mod kill;
 mod ministack;
 mod removal;
