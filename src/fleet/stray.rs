@@ -67,12 +67,16 @@ pub(super) fn of_document(root: &Node) -> Option<(Place, String)> {
 
 fn within(node: &Node) -> Option<(Place, String)> {
     match &node.content {
+        // Nobody else has a use for exactly this text.
+        Content::Scalar { text, .. } if text == API_VERSION => Some((
+            node.place,
+            format!("`{API_VERSION}` stands here without being the `apiVersion`"),
+        )),
         Content::Scalar { .. } => None,
         Content::List(items) => items.iter().find_map(|item| within(item)),
         Content::Map(entries) => entries.iter().find_map(|entry| {
             let is_named = nearest(&entry.key, ["apiVersion"].into_iter()).is_some();
-            let version = entry.value.text().or_else(|| first_text(&entry.value));
-            let is_ours = version.is_some_and(|version| version.starts_with(API_GROUP));
+            let is_ours = entry.value.text().is_some_and(|text| text.starts_with(API_GROUP));
             if is_ours && is_named {
                 let message = match entry.key.as_str() {
                     "apiVersion" => "this document would be taken for somebody else's".to_owned(),
@@ -82,14 +86,6 @@ fn within(node: &Node) -> Option<(Place, String)> {
             }
             within(&entry.value)
         }),
-    }
-}
-
-/// The first text of a list.
-fn first_text(node: &Node) -> Option<&str> {
-    match &node.content {
-        Content::List(items) => items.first()?.text(),
-        Content::Scalar { .. } | Content::Map(_) => None,
     }
 }
 
@@ -121,7 +117,9 @@ mod tests {
         for (tenant, finding) in [
             (TENANT.replace("apiVersion", "apiversion"), "stray-document 1:1"),
             (TENANT.replace("apiVersion", "apiVersoin"), "stray-document 1:1"),
-            (TENANT.replace("driftless.dev/v1", "[driftless.dev/v1]"), "stray-document 1:1"),
+            (TENANT.replace("driftless.dev/v1", "[driftless.dev/v1]"), "stray-document 1:14"),
+            (TENANT.replace("apiVersion", "schema"), "stray-document 1:9"),
+            ("driftless.dev/v1\n".to_owned(), "stray-document 1:1"),
             (format!("- {list}"), "stray-document 1:3"),
             (format!("items:\n- {list}"), "stray-document 2:3"),
             (TENANT.replace("driftless", "driftles"), "wrong-api-version 1:13"),
