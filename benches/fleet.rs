@@ -20,6 +20,8 @@ use driftless::sim::{Cloud, CloudSettings};
 use driftless::snapshot::{Entry, Snapshot};
 use tokio::sync::mpsc;
 
+mod day;
+
 const TENANTS: usize = 6_000;
 const SERVICES: usize = 20;
 /// `/proc/self/stat` counts in hundredths of a second on every Linux that Rust runs on.
@@ -28,6 +30,10 @@ const TICKS_PER_SECOND: f64 = 100.0;
 fn main() {
     // Cargo passes `--bench`; a number makes the fleet smaller, for a quick look.
     let tenants = std::env::args().find_map(|word| word.parse().ok()).unwrap_or(TENANTS);
+    // A day of the whole fleet takes many minutes: it is run when asked for.
+    if std::env::args().any(|word| word == "day") {
+        return day::day(tenants);
+    }
     let files = files(tenants);
     load_and_render(&files, tenants);
     steady_pass(&files, tenants);
@@ -137,15 +143,20 @@ fn render_all(desired: &Desired) -> usize {
     wanted.filter(|wanted| render(desired, wanted, &output).is_ok()).count()
 }
 
-/// Deploys the fleet in the simulated cloud, then measures what looking at all of it costs.
-fn steady_pass(files: &BTreeMap<String, String>, tenants: usize) {
-    let folder = tempfile::tempdir().expect("a folder");
+/// Makes a repository of the documents.
+fn write_fleet(folder: &Path, files: &BTreeMap<String, String>) {
     for (path, text) in files {
-        let path = folder.path().join("fleet").join(path);
+        let path = folder.join(path);
         std::fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
         std::fs::write(path, text).expect("a file");
     }
-    init_repository(&folder.path().join("fleet"), "bench").expect("a repository");
+    init_repository(folder, "bench").expect("a repository");
+}
+
+/// Deploys the fleet in the simulated cloud, then measures what looking at all of it costs.
+fn steady_pass(files: &BTreeMap<String, String>, tenants: usize) {
+    let folder = tempfile::tempdir().expect("a folder");
+    write_fleet(&folder.path().join("fleet"), files);
     let mut runtime = tokio::runtime::Builder::new_current_thread();
     let runtime = runtime.enable_all().start_paused(true).build().expect("a runtime");
     runtime.block_on(async {
@@ -228,6 +239,8 @@ struct Usage {
     cpu: f64,
     /// The most memory it ever held.
     peak_mb: f64,
+    /// The memory that it holds now.
+    resident_mb: f64,
 }
 
 impl Usage {
@@ -236,9 +249,20 @@ impl Usage {
         let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or_default().split(' ').collect();
         let ticks = |index: usize| fields[index].parse::<f64>().expect("a number");
         let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kilobytes: f64 =
-            peak.and_then(|text| text.trim().split(' ').next()?.parse().ok()).expect("a number");
-        Self { cpu: (ticks(12) + ticks(13)) / TICKS_PER_SECOND, peak_mb: kilobytes / 1_024.0 }
+        let megabytes = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            let number = line.and_then(|text| text.trim().split(' ').next()?.parse::<f64>().ok());
+            number.expect("a number") / 1_024.0
+        };
+        Self {
+            cpu: (ticks(12) + ticks(13)) / TICKS_PER_SECOND,
+            peak_mb: megabytes("VmHWM:"),
+            resident_mb: megabytes("VmRSS:"),
+        }
+    }
+
+    /// Makes the peak begin anew; where the kernel does not allow it, it is that of all so far.
+    fn reset_peak() {
+        let _ = std::fs::write("/proc/self/clear_refs", "5");
     }
 }

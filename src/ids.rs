@@ -12,6 +12,14 @@ use sha2::{Digest as _, Sha256};
 #[error("{0}")]
 pub struct InvalidName(pub String);
 
+impl InvalidName {
+    /// What is wrong and how to fix it, apart.
+    pub fn parts(&self) -> (&str, &str) {
+        // No fix holds a colon and a blank; the text that is wrong may.
+        self.0.rsplit_once(": ").unwrap_or((&self.0, "write another name"))
+    }
+}
+
 /// One AWS account: twelve digits, leading zeros kept.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

@@ -155,6 +155,17 @@ impl Sessions {
         let user = output.assumed_role_user().ok_or_else(|| malformed("no AssumedRoleUser"))?;
         must_be_of(key.account, Api::AssumeRole, user.arn())?;
         let credentials = output.credentials().ok_or_else(|| malformed("no Credentials"))?;
+        let keys = [
+            credentials.access_key_id(),
+            credentials.secret_access_key(),
+            credentials.session_token(),
+        ];
+        // They become headers, and the SDK panics over what cannot be one.
+        let is_key =
+            |key: &&str| !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_graphic());
+        if !keys.iter().all(is_key) {
+            return Err(malformed("Credentials that are none"));
+        }
         let ends_at = SystemTime::try_from(*credentials.expiration())
             .map(Moment::from)
             .map_err(|_| malformed("an Expiration that is no time"))?;
@@ -162,13 +173,8 @@ impl Sessions {
         let spread = RENEWALS_SPREAD_OVER.mul_f64(share_of(seed_of(key), 0));
         // A short session is used for half of its time at least.
         let margin = (RENEWED_BEFORE_END + spread).min(ends_at.since(now) / 2);
-        let credentials = Credentials::new(
-            credentials.access_key_id(),
-            credentials.secret_access_key(),
-            Some(credentials.session_token().to_owned()),
-            None,
-            "AssumeRole",
-        );
+        let [id, secret, token] = keys;
+        let credentials = Credentials::new(id, secret, Some(token.to_owned()), None, "AssumeRole");
         let checked = OnceCell::new();
         Ok(Session { credentials, renew_at: ends_at - margin, ends_at, checked })
     }
@@ -279,6 +285,26 @@ mod tests {
         match asked.action.as_str() {
             "DescribeStacks" => stacks("", None),
             _ => Reply::Usual,
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn keys_that_cannot_be_sent_are_no_session() {
+        for (key, broken) in
+            [("t0k3n", "t0k\n3n"), ("t0k3n", ""), ("s3cr3t", "ä"), ("SESSION0", "\u{1}")]
+        {
+            let server = Server::of(move |asked| match asked.action.as_str() {
+                "AssumeRole" => {
+                    let hour = Duration::from_secs(3_600);
+                    let Reply::Body(status, body) = session(ACCOUNT, 0, asked.at + hour) else {
+                        unreachable!("a body")
+                    };
+                    Reply::Body(status, body.replace(key, broken))
+                }
+                _ => list_only(asked),
+            });
+            let error = server.api().list().await.expect_err("no session");
+            assert!(matches!(error, AwsError::Malformed(_)), "{error}");
         }
     }
 

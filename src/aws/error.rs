@@ -98,12 +98,12 @@ impl Answer {
 
 impl AwsError {
     pub(super) fn malformed(api: Api, text: impl Into<String>) -> Self {
-        let may_have_happened = api.changes();
+        let (may_have_happened, text) = (api.changes(), shortened(&text.into()));
         Self::Malformed(Answer { may_have_happened, ..Answer::new(api, "Malformed", text) })
     }
 
     pub(super) fn wrong_account(api: Api, text: impl Into<String>) -> Self {
-        Self::WrongAccount(Answer::new(api, "WrongAccount", text))
+        Self::WrongAccount(Answer::new(api, "WrongAccount", shortened(&text.into())))
     }
 
     pub(super) fn stopped(api: Api) -> Self {
@@ -348,4 +348,18 @@ fn chain_of<'a>(
 fn shortened(text: &str) -> String {
     let end = (0..=MAX_TEXT_BYTES.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
     text[..end.unwrap_or(0)].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_is_longer_than_a_reader_bears() {
+        let long = "x".repeat(1_000_000);
+        let api = Api::DescribeStacks;
+        for error in [AwsError::malformed(api, long.as_str()), AwsError::wrong_account(api, long)] {
+            assert_eq!(error.text().len(), MAX_TEXT_BYTES);
+        }
+    }
 }

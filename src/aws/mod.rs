@@ -27,6 +27,8 @@ mod words;
 
 #[cfg(test)]
 mod fake;
+#[cfg(test)]
+mod fuzz;
 
 pub use access::Access;
 pub use call::Permission;

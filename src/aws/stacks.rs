@@ -6,7 +6,7 @@ use std::error::Error;
 use std::sync::Arc;
 
 use aws_sdk_cloudformation::Client;
-use aws_sdk_cloudformation::types::{ChangeType, TemplateStage};
+use aws_sdk_cloudformation::types::{ExecutionStatus, TemplateStage};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -38,9 +38,7 @@ impl TargetApi {
                     client.describe_stacks().set_next_token(token.clone()).send()
                 })
                 .await?;
-            let stacks = output
-                .stacks
-                .ok_or_else(|| AwsError::malformed(Api::DescribeStacks, "a page without Stacks"))?;
+            let stacks = list_of(Api::DescribeStacks, "Stacks", output.stacks)?;
             for stack in stacks.iter().filter(|stack| !words::is_nested(stack)) {
                 let stack = words::seen(&self.target, stack)?;
                 // AWS leaves deleted stacks out; should one slip in, it is not there.
@@ -118,10 +116,15 @@ impl TargetApi {
                 }
                 Err(error) => return Err(error),
             };
-            for change in output.changes.take().unwrap_or_default() {
-                if change.r#type() == Some(&ChangeType::Resource) {
-                    changes.push(words::planned(change.resource_change())?);
+            // A set that can be executed without its changes would seem to change nothing.
+            let page = match output.execution_status() {
+                Some(ExecutionStatus::Available) => {
+                    list_of(Api::DescribeChangeSet, "Changes", output.changes.take())?
                 }
+                _ => output.changes.take().unwrap_or_default(),
+            };
+            for change in &page {
+                changes.extend(words::planned(change)?);
             }
             let next = output.next_token.take();
             first.get_or_insert(output);
@@ -146,7 +149,7 @@ impl TargetApi {
                     request.set_next_token(token.clone()).send()
                 })
                 .await?;
-            let page = output.stack_events();
+            let page = list_of(Api::DescribeStackEvents, "StackEvents", output.stack_events)?;
             let page = page.iter().map(words::event).collect::<Result<Vec<_>, _>>()?;
             let reached_end = page.iter().any(|event| event.at < since);
             events.extend(page.into_iter().filter(|event| event.at >= since));
@@ -170,8 +173,9 @@ impl TargetApi {
                     request.set_next_token(token.clone()).send()
                 })
                 .await?;
-            for resource in output.stack_resource_summaries() {
-                resources.push(words::resource(resource)?);
+            let page = output.stack_resource_summaries;
+            for resource in list_of(Api::ListStackResources, "StackResourceSummaries", page)? {
+                resources.push(words::resource(&resource)?);
             }
             pages.turn(output.next_token)?;
         }
@@ -245,6 +249,11 @@ impl TargetApi {
             self.aws.0.sessions.forget(&self.session, session, None).await;
         }
     }
+}
+
+/// A list of a page. AWS writes empty ones too: one that is missing says nothing.
+fn list_of<T>(api: Api, name: &str, list: Option<Vec<T>>) -> Result<Vec<T>, AwsError> {
+    list.ok_or_else(|| AwsError::malformed(api, format!("a page without {name}")))
 }
 
 /// The pages of one listing: the token of the next one, and what must not happen with it.
@@ -621,6 +630,53 @@ mod tests {
                 ("D", ChangeAction::Unknown("Vanish".into()), Replacement::Never),
             ]
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_that_is_told_of_badly_is_not_passed_over() {
+        let answer = |more: &'static str| {
+            answering("DescribeChangeSet", move |_| {
+                change_set("CREATE_COMPLETE", "AVAILABLE", "", more)
+            })
+        };
+        let removal = "<ResourceChange><Action>Remove</Action><LogicalResourceId>A\
+            </LogicalResourceId><ResourceType>AWS::SQS::Queue</ResourceType></ResourceChange>";
+        let of = |kind: &str, rest: &str| {
+            let text = format!("<Changes><member>{kind}{rest}</member></Changes>");
+            answer(Box::leak(text.into_boxed_str()))
+        };
+        for server in [answer(""), of("", removal), of("<Type></Type>", "")] {
+            let error = server.api().change_set(&id(), "c").await.expect_err("no changes");
+            assert!(matches!(error, AwsError::Malformed(_)), "{error}");
+        }
+        for (kind, rest, count) in [
+            ("<Type>Resource</Type>", removal, 1),
+            ("<Type>Novelty</Type>", removal, 1),
+            ("<Type>Hook</Type>", "", 0),
+        ] {
+            let seen = of(kind, rest).api().change_set(&id(), "c").await.expect("told");
+            assert_eq!(seen.expect("there").changes.len(), count, "{kind}");
+        }
+        let pending =
+            answering("DescribeChangeSet", |_| change_set("CREATE_PENDING", "UNAVAILABLE", "", ""));
+        pending.api().change_set(&id(), "c").await.expect("nothing to tell yet");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_page_without_its_list_is_not_an_empty_page() {
+        let server = answering("DescribeStackEvents", |_| ok("DescribeStackEvents", ""));
+        let error = server.api().events_since(&id(), Moment::default()).await.expect_err("none");
+        assert!(matches!(error, AwsError::Malformed(_)), "{error}");
+        let server = answering("ListStackResources", |_| ok("ListStackResources", ""));
+        let error = server.api().failed_resources(&id()).await.expect_err("none");
+        assert!(matches!(error, AwsError::Malformed(_)), "{error}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_empty_parent_does_not_make_a_stack_a_nested_one() {
+        let members = stack("one", "<ParentId></ParentId>") + &stack("two", "<RootId></RootId>");
+        let server = answering("DescribeStacks", move |_| stacks(&members, None));
+        assert_eq!(server.api().list().await.expect("a listing").len(), 2);
     }
 
     #[tokio::test(start_paused = true)]

@@ -19,8 +19,9 @@ use crate::observed::{
 
 /// Whether a stack is part of another one.
 pub(super) fn is_nested(stack: &sdk::Stack) -> bool {
-    let is_root = |id: &str| stack.stack_id() == Some(id);
-    stack.parent_id().is_some() || stack.root_id().is_some_and(|root| !is_root(root))
+    let is_root = |id: &str| id.is_empty() || stack.stack_id() == Some(id);
+    let has_parent = stack.parent_id().is_some_and(|parent| !parent.is_empty());
+    has_parent || stack.root_id().is_some_and(|root| !is_root(root))
 }
 
 /// A stack, which must be one of the target's.
@@ -111,20 +112,26 @@ fn status_of(status: &str, execution: &str, reason: &str) -> ChangeSetStatus {
     }
 }
 
-/// One planned change to a resource.
-pub(super) fn planned(change: Option<&sdk::ResourceChange>) -> Result<PlannedChange, AwsError> {
+/// One planned change to a resource; `None` for a change of another type, a hook's. What tells of a
+/// resource is a change to it whatever type it says: a change that is missed would pass unchecked.
+pub(super) fn planned(change: &sdk::Change) -> Result<Option<PlannedChange>, AwsError> {
     let api = Api::DescribeChangeSet;
-    let change = needed(api, "ResourceChange", change)?;
+    let kind = change.r#type().filter(|kind| !kind.as_str().is_empty());
+    let kind = needed(api, "Type", kind)?;
+    if *kind != sdk::ChangeType::Resource && change.resource_change().is_none() {
+        return Ok(None);
+    }
+    let change = needed(api, "ResourceChange", change.resource_change())?;
     let action = needed(api, "Action", change.action())?;
     let logical_id = needed(api, "LogicalResourceId", change.logical_resource_id())?;
     let physical_id = change.physical_resource_id().filter(|id| !id.is_empty());
-    Ok(PlannedChange {
+    Ok(Some(PlannedChange {
         logical_id: logical_id.to_owned(),
         physical_id: physical_id.map(str::to_owned),
         kind: needed(api, "ResourceType", change.resource_type())?.to_owned(),
         action: action_of(action.as_str()),
         replacement: replacement_of(change.replacement().map(sdk::Replacement::as_str)),
-    })
+    }))
 }
 
 fn action_of(word: &str) -> ChangeAction {

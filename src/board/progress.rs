@@ -137,6 +137,15 @@ impl std::ops::AddAssign for Tally {
     }
 }
 
+impl std::ops::SubAssign for Tally {
+    fn sub_assign(&mut self, other: Self) {
+        self.settled -= other.settled;
+        self.left_alone -= other.left_alone;
+        self.waiting -= other.waiting;
+        self.stuck -= other.stuck;
+    }
+}
+
 impl Standing {
     /// The stacks of all services.
     pub fn total(&self) -> Tally {

@@ -8,6 +8,9 @@ use crate::desired::Desired;
 use crate::fleet::{Complaint, Finding, Gathering, Severity, Source, load};
 use crate::snapshot::Snapshot;
 
+/// Names in a list for people: there may be thousands, and as many findings.
+const MAX_LISTED: usize = 20;
+
 /// Everything that can be known without AWS, sorted.
 pub fn check(desired: &Desired) -> Vec<Finding> {
     let mut findings = Gathering::default();
@@ -47,10 +50,12 @@ fn error<'a>(source: &'a Source, pointer: &'a [&'a str], code: &'static str) -> 
 
 /// A list of names for people.
 fn listed<'n>(names: impl Iterator<Item = &'n str>) -> String {
-    let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
-    match names.as_slice() {
-        [] => "there are none".into(),
-        [only] => format!("there is {only} only"),
-        names => format!("there are {}", names.join(", ")),
+    let mut names = names.map(|name| format!("`{name}`"));
+    let shown: Vec<String> = names.by_ref().take(MAX_LISTED).collect();
+    match (shown.as_slice(), names.count()) {
+        ([], _) => "there are none".into(),
+        ([only], 0) => format!("there is {only} only"),
+        (shown, 0) => format!("there are {}", shown.join(", ")),
+        (shown, more) => format!("there are {} and {more} more", shown.join(", ")),
     }
 }

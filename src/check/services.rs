@@ -62,6 +62,7 @@ fn selects_nobody(service: &Service, desired: &Desired, findings: &mut Gathering
     if nobody && !desired.gaps.tenants {
         let mut complaint = error(&service.source, &["spec", "selector"], "selects-nobody");
         complaint.severity = Severity::Warning;
+        complaint.help = Some("correct the selector, or the labels of tenants".into());
         let message = format!("no tenant gets the service `{}`", service.name);
         findings.add(complaint, None, message);
     }
@@ -124,7 +125,9 @@ fn too_many_tags(service: &Service, desired: &Desired, findings: &mut Gathering)
             "the stacks get {count} tags, {OWNERSHIP_TAGS} of ownership among them; {MAX_TAGS} is \
              CloudFormation's limit"
         );
-        findings.add(error(&service.source, &["spec", "tags"], "too-many-tags"), None, message);
+        let mut complaint = error(&service.source, &["spec", "tags"], "too-many-tags");
+        complaint.help = Some("remove tags of the service or of the fleet".into());
+        findings.add(complaint, None, message);
     }
 }
 
@@ -168,7 +171,9 @@ fn too_many_stacks(desired: &Desired, findings: &mut Gathering) {
                 target.region
             );
             let pointer = ["spec", "regions"];
-            findings.add(error(&tenant.source, &pointer, "too-many-stacks"), None, message);
+            let mut complaint = error(&tenant.source, &pointer, "too-many-stacks");
+            complaint.help = Some("use more regions, or fewer and larger services".into());
+            findings.add(complaint, None, message);
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::ids::{ServiceName, Target};
 
 /// CloudFormation's limit on the value of a tag, in characters.
 const MAX_TAG_CHARACTERS: usize = 256;
+const CORRECT_VALUE: &str = "correct the value, or the parameter in the template";
 
 /// Looks at every stack that is to stay. What is the same for all tenants is looked at once.
 pub(super) fn check(desired: &Desired, findings: &mut Gathering) {
@@ -93,26 +94,34 @@ impl<'d> Stack<'d, '_> {
                 let parameter = service.template.parameters().get(name);
                 match parameter.map_or(Ok(()), |parameter| parameter.check(&value)) {
                     Ok(()) => return,
-                    Err(wrong) => ("bad-value", wrong),
+                    Err(wrong) => ("bad-value", wrong, CORRECT_VALUE.to_owned()),
                 }
             }
-            Err(wrong) => ("bad-variable", wrong),
+            Err((wrong, help)) => ("bad-variable", wrong, help),
         };
         let (source, pointer) = self.written(name, origin);
         let mut complaint = error(source, &pointer, wrong.0);
         complaint.subject = service.name.as_str();
+        complaint.help = Some(wrong.2);
         let message = format!("parameter `{name}` of service `{}`: {}", service.name, wrong.1);
         let whom = (shared && !literal).then(|| self.tenant());
         self.findings.add(complaint, whom.as_deref(), message);
     }
 
-    /// The value without outputs of stacks; none when one is used, an error when it has no value.
-    fn resolve(&self, text: &Text) -> Result<Option<String>, String> {
+    /// The value without outputs of stacks; none when one is used, an error and its fix when it has
+    /// no value.
+    fn resolve(&self, text: &Text) -> Result<Option<String>, (String, String)> {
         match self.desired.scope(self.wanted).resolve(text, &|_, _| None) {
             Ok(value) => Ok(Some(value)),
             Err(Hole::Output { .. }) => Ok(None),
-            Err(Hole::Label(label)) => Err(format!("the tenant has no label `{label}`")),
-            Err(Hole::OutOfScope(variable)) => Err(format!("`${{{variable}}}` has no value here")),
+            Err(Hole::Label(label)) => Err((
+                format!("the tenant has no label `{label}`"),
+                format!("add the label `{label}` to the tenant, or use another variable"),
+            )),
+            Err(Hole::OutOfScope(variable)) => {
+                let help = "use another variable".to_owned();
+                Err((format!("`${{{variable}}}` has no value here"), help))
+            }
         }
     }
 
@@ -140,14 +149,16 @@ impl<'d> Stack<'d, '_> {
             }
             let wrong = match self.resolve(text) {
                 Ok(Some(value)) if value.chars().count() > MAX_TAG_CHARACTERS => {
-                    ("bad-tag", format!("the value has more than {MAX_TAG_CHARACTERS} characters"))
+                    let wrong = format!("the value has more than {MAX_TAG_CHARACTERS} characters");
+                    ("bad-tag", wrong, "shorten it".to_owned())
                 }
                 Ok(_) => continue,
-                Err(wrong) => ("bad-variable", wrong),
+                Err((wrong, help)) => ("bad-variable", wrong, help),
             };
             let source = if own { &self.wanted.service.source } else { &fleet.source };
             let pointer = ["spec", "tags", key];
-            let complaint: Complaint<'_> = error(source, &pointer, wrong.0);
+            let mut complaint: Complaint<'_> = error(source, &pointer, wrong.0);
+            complaint.help = Some(wrong.2);
             let whom = literal.is_none().then(|| self.tenant());
             self.findings.add(complaint, whom.as_deref(), format!("tag `{key}`: {}", wrong.1));
         }

@@ -158,19 +158,26 @@ impl Joining<'_> {
         let tenant: &Tenant = share.tenant;
         let service = Some(&share.service.name);
         let scope = Scope { fleet: self.fleet, target, tenant: Some(tenant), service };
-        let message = match scope.resolve(text, &|_, _| None) {
-            Ok(name) => match name.parse() {
+        let (message, help) = match scope.resolve(text, &|_, _| None) {
+            Ok(name) => match name.parse::<StackName>() {
                 Ok(name) => return Some(name),
-                Err(error) => error.to_string(),
+                Err(error) => {
+                    let (message, help) = error.parts();
+                    (message.to_owned(), help.to_owned())
+                }
             },
-            Err(Hole::Label(label)) => format!("the tenant has no label `{label}`"),
-            Err(Hole::Output { .. } | Hole::OutOfScope(_)) => {
-                "a stack name cannot use outputs of stacks".to_owned()
-            }
+            Err(Hole::Label(label)) => (
+                format!("the tenant has no label `{label}`"),
+                format!("add the label `{label}` to the tenant, or use another variable"),
+            ),
+            Err(Hole::Output { .. } | Hole::OutOfScope(_)) => (
+                "a stack name cannot use outputs of stacks".to_owned(),
+                "use other variables".to_owned(),
+            ),
         };
         let (written, whom) = name_written(share);
         let whom = whom.then_some(tenant.name.as_str());
-        self.complain(&written, "bad-stack-name", None, whom, message);
+        self.complain(&written, "bad-stack-name", Some(help), whom, message);
         None
     }
 

@@ -27,7 +27,7 @@ const SIMULATED_ROLE: &str = "arn:${partition}:iam::${account.id}:role/driftless
 /// Reads a Fleet document; `None` after errors, which are then recorded.
 pub(super) fn fleet(node: &Rc<Node>, source: Source, reader: &mut Reader<'_>) -> Option<Fleet> {
     let FleetDocument { metadata, spec, .. } = FleetDocument::read(node, reader)?;
-    let errors = reader.findings.len();
+    let errors = reader.errors;
     let access = access(spec.access, spec.cloud, node, reader);
     let regions = fleet_regions(&spec.regions, node, reader);
     let limits = limits(spec.limits.as_ref(), node, reader);
@@ -48,7 +48,7 @@ pub(super) fn fleet(node: &Rc<Node>, source: Source, reader: &mut Reader<'_>) ->
         suspend: spec.suspend.unwrap_or(false),
         source,
     };
-    (reader.findings.len() == errors).then_some(fleet)
+    (reader.errors == errors).then_some(fleet)
 }
 
 fn access(
@@ -146,7 +146,7 @@ fn limits(spec: Option<&LimitsSpec>, node: &Node, reader: &mut Reader<'_>) -> Li
 /// Reads a Tenant document; `None` after errors, which are then recorded.
 pub(super) fn tenant(node: &Rc<Node>, source: Source, reader: &mut Reader<'_>) -> Option<Tenant> {
     let TenantDocument { metadata, spec, .. } = TenantDocument::read(node, reader)?;
-    let errors = reader.findings.len();
+    let errors = reader.errors;
     check_regions(&spec.regions, &["spec", "regions"], node, reader);
     let exceptions = spec.services.unwrap_or_default().into_iter();
     let services = exceptions.map(|(service, exception)| {
@@ -164,7 +164,7 @@ pub(super) fn tenant(node: &Rc<Node>, source: Source, reader: &mut Reader<'_>) -
         suspend: spec.suspend.unwrap_or(false),
         source,
     };
-    (reader.findings.len() == errors).then_some(tenant)
+    (reader.errors == errors).then_some(tenant)
 }
 
 fn exception(
@@ -199,7 +199,7 @@ pub(super) fn service(
     reader: &mut Reader<'_>,
 ) -> Option<Service> {
     let ServiceDocument { metadata, spec, .. } = ServiceDocument::read(node, reader)?;
-    let errors = reader.findings.len();
+    let errors = reader.errors;
     let (template_path, template) = files.template(&spec.template, node, reader).unzip();
     let policy = spec.stack_policy.as_ref().map(|path| files.stack_policy(path, node, reader));
     check_service(&spec, node, reader);
@@ -235,7 +235,7 @@ pub(super) fn service(
         name: metadata.name,
         source,
     };
-    (reader.findings.len() == errors).then_some(service)
+    (reader.errors == errors).then_some(service)
 }
 
 fn check_service(spec: &ServiceSpec, node: &Node, reader: &mut Reader<'_>) {
@@ -264,7 +264,8 @@ fn selector(spec: SelectorSpec, node: &Node, reader: &mut Reader<'_>) -> Selecto
             let index = index.to_string();
             let pointer = ["spec", "selector", "matchExpressions", &index, "operator"];
             let message = format!("the operator {wrong}");
-            reader.error(node.find(&pointer), "bad-selector", message, None);
+            let help = "add or remove `values`, or use another operator".to_owned();
+            reader.error(node.find(&pointer), "bad-selector", message, Some(help));
         }
         match_expressions.push(Requirement { key: spec.key, operator: spec.operator, values });
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::fleet::finding::{MAX_FINDINGS, shortened};
 use crate::fleet::reader::{Reader, nearest};
 use crate::fleet::yaml::Node;
 use crate::fleet::{Finding, Severity, StackPolicy};
@@ -38,29 +39,16 @@ impl<'s> Files<'s> {
             let template = known.clone();
             if template.is_none() {
                 // The service cannot be used either; the finding in the template says why.
-                reader.findings.push(self.refers_to_broken(&path, node, reader));
+                refers_to_broken(&path, node, reader);
             }
             return template.map(|template| (path, template));
         }
         let template = self.parse(&path, text);
         self.templates.insert(path.clone(), template.clone());
         if template.is_none() {
-            reader.findings.push(self.refers_to_broken(&path, node, reader));
+            refers_to_broken(&path, node, reader);
         }
         template.map(|template| (path, template))
-    }
-
-    fn refers_to_broken(&self, path: &str, node: &Node, reader: &Reader<'_>) -> Finding {
-        let (line, column) = node.find(&["spec", "template"]);
-        Finding {
-            code: "template-broken",
-            severity: Severity::Error,
-            path: reader.path().to_owned(),
-            line,
-            column,
-            message: format!("the template `{path}` has errors"),
-            help: None,
-        }
     }
 
     fn parse(&mut self, path: &str, text: &str) -> Option<Arc<Template>> {
@@ -68,13 +56,17 @@ impl<'s> Files<'s> {
             Ok(template) => template,
             Err(error) => {
                 let (line, column) = error.position.map_or((0, 0), |at| (at.line, at.column));
-                self.report("template-syntax", path, (line, column), error.message, error.help);
+                let help = error.help.unwrap_or_else(|| "Correct the template here.".to_owned());
+                self.report("template-syntax", path, (line, column), error.message, help);
                 return None;
             }
         };
-        for flaw in limits(&template) {
-            let place = template.position(&flaw.pointer).map_or((0, 0), |at| (at.line, at.column));
-            self.report("template-limit", path, place, flaw.message, Some(flaw.help));
+        let flaws = limits(&template);
+        let positions = (!flaws.is_empty()).then(|| template.positions());
+        for flaw in flaws {
+            let place = positions.as_ref().and_then(|positions| positions.of(&flaw.pointer));
+            let place = place.map_or((0, 0), |at| (at.line, at.column));
+            self.report("template-limit", path, place, flaw.message, flaw.help);
         }
         Some(Arc::new(template))
     }
@@ -85,9 +77,14 @@ impl<'s> Files<'s> {
         path: &str,
         (line, column): (usize, usize),
         message: String,
-        help: Option<String>,
+        help: String,
     ) {
-        let (path, severity) = (path.to_owned(), Severity::Error);
+        // The first finding refuses the revision; what is beyond the limit is cut off at the end.
+        if self.findings.len() > MAX_FINDINGS {
+            return;
+        }
+        let (path, severity, help) = (path.to_owned(), Severity::Error, Some(shortened(help)));
+        let message = shortened(message);
         self.findings.push(Finding { code, severity, path, line, column, message, help });
     }
 
@@ -114,7 +111,8 @@ impl<'s> Files<'s> {
                 "`{path}` has {} bytes; {MAX_POLICY_BYTES} is CloudFormation's limit",
                 policy.body.len()
             );
-            reader.error(place, "bad-stack-policy", message, None);
+            let help = "join or remove statements".to_owned();
+            reader.error(place, "bad-stack-policy", message, Some(help));
             return None;
         }
         Some(Arc::new(policy))
@@ -139,8 +137,11 @@ impl<'s> Files<'s> {
             Ok(bytes) => bytes,
             Err(Unreadable(message)) => {
                 let files = self.snapshot.entries().map(|(path, _)| path);
-                let help = nearest(&path, files).map(|file| format!("did you mean `{file}`?"));
-                reader.error(place, "file-unreadable", message, help);
+                let help = match nearest(&path, files) {
+                    Some(file) => format!("did you mean `{file}`?"),
+                    None => "add the file, or correct the path".to_owned(),
+                };
+                reader.error(place, "file-unreadable", message, Some(help));
                 return None;
             }
         };
@@ -151,4 +152,10 @@ impl<'s> Files<'s> {
         };
         Some((path, text))
     }
+}
+
+fn refers_to_broken(path: &str, node: &Node, reader: &mut Reader<'_>) {
+    let message = format!("the template `{path}` has errors");
+    let help = format!("correct what is found in `{path}`");
+    reader.error(node.find(&["spec", "template"]), "template-broken", message, Some(help));
 }

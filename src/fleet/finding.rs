@@ -5,6 +5,34 @@ use std::fmt;
 
 use serde::Serialize;
 
+/// More findings than this are counted only: one for each tenant and service of the largest fleet.
+pub(super) const MAX_FINDINGS: usize = 10_000;
+/// Bytes of a message or fix: a whole template may stand where a name should.
+const MAX_TEXT_BYTES: usize = 1_000;
+
+/// What is read of a text that may be very long.
+pub(super) fn shortened(mut text: String) -> String {
+    if text.len() > MAX_TEXT_BYTES {
+        let end = (0..=MAX_TEXT_BYTES).rev().find(|end| text.is_char_boundary(*end));
+        text.truncate(end.unwrap_or(0));
+        text.push_str(" ...");
+    }
+    text
+}
+
+/// That `count` findings are not shown.
+pub(super) fn more_findings(count: usize, severity: Severity) -> Finding {
+    Finding {
+        code: "more-findings",
+        severity,
+        path: String::new(),
+        line: 0,
+        column: 0,
+        message: format!("there are {count} more findings, which are not shown"),
+        help: Some("correct those that are shown first".to_owned()),
+    }
+}
+
 /// Whether a finding refuses the revision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]

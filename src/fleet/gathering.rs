@@ -4,11 +4,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::fleet::finding::{MAX_FINDINGS, more_findings, shortened};
+use crate::fleet::source::Places;
 use crate::fleet::{Finding, Severity, Source};
 
 /// Findings that are still being collected.
 #[derive(Debug, Default)]
-pub struct Gathering(BTreeMap<Key, Gathered>);
+pub struct Gathering {
+    found: BTreeMap<Key, Gathered>,
+    /// Findings beyond the limit, and whether there is an error among them.
+    left_out: Option<(usize, Severity)>,
+}
 
 type Key = (Arc<str>, usize, Vec<String>, &'static str, String);
 
@@ -49,27 +55,37 @@ impl Gathering {
         let Complaint { source, pointer, at_key, code, subject, severity, help } = complaint;
         let pointer = pointer.iter().map(|part| (*part).to_owned()).collect();
         let key = (Arc::clone(&source.path), source.line, pointer, code, subject.to_owned());
-        if let Some(gathered) = self.0.get_mut(&key) {
+        if let Some(gathered) = self.found.get_mut(&key) {
             gathered.others += usize::from(gathered.first.as_deref() != whom);
             return;
         }
+        if self.found.len() >= MAX_FINDINGS {
+            let (count, worst) = self.left_out.unwrap_or((0, severity));
+            self.left_out = Some((count + 1, worst.min(severity)));
+            return;
+        }
+        let (message, help) = (shortened(message), help.map(shortened));
         let first = whom.map(str::to_owned);
         let source = source.clone();
         let gathered = Gathered { source, at_key, severity, message, help, first, others: 0 };
-        self.0.insert(key, gathered);
+        self.found.insert(key, gathered);
     }
 
     /// All findings, sorted.
     pub fn into_findings(self) -> Vec<Finding> {
+        // Findings in one document come one after the other: it is parsed once for all of them.
+        let mut open: Option<(Source, Places)> = None;
         let mut findings: Vec<Finding> = self
-            .0
+            .found
             .into_iter()
             .map(|((path, _, pointer, code, _), gathered)| {
-                let (line, column) = if gathered.at_key {
-                    gathered.source.key_position(&pointer)
-                } else {
-                    gathered.source.position(&pointer)
-                };
+                let is_open = open.as_ref().is_some_and(|(it, _)| it.is_one_with(&gathered.source));
+                if !is_open {
+                    open = Some((gathered.source.clone(), gathered.source.places()));
+                }
+                let places = open.as_ref().map(|(_, places)| places);
+                let (line, column) =
+                    places.map_or((0, 0), |places| places.position(&pointer, gathered.at_key));
                 let concerned = match (&gathered.first, gathered.others) {
                     (None, _) => String::new(),
                     (Some(first), 0) => format!(" ({first})"),
@@ -86,6 +102,7 @@ impl Gathering {
                 }
             })
             .collect();
+        findings.extend(self.left_out.map(|(count, worst)| more_findings(count, worst)));
         findings.sort();
         findings
     }

@@ -9,11 +9,14 @@ use std::sync::Arc;
 use crate::fleet::build;
 use crate::fleet::document::{API_GROUP, API_VERSION};
 use crate::fleet::files::Files;
+use crate::fleet::finding::{MAX_FINDINGS, more_findings};
 use crate::fleet::reader::{Reader, nearest};
+use crate::fleet::stray;
 use crate::fleet::yaml::{self, Node, YamlDocument, YamlError};
 use crate::fleet::{Documents, Finding, Fleet, Gaps, Service, Severity, Source, Tenant};
 use crate::ids::{AccountId, DocumentName};
 use crate::snapshot::{Entry, MAX_FILE_BYTES, MAX_FILES, MAX_TOTAL_BYTES, Snapshot, join};
+use crate::template::line_starts;
 
 /// The kinds of documents.
 const KINDS: [&str; 3] = ["Fleet", "Tenant", "Service"];
@@ -80,6 +83,8 @@ struct Loading<'s> {
     gaps: Gaps,
     documents: usize,
     fleets: usize,
+    /// Findings beyond the limit.
+    left_out: usize,
 }
 
 impl<'s> Loading<'s> {
@@ -96,7 +101,18 @@ impl<'s> Loading<'s> {
             gaps: Gaps::default(),
             documents: 0,
             fleets: 0,
+            left_out: 0,
         }
+    }
+
+    /// How many findings are kept of the next document.
+    fn room(&self) -> usize {
+        MAX_FINDINGS.saturating_sub(self.findings.len())
+    }
+
+    fn keep(&mut self, mut reader: Reader<'_>) {
+        self.left_out += reader.errors - reader.findings.len();
+        self.findings.append(&mut reader.findings);
     }
 
     fn entry(&mut self, path: &str, entry: &Entry) {
@@ -150,6 +166,9 @@ impl<'s> Loading<'s> {
             finding.column = before.rsplit('\n').next().unwrap_or("").chars().count() + 1;
             return self.unread(finding);
         };
+        if let Some(finding) = stray::of_text(path, text) {
+            return self.unread(finding);
+        }
         if !text.contains(API_GROUP) {
             return;
         }
@@ -158,15 +177,15 @@ impl<'s> Loading<'s> {
         let shared_path: Arc<str> = path.into();
         let (mut line, mut offset) = (1, 0);
         for document in documents {
-            offset += offset_of_line(&text[offset..], document.line - line);
+            offset += offset_of_line(&text[offset..], document.line.saturating_sub(line));
             line = document.line;
             let source = Source::new(Arc::clone(&shared_path), Arc::clone(bytes), line, offset);
             self.document(document, source, ours);
         }
         if let Some(error) = error {
-            let mut reader = Reader::new(path);
+            let mut reader = Reader::new(path, self.room());
             record(&mut reader, error);
-            self.findings.append(&mut reader.findings);
+            self.keep(reader);
             self.gaps.any_service = true;
             self.gaps.tenants = true;
         }
@@ -174,17 +193,21 @@ impl<'s> Loading<'s> {
 
     fn document(&mut self, document: YamlDocument, source: Source, among_ours: bool) {
         let path = Arc::clone(&source.path);
-        let mut reader = Reader::new(&path);
+        let mut reader = Reader::new(&path, self.room());
         let root = Rc::clone(&document.root);
         let kind = root.child("kind").and_then(|kind| kind.value.text()).unwrap_or("").to_owned();
         let Some(version) = api_version(&root) else {
-            if among_ours && KINDS.contains(&kind.as_str()) {
+            if let Some((place, message)) = stray::of_document(&root) {
+                let help = format!("write `apiVersion: {API_VERSION}` at the start of a line");
+                reader.error(place, "stray-document", message, Some(help));
+                self.unreadable_kind(&kind, &root);
+            } else if among_ours && KINDS.contains(&kind.as_str()) {
                 let message = format!("this {kind} has no `apiVersion`");
                 let help = format!("write `apiVersion: {API_VERSION}`");
                 reader.error(root.place, "missing-field", message, Some(help));
                 self.unreadable_kind(&kind, &root);
             }
-            return self.findings.append(&mut reader.findings);
+            return self.keep(reader);
         };
         self.documents += 1;
         if version != API_VERSION {
@@ -193,7 +216,7 @@ impl<'s> Loading<'s> {
             reader.error(root.find(&["apiVersion"]), "wrong-api-version", message, Some(help));
             self.fleets += usize::from(kind == "Fleet");
             self.unreadable_kind(&kind, &root);
-            return self.findings.append(&mut reader.findings);
+            return self.keep(reader);
         }
         let flawed = !document.flaws.is_empty();
         document.flaws.into_iter().for_each(|flaw| record(&mut reader, flaw));
@@ -206,7 +229,7 @@ impl<'s> Loading<'s> {
         if read.is_none() || flawed {
             self.unreadable_kind(&kind, &root);
         }
-        self.findings.append(&mut reader.findings);
+        self.keep(reader);
     }
 
     /// Remembers what is missing because its document has errors.
@@ -303,6 +326,11 @@ impl<'s> Loading<'s> {
         }
         self.findings.append(&mut self.files.findings);
         self.findings.sort();
+        self.left_out += self.findings.len().saturating_sub(MAX_FINDINGS);
+        self.findings.truncate(MAX_FINDINGS);
+        if self.left_out > 0 {
+            self.findings.insert(0, more_findings(self.left_out, Severity::Error));
+        }
         let documents = self.fleet.map(|fleet| Documents {
             fleet,
             tenants: self.tenants,
@@ -320,7 +348,7 @@ fn api_version(root: &Node) -> Option<&str> {
 }
 
 fn record(reader: &mut Reader<'_>, error: YamlError) {
-    reader.error(error.place, error.code, error.message, error.help);
+    reader.error(error.place, error.code, error.message, Some(error.help));
 }
 
 fn unknown_kind(kind: &str, root: &Node, reader: &mut Reader<'_>) -> Option<()> {
@@ -338,8 +366,8 @@ fn unknown_kind(kind: &str, root: &Node, reader: &mut Reader<'_>) -> Option<()> 
 
 /// Where a line starts, counted from this one.
 fn offset_of_line(text: &str, lines: usize) -> usize {
-    if lines == 0 {
-        return 0;
+    match lines {
+        0 => 0,
+        lines => line_starts(text).nth(lines - 1).unwrap_or(text.len()),
     }
-    text.match_indices('\n').nth(lines - 1).map_or(text.len(), |(at, _)| at + 1)
 }

@@ -13,6 +13,7 @@ mod reader;
 mod schema;
 mod selector;
 mod source;
+mod stray;
 mod text;
 mod values;
 mod yaml;

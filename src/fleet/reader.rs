@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::str::FromStr;
 
+use crate::fleet::finding::shortened;
 use crate::fleet::yaml::{Content, Entry, Node, Place};
 use crate::fleet::{Finding, Severity};
+use crate::ids::{DocumentName, InvalidName};
 
 /// Collects the findings of one file.
 pub(super) struct Reader<'a> {
@@ -13,11 +15,15 @@ pub(super) struct Reader<'a> {
     /// The keys that lead to what is being read, for messages.
     trail: Vec<String>,
     pub(super) findings: Vec<Finding>,
+    /// How many findings may be kept; the others are counted.
+    room: usize,
+    /// How many errors there were.
+    pub(super) errors: usize,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(path: &'a str) -> Self {
-        Self { path, trail: Vec::new(), findings: Vec::new() }
+    pub(super) fn new(path: &'a str, room: usize) -> Self {
+        Self { path, trail: Vec::new(), findings: Vec::new(), room, errors: 0 }
     }
 
     /// The file that is being read.
@@ -33,14 +39,18 @@ impl<'a> Reader<'a> {
         message: impl Into<String>,
         help: Option<String>,
     ) {
+        self.errors += 1;
+        if self.errors > self.room {
+            return;
+        }
         self.findings.push(Finding {
             code,
             severity: Severity::Error,
             path: self.path.to_owned(),
             line: place.0,
             column: place.1,
-            message: message.into(),
-            help,
+            message: shortened(message.into()),
+            help: help.map(shortened),
         });
     }
 
@@ -68,6 +78,7 @@ impl<'a> Reader<'a> {
         help: Option<String>,
     ) -> Option<T> {
         let message = format!("{}: expected {what}, found {}", self.here(), describe(node));
+        let help = Some(help.unwrap_or_else(|| how_to_write(what)));
         self.error(node.place, "wrong-type", message, help);
         None
     }
@@ -109,7 +120,8 @@ impl Fields<'_> {
         }
         T::absent().or_else(|| {
             let message = format!("the field `{key}` is missing in {}", reader.here());
-            reader.error(self.place, "missing-field", message, None);
+            let help = format!("add `{key}:` with its value");
+            reader.error(self.place, "missing-field", message, Some(help));
             None
         })
     }
@@ -152,20 +164,38 @@ impl<T: Read> Read for Vec<T> {
     }
 }
 
-impl<K: FromStr<Err: ToString> + Ord, T: Read> Read for BTreeMap<K, T> {
+impl<K: Key, T: Read> Read for BTreeMap<K, T> {
     fn read(node: &Rc<Node>, reader: &mut Reader<'_>) -> Option<Self> {
         let Content::Map(entries) = &node.content else {
             return reader.expected(node, "a map", None);
         };
         let mut read = Vec::with_capacity(entries.len());
         for entry in entries {
-            let key = entry.key.parse().map_err(|error: K::Err| {
-                reader.error(entry.key_place, "bad-name", error.to_string(), None);
+            let key = K::of(&entry.key).map_err(|error| {
+                let (message, help) = error.parts();
+                reader.error(entry.key_place, "bad-name", message, Some(help.to_owned()));
             });
             let value = reader.below(&entry.key, |reader| T::read(&entry.value, reader));
             read.push(key.ok().zip(value));
         }
         read.into_iter().collect()
+    }
+}
+
+/// What may be the key of a map.
+pub(super) trait Key: Ord + Sized {
+    fn of(text: &str) -> Result<Self, InvalidName>;
+}
+
+impl Key for String {
+    fn of(text: &str) -> Result<Self, InvalidName> {
+        Ok(text.to_owned())
+    }
+}
+
+impl Key for DocumentName {
+    fn of(text: &str) -> Result<Self, InvalidName> {
+        text.parse()
     }
 }
 
@@ -203,14 +233,17 @@ impl Read for u32 {
 }
 
 /// Reads text and parses it; its error is recorded as `code`.
-pub(super) fn parse<T: FromStr<Err: ToString>>(
+pub(super) fn parse<T: FromStr<Err = InvalidName>>(
     node: &Rc<Node>,
     reader: &mut Reader<'_>,
     code: &'static str,
 ) -> Option<T> {
     let text = String::read(node, reader)?;
     text.parse()
-        .map_err(|error: T::Err| reader.error(node.place, code, error.to_string(), None))
+        .map_err(|error: InvalidName| {
+            let (message, help) = error.parts();
+            reader.error(node.place, code, message, Some(help.to_owned()));
+        })
         .ok()
 }
 
@@ -268,6 +301,15 @@ fn is_number(text: &str) -> bool {
     infinite || decimal || radix("0x", 16) || radix("0o", 8)
 }
 
+fn how_to_write(what: &str) -> String {
+    match what {
+        "a map" => "write `name: value` in lines of their own below it".to_owned(),
+        "a list" => "write a list such as `[a, b]`".to_owned(),
+        "text" => "write one text".to_owned(),
+        what => format!("write {what}"),
+    }
+}
+
 fn describe(node: &Node) -> String {
     match &node.content {
         Content::List(_) => "a list".into(),
@@ -283,9 +325,16 @@ fn describe(node: &Node) -> String {
 
 /// The word that was probably meant: at most a third of its letters differ.
 pub(super) fn nearest<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
+    let (length, lower) = (word.chars().count(), word.to_lowercase());
     let close = |candidate: &str| {
-        let distance = distance(&word.to_lowercase(), &candidate.to_lowercase());
-        (distance <= candidate.chars().count().div_ceil(3)).then_some(distance)
+        let letters = candidate.chars().count();
+        let most = letters.div_ceil(3);
+        // Each letter more or less is a difference, and a word may be as long as a file.
+        if length.abs_diff(letters) > most {
+            return None;
+        }
+        let distance = distance(&lower, &candidate.to_lowercase());
+        (distance <= most).then_some(distance)
     };
     known
         .filter_map(|candidate| Some((close(candidate)?, candidate)))

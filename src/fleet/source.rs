@@ -1,5 +1,6 @@
 //! Where a document is written. Positions inside it are looked up only when something is wrong.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::fleet::yaml::{self, Node, Place};
@@ -40,10 +41,38 @@ impl Source {
     }
 
     fn place(&self, find: impl FnOnce(&Node) -> Place) -> (usize, usize) {
+        self.places().place(find)
+    }
+
+    /// The document parsed again, for many lookups.
+    pub(super) fn places(&self) -> Places {
         let text = std::str::from_utf8(self.bytes.get(self.offset..).unwrap_or_default());
         let document = yaml::parse_first(text.unwrap_or_default());
-        document.map_or((self.line, 1), |document| {
-            let (line, column) = find(&document.root);
+        Places { root: document.map(|document| document.root), line: self.line }
+    }
+
+    /// Whether this is the same document of the same files.
+    pub(super) fn is_one_with(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.bytes, &other.bytes) && self.offset == other.offset
+    }
+}
+
+/// The places of one document.
+#[derive(Debug)]
+pub(super) struct Places {
+    root: Option<Rc<Node>>,
+    line: usize,
+}
+
+impl Places {
+    /// See [`Source::position`] and [`Source::key_position`].
+    pub(super) fn position(&self, pointer: &[impl AsRef<str>], at_key: bool) -> Place {
+        self.place(|root| if at_key { root.find_key(pointer) } else { root.find(pointer) })
+    }
+
+    fn place(&self, find: impl FnOnce(&Node) -> Place) -> Place {
+        self.root.as_ref().map_or((self.line, 1), |root| {
+            let (line, column) = find(root);
             (line + self.line - 1, column)
         })
     }

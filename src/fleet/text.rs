@@ -63,7 +63,8 @@ pub struct TextError {
 impl Text {
     /// Text without variables, whatever it contains.
     pub fn literal(text: &str) -> Self {
-        Self(vec![Part::Literal(text.to_owned())].into())
+        let parts = if text.is_empty() { Vec::new() } else { vec![Part::Literal(text.to_owned())] };
+        Self(parts.into())
     }
 
     /// The pieces in order; never two literals in a row.
@@ -162,6 +163,10 @@ impl FromStr for Variable {
     type Err = TextError;
 
     fn from_str(name: &str) -> Result<Self, TextError> {
+        // Variables do not stand inside variables, and a missing brace is not part of a name.
+        if name.contains(|letter: char| "${".contains(letter) || letter.is_control()) {
+            return Err(unknown(name));
+        }
         let parts: Vec<&str> = name.split('.').collect();
         Ok(match parts.as_slice() {
             ["tenant", "name"] => Self::TenantName,
@@ -247,6 +252,11 @@ mod tests {
         ");
         let error = "${tenant.labels.ring}".parse::<Text>().expect_err("unknown");
         assert_eq!(error.help, "write `${labels.ring}`");
+        for nested in ["${labels.a${region}}", "${labels.a\n}", "${labels.${region}"] {
+            let error = nested.parse::<Text>().expect_err("nested");
+            assert!(error.message.starts_with("there is no variable"), "{error}");
+        }
+        assert_eq!(Text::literal(""), "".parse().expect("a text"));
         let error = "a ${region".parse::<Text>().expect_err("unfinished");
         assert_eq!(error.message, "a variable in `a ${region` has no closing `}`");
     }

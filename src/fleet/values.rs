@@ -123,8 +123,9 @@ impl Read for Length {
         match length(text) {
             Some(length) if LENGTHS.contains(&length) => Some(Self(length)),
             Some(_) => {
-                let message = format!("`{text}` is out of range: from `1s` to `7d`");
-                reader.error(node.place, "bad-duration", message, None);
+                let message = format!("`{text}` is out of range");
+                let help = "write a length from `1s` to `7d`".to_owned();
+                reader.error(node.place, "bad-duration", message, Some(help));
                 None
             }
             None => {

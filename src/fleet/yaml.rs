@@ -3,12 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
+
+use crate::snapshot::MAX_FILE_BYTES;
+use crate::template::Position;
 
 /// Deeper than this is no document of ours: the kinds end at 8, and recursion must end somewhere.
 const MAX_DEPTH: usize = 32;
 /// How many nodes aliases may add to a document; a handful of shared lists needs a hundred.
 const MAX_ALIASED_NODES: usize = 10_000;
+/// How many bytes of text aliases may add to a document: as many as a file may have.
+const MAX_ALIASED_BYTES: usize = MAX_FILE_BYTES;
+/// Entries of one map or items of one list: five times the stacks that an account can have.
+const MAX_CHILDREN: usize = 10_000;
+/// Nothing of ours or AWS's that is a key is longer than 255 characters.
+const MAX_KEY_BYTES: usize = 1_024;
 
 /// A place in a file: line and column, counted from 1.
 pub(super) type Place = (usize, usize);
@@ -19,13 +28,12 @@ pub(super) struct YamlError {
     pub(super) place: Place,
     pub(super) code: &'static str,
     pub(super) message: String,
-    pub(super) help: Option<String>,
+    pub(super) help: String,
 }
 
 impl YamlError {
     fn new(place: Place, code: &'static str, message: impl Into<String>, help: &str) -> Self {
-        let help = Some(help.to_owned()).filter(|help| !help.is_empty());
-        Self { place, code, message: message.into(), help }
+        Self { place, code, message: message.into(), help: help.to_owned() }
     }
 }
 
@@ -36,6 +44,8 @@ pub(super) struct Node {
     pub(super) content: Content,
     /// Nodes at and below this one, aliases expanded.
     weight: usize,
+    /// Bytes of text at and below this one, aliases expanded.
+    bytes: usize,
     /// Levels below this one.
     height: usize,
 }
@@ -125,7 +135,7 @@ pub(super) struct YamlDocument {
 /// The documents of a file up to the first syntax error, and that error.
 pub(super) fn parse(text: &str) -> (Vec<YamlDocument>, Option<YamlError>) {
     let mut documents = Vec::new();
-    let mut events = Events { parser: Parser::new_from_str(text) };
+    let mut events = Events::of(text);
     loop {
         match events.next() {
             Ok((Event::DocumentStart(_), span)) => match read_document(&mut events, span) {
@@ -141,7 +151,7 @@ pub(super) fn parse(text: &str) -> (Vec<YamlDocument>, Option<YamlError>) {
 
 /// The first document of a text.
 pub(super) fn parse_first(text: &str) -> Option<YamlDocument> {
-    let mut events = Events { parser: Parser::new_from_str(text) };
+    let mut events = Events::of(text);
     loop {
         match events.next().ok()? {
             (Event::DocumentStart(_), span) => return read_document(&mut events, span).ok(),
@@ -153,29 +163,50 @@ pub(super) fn parse_first(text: &str) -> Option<YamlDocument> {
 
 struct Events<'t> {
     parser: Parser<'t, StrInput<'t>>,
+    end: Place,
 }
 
 impl<'t> Events<'t> {
+    fn of(text: &'t str) -> Self {
+        let Position { line, column } = Position::end_of(text);
+        Self { parser: Parser::new_from_str(text), end: (line, column) }
+    }
+
+    /// The parser puts what is missing at the end onto a line that is not there.
+    fn place(&self, marker: &Marker) -> Place {
+        (marker.line().max(1), marker.col() + 1).min(self.end)
+    }
+
     fn next(&mut self) -> Result<(Event<'t>, Span), YamlError> {
         match self.parser.next_event() {
             Some(Ok(event)) => Ok(event),
-            Some(Err(error)) => Err(syntax_error(&error)),
+            Some(Err(error)) => Err(syntax_error(&error, self.place(error.marker()))),
             None => Ok((Event::StreamEnd, Span::default())),
         }
     }
 }
 
-fn syntax_error(error: &ScanError) -> YamlError {
-    let place = (error.marker().line(), error.marker().col() + 1);
-    let help = if error.info().contains("tab") { "indent with spaces" } else { "" };
+fn syntax_error(error: &ScanError, place: Place) -> YamlError {
+    let help = if error.info().contains("tab") {
+        "indent with spaces"
+    } else {
+        "look here and just above: indentation, quotes and brackets must match"
+    };
     YamlError::new(place, "yaml-syntax", format!("this is not YAML: {}", error.info()), help)
 }
 
 fn read_document(events: &mut Events<'_>, start: Span) -> Result<YamlDocument, YamlError> {
-    let mut builder = Builder { events, anchors: BTreeMap::new(), flaws: Vec::new(), aliased: 0 };
+    let mut builder = Builder {
+        events,
+        anchors: BTreeMap::new(),
+        flaws: Vec::new(),
+        aliased: 0,
+        aliased_bytes: 0,
+    };
     let (event, span) = builder.events.next()?;
     let root = builder.node(event, span, 0)?;
-    Ok(YamlDocument { line: start.start.line(), root, flaws: builder.flaws })
+    let line = builder.events.place(&start.start).0;
+    Ok(YamlDocument { line, root, flaws: builder.flaws })
 }
 
 struct Builder<'e, 't> {
@@ -183,11 +214,12 @@ struct Builder<'e, 't> {
     anchors: BTreeMap<usize, Rc<Node>>,
     flaws: Vec<YamlError>,
     aliased: usize,
+    aliased_bytes: usize,
 }
 
 impl<'t> Builder<'_, 't> {
     fn node(&mut self, event: Event<'t>, span: Span, depth: usize) -> Result<Rc<Node>, YamlError> {
-        let place = (span.start.line(), span.start.col() + 1);
+        let place = self.events.place(&span.start);
         if depth > MAX_DEPTH {
             return Err(too_deep(place));
         }
@@ -227,9 +259,11 @@ impl<'t> Builder<'_, 't> {
             return Err(YamlError::new(place, "yaml-syntax", message, "write the value out"));
         };
         self.aliased = self.aliased.saturating_add(node.weight);
-        if self.aliased > MAX_ALIASED_NODES {
+        self.aliased_bytes = self.aliased_bytes.saturating_add(node.bytes);
+        if self.aliased > MAX_ALIASED_NODES || self.aliased_bytes > MAX_ALIASED_BYTES {
             let message = format!(
-                "aliases make this document larger by more than {MAX_ALIASED_NODES} values"
+                "aliases make this document larger by more than {MAX_ALIASED_NODES} values or \
+                 {MAX_ALIASED_BYTES} bytes"
             );
             return Err(YamlError::new(place, "too-many-aliases", message, "write the values out"));
         }
@@ -246,6 +280,9 @@ impl<'t> Builder<'_, 't> {
                 (Event::SequenceEnd, _) => return Ok(Content::List(items)),
                 (event, span) => items.push(self.node(event, span, depth + 1)?),
             }
+            if items.len() > MAX_CHILDREN {
+                return Err(too_many(items[0].place));
+            }
         }
     }
 
@@ -261,9 +298,19 @@ impl<'t> Builder<'_, 't> {
             let value = self.node(event, span, depth + 1)?;
             let Some(text) = key.text() else {
                 let message = "a key must be text";
-                self.flaws.push(YamlError::new(key.place, "wrong-type", message, ""));
+                let help = "write a word in front of the colon";
+                self.flaws.push(YamlError::new(key.place, "wrong-type", message, help));
                 continue;
             };
+            if text.len() > MAX_KEY_BYTES {
+                let message = format!("the key has {} bytes", text.len());
+                let help = format!("shorten it to {MAX_KEY_BYTES} at most");
+                self.flaws.push(YamlError::new(key.place, "too-long", message, &help));
+                continue;
+            }
+            if entries.len() + self.flaws.len() > MAX_CHILDREN {
+                return Err(too_many(key.place));
+            }
             if !keys.insert(text.to_owned()) {
                 self.flaws.push(duplicate_key(text, key.place));
                 continue;
@@ -285,6 +332,11 @@ impl<'t> Builder<'_, 't> {
     }
 }
 
+fn too_many(place: Place) -> YamlError {
+    let message = format!("more than {MAX_CHILDREN} values stand here together");
+    YamlError::new(place, "too-large", message, "no document needs that: split it")
+}
+
 fn too_deep(place: Place) -> YamlError {
     let message = format!("values are nested more than {MAX_DEPTH} levels deep");
     YamlError::new(place, "too-deep", message, "no kind of document needs that: flatten it")
@@ -297,23 +349,29 @@ fn duplicate_key(key: &str, place: Place) -> YamlError {
 
 impl Node {
     fn of(place: Place, content: Content) -> Self {
-        let (weight, height) = match &content {
-            Content::Scalar { .. } => (1, 0),
+        let (weight, bytes, height) = match &content {
+            Content::Scalar { text, .. } => (1, text.len(), 0),
             Content::List(items) => size(items.iter()),
-            Content::Map(entries) => size(entries.iter().map(|entry| &entry.value)),
+            Content::Map(entries) => {
+                let (weight, bytes, height) = size(entries.iter().map(|entry| &entry.value));
+                let keys = entries.iter().map(|entry| entry.key.len()).sum::<usize>();
+                (weight, bytes.saturating_add(keys), height)
+            }
         };
         // A map stands where its first key does.
         let place = match &content {
             Content::Map(entries) => entries.first().map_or(place, |entry| entry.key_place),
             Content::Scalar { .. } | Content::List(_) => place,
         };
-        Self { place, content, weight, height }
+        Self { place, content, weight, bytes, height }
     }
 }
 
-fn size<'n>(children: impl Iterator<Item = &'n Rc<Node>>) -> (usize, usize) {
-    children.fold((1, 1), |(weight, height), child| {
-        (weight.saturating_add(child.weight), height.max(child.height + 1))
+/// Nodes, bytes and levels of a list or map.
+fn size<'n>(children: impl Iterator<Item = &'n Rc<Node>>) -> (usize, usize, usize) {
+    children.fold((1, 0, 1), |(weight, bytes, height), child| {
+        let weight = weight.saturating_add(child.weight);
+        (weight, bytes.saturating_add(child.bytes), height.max(child.height + 1))
     })
 }
 
@@ -359,6 +417,18 @@ mod tests {
         let nested = format!("{}{}", "[".repeat(40), "]".repeat(40));
         assert_eq!(parse(&nested).1.expect("too deep").code, "too-deep");
         assert!(parse(&"[".repeat(100_000)).1.is_some());
+    }
+
+    #[test]
+    fn no_place_is_behind_the_end_of_the_file() {
+        for (text, end) in
+            [("a: {", (1, 5)), ("a: {\n", (2, 1)), ("a:\r\nb: [", (2, 5)), ("a: 1\rb: {", (2, 5))]
+        {
+            let (_, error) = parse(text);
+            assert_eq!(error.expect(text).place, end, "{text:?}");
+        }
+        let document = only("a: 1\rb: 2\rc:");
+        assert_eq!(document.root.find(&["c"]), (3, 2));
     }
 
     proptest! {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::template::references::{Reference, collect, each_call};
+use crate::template::references::{Pointer, each_call, named, references};
 use crate::template::resource::{below, texts};
 use crate::template::{Parameter, Resource, Template};
 
@@ -14,6 +14,8 @@ pub const MAX_INLINE_BYTES: usize = 51_200;
 /// CloudFormation's limits on the entries of a section.
 const MAX_ENTRIES: [(&str, usize); 4] =
     [("Resources", 500), ("Parameters", 200), ("Outputs", 200), ("Mappings", 200)];
+/// More than this is not read by anybody, and each is looked up in the text.
+const MAX_FLAWS: usize = 100;
 /// The sections that CloudFormation knows.
 const SECTIONS: [&str; 10] = [
     "AWSTemplateFormatVersion",
@@ -51,8 +53,8 @@ pub struct Flaw {
     pub help: String,
 }
 
-/// Everything that CloudFormation would refuse, as far as a template alone shows it; sorted by
-/// pointer.
+/// Everything that CloudFormation would refuse, as far as a template alone shows it, up to a hundred
+/// flaws; sorted by pointer.
 pub fn limits(template: &Template) -> Vec<Flaw> {
     let mut flaws = Flaws { template, found: Vec::new() };
     flaws.check_size();
@@ -82,7 +84,9 @@ pub fn limits(template: &Template) -> Vec<Flaw> {
 /// Whether AWS changes the template before it looks at its names.
 fn has_macros(template: &Template) -> bool {
     let mut found = !template.transforms().is_empty();
-    each_call(template.value(), "", &mut |function, _, _| found |= function == "Fn::Transform");
+    each_call(template.value(), &Pointer::ROOT, &mut |function, _, _| {
+        found |= function == "Fn::Transform"
+    });
     found
 }
 
@@ -93,7 +97,13 @@ struct Flaws<'template> {
 
 impl Flaws<'_> {
     fn add(&mut self, pointer: String, message: String, help: impl Into<String>) {
-        self.found.push(Flaw { pointer, message, help: help.into() });
+        if !self.is_full() {
+            self.found.push(Flaw { pointer, message, help: help.into() });
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.found.len() >= MAX_FLAWS
     }
 
     fn check_size(&mut self) {
@@ -210,11 +220,14 @@ impl Flaws<'_> {
         for section in ["Resources", "Outputs", "Conditions", "Rules"] {
             let Some(value) = template.value().get(section) else { continue };
             let with_resources = matches!(section, "Resources" | "Outputs");
-            let mut found = Vec::new();
-            collect(value, &below("", section), &mut found);
-            for reference in found {
-                self.check_reference(&reference, with_resources);
-            }
+            let pointer = Pointer::Key(&Pointer::ROOT, section);
+            each_call(value, &pointer, &mut |function, argument, pointer| {
+                if !self.is_full() {
+                    for (name, attribute) in named(function, argument) {
+                        self.check_reference(&name, attribute, pointer, with_resources);
+                    }
+                }
+            });
         }
         for (id, resource) in template.resources() {
             for name in &resource.depends_on {
@@ -230,8 +243,13 @@ impl Flaws<'_> {
         }
     }
 
-    fn check_reference(&mut self, reference: &Reference, with_resources: bool) {
-        let Reference { name, attribute, pointer } = reference;
+    fn check_reference(
+        &mut self,
+        name: &str,
+        attribute: bool,
+        pointer: &Pointer<'_>,
+        with_resources: bool,
+    ) {
         let resource = self.template.resources().contains_key(name);
         let parameter = self.template.parameters().contains_key(name);
         let resolved = (resource && with_resources) || (parameter && !attribute);
@@ -244,16 +262,16 @@ impl Flaws<'_> {
             (false, false) => format!("`{name}` is no parameter or resource of this template."),
         };
         let help = "Correct the name, or declare it; in a `Sub`, `${!Name}` is left as it is.";
-        self.add(pointer.clone(), message, help);
+        self.add(pointer.to_string(), message, help);
     }
 
     /// Names of conditions, names of mappings, and `GetAtt` without an attribute.
     fn check_conditions_and_mappings(&mut self) {
         let template = self.template;
-        let mut uses: Vec<(String, String, &str)> = Vec::new();
         for section in ["Resources", "Outputs", "Conditions", "Rules"] {
             let Some(value) = template.value().get(section) else { continue };
-            each_call(value, &below("", section), &mut |function, argument, pointer| {
+            let pointer = Pointer::Key(&Pointer::ROOT, section);
+            each_call(value, &pointer, &mut |function, argument, pointer| {
                 let first = argument.get(0).and_then(Value::as_str);
                 let named = match (function, argument) {
                     ("Fn::If", _) => first.map(|name| (name, "condition")),
@@ -264,29 +282,35 @@ impl Flaws<'_> {
                     }
                     _ => None,
                 };
-                uses.extend(named.map(|(name, what)| (pointer.to_owned(), name.to_owned(), what)));
+                if let Some((name, what)) = named {
+                    self.check_use(name, what, pointer);
+                }
             });
             for (name, entry) in value.as_object().into_iter().flatten() {
                 if let Some(Value::String(condition)) = entry.get("Condition")
                     && matches!(section, "Resources" | "Outputs")
                 {
-                    let pointer = format!("{}/Condition", below(&below("", section), name));
-                    uses.push((pointer, condition.clone(), "condition"));
+                    let entry = Pointer::Key(&pointer, name);
+                    self.check_use(condition, "condition", &Pointer::Key(&entry, "Condition"));
                 }
             }
         }
-        for (pointer, name, what) in uses {
-            if what == "attribute" {
-                let message = format!("`GetAtt` of `{name}` names no attribute.");
-                self.add(pointer, message, "Write `Resource.Attribute`.");
-                continue;
-            }
-            let known =
-                if what == "condition" { template.conditions() } else { template.mappings() };
-            if !known.contains_key(&name) {
-                let message = format!("`{name}` is no {what} of this template.");
-                self.add(pointer, message, format!("Correct the name, or declare the {what}."));
-            }
+    }
+
+    fn check_use(&mut self, name: &str, what: &str, pointer: &Pointer<'_>) {
+        if self.is_full() {
+            return;
+        }
+        if what == "attribute" {
+            let message = format!("`GetAtt` of `{name}` names no attribute.");
+            return self.add(pointer.to_string(), message, "Write `Resource.Attribute`.");
+        }
+        let template = self.template;
+        let known = if what == "condition" { template.conditions() } else { template.mappings() };
+        if !known.contains_key(name) {
+            let message = format!("`{name}` is no {what} of this template.");
+            let help = format!("Correct the name, or declare the {what}.");
+            self.add(pointer.to_string(), message, help);
         }
     }
 
@@ -310,25 +334,47 @@ impl Flaws<'_> {
 fn circle(resources: &BTreeMap<String, Resource>) -> Vec<String> {
     let mut waits: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
     for (id, resource) in resources {
-        let mut found = Vec::new();
-        collect(&resource.section, "", &mut found);
-        let named = found.into_iter().map(|reference| reference.name);
+        let named = references(&resource.section).into_iter();
         let depends_on = resource.section.get("DependsOn").map(texts).unwrap_or_default();
         let names = named.chain(depends_on).filter(|name| resources.contains_key(name));
         waits.insert(id, names.collect());
     }
-    // What waits for nothing that is left, or is waited for by nothing that is left, is in no
-    // circle. Each round removes one at least.
-    loop {
-        let before = waits.len();
-        let left: BTreeSet<String> = waits.keys().map(|id| (*id).to_owned()).collect();
-        waits.retain(|_, names| names.iter().any(|name| left.contains(name)));
-        let wanted: BTreeSet<String> = waits.values().flatten().cloned().collect();
-        waits.retain(|id, _| wanted.contains(*id));
-        if waits.len() == before {
-            return waits.into_keys().map(str::to_owned).collect();
+    let pairs = waits.iter().flat_map(|(id, names)| names.iter().map(|name| (*id, name.as_str())));
+    let edges: Vec<(&str, &str)> = pairs.collect();
+    let turned = edges.iter().map(|(from, to)| (*to, *from)).collect();
+    // What waits for nothing that is left is in no circle, and neither is what nothing that is left
+    // waits for.
+    let waiting = without_ends(waits.keys().copied().collect(), edges);
+    let left = without_ends(waiting, turned);
+    left.into_iter().map(str::to_owned).collect()
+}
+
+/// The nodes from which one can go on for ever. Each edge is looked at once.
+fn without_ends<'a>(
+    mut nodes: BTreeSet<&'a str>,
+    edges: Vec<(&'a str, &'a str)>,
+) -> BTreeSet<&'a str> {
+    let mut ways: BTreeMap<&str, usize> = nodes.iter().map(|node| (*node, 0)).collect();
+    let mut into: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (from, to) in
+        edges.into_iter().filter(|(from, to)| nodes.contains(from) && nodes.contains(to))
+    {
+        *ways.entry(from).or_default() += 1;
+        into.entry(to).or_default().push(from);
+    }
+    let mut ends: Vec<&str> =
+        ways.iter().filter(|(_, count)| **count == 0).map(|(node, _)| *node).collect();
+    while let Some(end) = ends.pop() {
+        nodes.remove(end);
+        for from in into.remove(end).unwrap_or_default() {
+            let count = ways.entry(from).or_default();
+            *count -= 1;
+            if *count == 0 {
+                ends.push(from);
+            }
         }
     }
+    nodes
 }
 
 #[cfg(test)]

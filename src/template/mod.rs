@@ -14,7 +14,7 @@ pub use limits::{Flaw, MAX_INLINE_BYTES, limits};
 pub use parameter::{MAX_PARAMETER_BYTES, Parameter};
 pub use references::references;
 pub use resource::{Change, Resource, ResourceChange, compare};
-pub use tree::{MAX_TEXT_BYTES, Position, TemplateError};
+pub use tree::{MAX_TEXT_BYTES, Position, TemplateError, line_starts};
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -132,9 +132,26 @@ impl Template {
     }
 
     /// Where a value stands in the text, by its JSON pointer in the canonical form: a scalar at
-    /// itself, a map or list at its key. The text is read again for it, which is meant for findings.
+    /// itself, a map or list at its key. The text is read again for it, which is meant for findings;
+    /// for many of them see [`Self::positions`].
     pub fn position(&self, pointer: &str) -> Option<Position> {
-        read(&self.body).ok()?.find(pointer)
+        self.positions().of(pointer)
+    }
+
+    /// Where all values stand in the text, which is read again for it once.
+    pub fn positions(&self) -> Positions {
+        Positions(read(&self.body).ok())
+    }
+}
+
+/// Where the values of one template stand in its text.
+#[derive(Debug)]
+pub struct Positions(Option<Rc<Node>>);
+
+impl Positions {
+    /// See [`Template::position`].
+    pub fn of(&self, pointer: &str) -> Option<Position> {
+        self.0.as_ref()?.find(pointer)
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a value refers to: logical ids and names of parameters in `Ref`, `GetAtt` and `Sub`.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use serde_json::Value;
 
@@ -9,38 +10,47 @@ use crate::template::resource::below;
 /// The logical ids and names of parameters that a value in canonical form refers to, without AWS's
 /// own (`AWS::Region`). Names of conditions and mappings are not among them.
 pub fn references(value: &Value) -> BTreeSet<String> {
-    let mut found = Vec::new();
-    collect(value, "", &mut found);
-    found.into_iter().map(|reference| reference.name).collect()
-}
-
-/// One reference and where it stands.
-#[derive(Debug)]
-pub(super) struct Reference {
-    pub(super) name: String,
-    /// `GetAtt` and `${A.B}`: only resources have attributes.
-    pub(super) attribute: bool,
-    pub(super) pointer: String,
-}
-
-/// Adds all references in a value that stands at `pointer`.
-pub(super) fn collect(value: &Value, pointer: &str, found: &mut Vec<Reference>) {
-    each_call(value, pointer, &mut |function, argument, pointer| {
-        for (name, attribute) in names(function, argument) {
-            if !name.starts_with("AWS::") {
-                found.push(Reference { name, attribute, pointer: pointer.to_owned() });
-            }
-        }
+    let mut found = BTreeSet::new();
+    each_call(value, &Pointer::ROOT, &mut |function, argument, _| {
+        found.extend(named(function, argument).map(|(name, _)| name));
     });
+    found
+}
+
+/// A JSON pointer on the way down, written out only for what is found: keys may be long and there
+/// may be many of them.
+#[derive(Clone, Copy)]
+pub(super) enum Pointer<'a> {
+    Root,
+    Key(&'a Pointer<'a>, &'a str),
+    Item(&'a Pointer<'a>, usize),
+}
+
+impl Pointer<'_> {
+    pub(super) const ROOT: Self = Self::Root;
+}
+
+impl fmt::Display for Pointer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Root => Ok(()),
+            Self::Key(parent, key) => write!(f, "{parent}{}", below("", key)),
+            Self::Item(parent, index) => write!(f, "{parent}/{index}"),
+        }
+    }
 }
 
 /// Calls `visit` with the name, the argument and the argument's pointer of whatever may be a
 /// function in a value: each map of one key.
-pub(super) fn each_call(value: &Value, pointer: &str, visit: &mut impl FnMut(&str, &Value, &str)) {
+pub(super) fn each_call(
+    value: &Value,
+    pointer: &Pointer<'_>,
+    visit: &mut impl FnMut(&str, &Value, &Pointer<'_>),
+) {
     match value {
         Value::Object(entries) => {
             for (key, value) in entries {
-                let pointer = below(pointer, key);
+                let pointer = Pointer::Key(pointer, key);
                 if entries.len() == 1 {
                     visit(key, value, &pointer);
                 }
@@ -49,14 +59,19 @@ pub(super) fn each_call(value: &Value, pointer: &str, visit: &mut impl FnMut(&st
         }
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {
-                each_call(item, &below(pointer, &index.to_string()), visit);
+                each_call(item, &Pointer::Item(pointer, index), visit);
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 
-/// The names in one call of a function, and whether an attribute of them is asked for.
+/// The names in one call of a function without AWS's own, and whether an attribute of them is asked
+/// for, which only resources have: `GetAtt` and `${A.B}`.
+pub(super) fn named(function: &str, argument: &Value) -> impl Iterator<Item = (String, bool)> {
+    names(function, argument).into_iter().filter(|(name, _)| !name.starts_with("AWS::"))
+}
+
 fn names(function: &str, argument: &Value) -> Vec<(String, bool)> {
     match (function, argument) {
         ("Ref", Value::String(name)) => vec![(name.clone(), false)],

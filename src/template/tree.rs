@@ -21,6 +21,28 @@ pub struct Position {
     pub column: usize,
 }
 
+impl Position {
+    /// Behind the last character of a text, by YAML's line breaks: a carriage return alone is one.
+    pub fn end_of(text: &str) -> Self {
+        let (mut line, mut start) = (1, 0);
+        for at in line_starts(text) {
+            (line, start) = (line + 1, at);
+        }
+        Self { line, column: text[start..].chars().count() + 1 }
+    }
+}
+
+/// The byte offsets at which lines start, but for the first.
+pub fn line_starts(text: &str) -> impl Iterator<Item = usize> {
+    let bytes = text.as_bytes();
+    let is_break = |at: &usize| match bytes[*at] {
+        b'\n' => true,
+        b'\r' => bytes.get(at + 1) != Some(&b'\n'),
+        _ => false,
+    };
+    (0..bytes.len()).filter(is_break).map(|at| at + 1)
+}
+
 /// Why a text is not a template; message and help are whole sentences.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]

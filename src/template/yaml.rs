@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
+use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Span, StrInput, Tag};
 use serde_json::Value;
 
 use crate::template::tree::{
@@ -43,14 +43,18 @@ const FUNCTIONS: [&str; 25] = [
 
 /// Reads the one document of a text.
 pub(super) fn read(text: &str) -> Result<Rc<Node>, TemplateError> {
-    let mut reader =
-        Reader { parser: Parser::new_from_str(text), anchors: BTreeMap::new(), aliased: 0 };
+    let mut reader = Reader {
+        parser: Parser::new_from_str(text),
+        end: Position::end_of(text),
+        anchors: BTreeMap::new(),
+        aliased: 0,
+    };
     loop {
         let (event, span) = reader.next()?;
         match event {
             Event::Nothing | Event::StreamStart | Event::DocumentStart(_) => {}
             Event::StreamEnd | Event::DocumentEnd => {
-                return Err(TemplateError::at(place(&span.start), "The text is empty."));
+                return Err(TemplateError::at(reader.place(&span.start), "The text is empty."));
             }
             Event::Alias(_)
             | Event::Scalar(..)
@@ -68,6 +72,8 @@ pub(super) fn read(text: &str) -> Result<Rc<Node>, TemplateError> {
 
 struct Reader<'text> {
     parser: Parser<'text, StrInput<'text>>,
+    /// The parser puts what is missing at the end onto a line that is not there.
+    end: Position,
     anchors: BTreeMap<usize, Rc<Node>>,
     /// Nodes and bytes that aliases added so far.
     aliased: usize,
@@ -87,9 +93,16 @@ impl<'text> Reader<'text> {
     fn next(&mut self) -> Result<(Event<'text>, Span), TemplateError> {
         match self.parser.next_event() {
             Some(Ok(event)) => Ok(event),
-            Some(Err(error)) => Err(scan_error(&error)),
+            Some(Err(error)) => {
+                let message = format!("This is not YAML: {}.", error.info());
+                Err(TemplateError::at(self.place(error.marker()), message))
+            }
             None => Ok((Event::StreamEnd, Span::default())),
         }
+    }
+
+    fn place(&self, marker: &Marker) -> Position {
+        Position { line: marker.line().max(1), column: marker.col() + 1 }.min(self.end)
     }
 
     fn expect_end(&mut self) -> Result<(), TemplateError> {
@@ -107,7 +120,7 @@ impl<'text> Reader<'text> {
                 | Event::MappingStart(..)
                 | Event::MappingEnd => {
                     return Err(TemplateError::at(
-                        place(&span.start),
+                        self.place(&span.start),
                         "There is text after the first YAML document.",
                     )
                     .with_help("Keep one document in the file; remove `---` and what follows."));
@@ -122,7 +135,7 @@ impl<'text> Reader<'text> {
         span: Span,
         depth: usize,
     ) -> Result<Rc<Node>, TemplateError> {
-        let position = place(&span.start);
+        let position = self.place(&span.start);
         if depth > MAX_DEPTH {
             return Err(depth_error(position));
         }
@@ -171,7 +184,7 @@ impl<'text> Reader<'text> {
             if event == Event::MappingEnd {
                 return Ok(entries);
             }
-            let position = place(&span.start);
+            let position = self.place(&span.start);
             let key = key_text(event, position)?;
             let (event, span) = self.next()?;
             let value = self.node(event, span, depth + 1)?;
@@ -230,14 +243,6 @@ impl Form {
             Self::Function(_) => 1,
         }
     }
-}
-
-fn place(marker: &Marker) -> Position {
-    Position { line: marker.line().max(1), column: marker.col() + 1 }
-}
-
-fn scan_error(error: &ScanError) -> TemplateError {
-    TemplateError::at(place(error.marker()), format!("This is not YAML: {}.", error.info()))
 }
 
 fn form_of(tag: Option<&Tag>, position: Position) -> Result<Form, TemplateError> {

@@ -7,6 +7,7 @@ mod converge;
 mod decisions;
 mod deletion_limit;
 mod failures;
+mod fuzz;
 mod handover;
 mod interleavings;
 mod kill;
