@@ -257,7 +257,9 @@ impl Play {
             let Progress::Verdict { record, earlier: Some(_) } = news else { continue };
             let stack = self.cloud.console().stack(&record.key).expect("the cloud answers");
             let stands = stack.is_some_and(|one| one.created_at + LONG_STANDING < record.looked_at);
-            if record.seen.is_none() && stands {
+            // A journal that never saw it has nothing to compare a short listing with.
+            let was_known = record.memory.ever_complete.is_some();
+            if record.seen.is_none() && was_known && stands {
                 let look = (&record.key.target, record.looked_at);
                 lost.entry(look).or_default().insert(&record.key.name);
             }
