@@ -225,8 +225,10 @@ impl Controller {
         self.queue.finish(&target, next?);
         if !self.had_seen_all && self.board.has_seen_all() {
             self.had_seen_all = true;
-            if self.until.only() == Only::default() {
-                self.settings.journal.note_fleet_known(self.settings.clock.now())?;
+            let now = self.settings.clock.now();
+            // A blind target was tried and not seen: what stands there is not known.
+            if self.until.only() == Only::default() && self.board.standing(now).blind == 0 {
+                self.settings.journal.note_fleet_known(now)?;
             }
             self.wake_everything();
         }
