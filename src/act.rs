@@ -35,6 +35,10 @@ pub async fn act(
     journal.begin_attempt(&StackRecord { memory: memory.clone(), ..record.clone() })?;
     let result = call(api, step, &attempt, decided).await;
     let outcome = outcome_of(&attempt.kind, result);
+    if matches!(outcome, Outcome::LookAgain(_)) {
+        // It is as if the attempt had not been made, and an earlier one may still show its effect.
+        return Ok((record.memory.clone(), outcome));
+    }
     let mut memory = after_outcome(&memory, &outcome, clock.now());
     if outcome == Outcome::Done && step.kind == StepKind::SetStackPolicy {
         // Setting a policy does not move the last-updated time, so no look would ask again.
@@ -199,17 +203,19 @@ fn outcome_of(kind: &StepKind, result: Result<(), AwsError>) -> Outcome {
     let overtaken = gone
         || error.already_exists()
         || error.token_already_exists()
-        || error.termination_protected()
         || error.code() == "InvalidChangeSetStatus"
         || error.busy().is_some_and(|status| status.is_moving());
     if overtaken {
-        return Outcome::LookAgain(error.cause().to_string());
+        return Outcome::Overtaken(error.cause().to_string());
     }
     if error.may_have_happened() {
         return Outcome::Unknown(error.cause());
     }
     if matches!(error, AwsError::Stopped(_)) {
         return Outcome::LookAgain("stopped before the call".to_owned());
+    }
+    if error.termination_protected() {
+        return Outcome::LookAgain("somebody protects it from being deleted".to_owned());
     }
     Outcome::Failed(error.cause())
 }

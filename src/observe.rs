@@ -13,7 +13,8 @@ use crate::observed::{
 };
 use crate::outcome::{Cause, Memory, StepKind};
 use crate::plan::{
-    CLOCK_SKEW, Insight, LeftBehind, StackRecord, first_failure, ownership, token, wants_cause,
+    CLOCK_SKEW, FirstFailure, Insight, LeftBehind, StackRecord, first_failure, ownership, token,
+    wants_cause,
 };
 use crate::template::Template;
 
@@ -28,7 +29,7 @@ pub struct Sight {
     /// What was asked about single stacks.
     pub insights: BTreeMap<StackName, Insight>,
     /// Why stacks failed that were seen to have failed.
-    pub causes: BTreeMap<StackName, Cause>,
+    pub causes: BTreeMap<StackName, FirstFailure>,
     /// Templates and policies of versions that were new to us.
     pub learnt: BTreeMap<StackName, KnownTemplate>,
     /// Id of another controller that is at work here.
@@ -44,13 +45,14 @@ pub async fn observe(
     records: &BTreeMap<StackName, StackRecord>,
     controller: &str,
 ) -> Result<Sight, Blind> {
-    let stacks = api.list().await.map_err(|error| blind(&error))?;
-    let stacks: BTreeMap<StackName, Seen> =
-        stacks.into_iter().map(|seen| (seen.key.name.clone(), seen)).collect();
-    confirm_missing(api, &stacks, records).await?;
-    let mut stacks = stacks;
+    // What the first page shows is not younger than this.
+    let at = clock.now();
+    let listed = api.list().await.map_err(|error| blind(&error))?;
+    let mut stacks: BTreeMap<StackName, Seen> =
+        listed.into_iter().map(|seen| (seen.key.name.clone(), seen)).collect();
+    confirm_missing(api, &mut stacks, records).await?;
     find_working(api, &mut stacks, records).await?;
-    let look = Look { target: api.target().clone(), at: clock.now(), stacks: BTreeMap::new() };
+    let look = Look { target: api.target().clone(), at, stacks: BTreeMap::new() };
     let mut sight = Sight {
         insights: BTreeMap::new(),
         causes: BTreeMap::new(),
@@ -75,11 +77,12 @@ fn blind(error: &AwsError) -> Blind {
     Blind { reason: error.blind_reason(), message: error.to_string() }
 }
 
-/// Several known stacks that are missing from one listing are asked for one by one: unless AWS
-/// says of each that it was deleted, the listing is not believed.
+/// Known stacks that are missing from the listing are asked for one by one. One that is there is
+/// taken as it was found: pages shift while they are read. Of several, AWS must say of each that it
+/// was deleted, or the listing is not believed.
 async fn confirm_missing(
     api: &TargetApi,
-    stacks: &BTreeMap<StackName, Seen>,
+    stacks: &mut BTreeMap<StackName, Seen>,
     records: &BTreeMap<StackName, StackRecord>,
 ) -> Result<(), Blind> {
     let missing: Vec<&Seen> = records
@@ -88,11 +91,14 @@ async fn confirm_missing(
         .filter_map(|record| record.seen.as_ref())
         .filter(|known| stacks.get(&known.key.name).is_none_or(|seen| seen.id != known.id))
         .collect();
-    if missing.len() < SUSPICIOUSLY_MISSING {
-        return Ok(());
-    }
+    let is_suspicious = missing.len() >= SUSPICIOUSLY_MISSING;
     for known in missing {
         let found = api.describe(known.id.as_str()).await.map_err(|error| blind(&error))?;
+        if !is_suspicious {
+            let found = found.filter(|found| found.status.standing() != Standing::Gone);
+            stacks.extend(found.map(|found| (known.key.name.clone(), found)));
+            return Ok(());
+        }
         let status = found.map(|found| found.status);
         if !matches!(status, Some(StackStatus::DeleteComplete | StackStatus::DeleteInProgress)) {
             let word = status.map_or("unknown to AWS".to_owned(), |status| status.to_string());
@@ -105,8 +111,8 @@ async fn confirm_missing(
     Ok(())
 }
 
-/// A stack on which an operation of ours may run, and which the listing lacks, is asked for by its id:
-/// pages shift while they are read, and what works is not gone because one of them does not show it.
+/// A stack on which an operation of ours may run, and which the listing lacks, is asked for too: what
+/// works is not gone because a page does not show it.
 async fn find_working(
     api: &TargetApi,
     stacks: &mut BTreeMap<StackName, Seen>,
@@ -115,11 +121,10 @@ async fn find_working(
     for (name, record) in records {
         let attempt = record.memory.attempt.as_ref();
         let works = attempt.filter(|last| !last.settled && last.kind.starts_operation());
-        let Some(version) = works.and_then(|last| last.version.as_ref()) else { continue };
-        if stacks.contains_key(name) {
-            continue;
-        }
-        let found = api.describe(version.id.as_str()).await.map_err(|error| blind(&error))?;
+        let Some(attempt) = works.filter(|_| !stacks.contains_key(name)) else { continue };
+        // One that is being made has no id that we know.
+        let which = attempt.version.as_ref().map_or(name.as_str(), |version| version.id.as_str());
+        let found = api.describe(which).await.map_err(|error| blind(&error))?;
         if let Some(found) = found.filter(|found| found.status.standing() != Standing::Gone) {
             stacks.insert(name.clone(), found);
         }
@@ -165,10 +170,11 @@ async fn ask_about(
     Ok(())
 }
 
-fn unexplained(seen: &Seen) -> Cause {
+fn unexplained(seen: &Seen) -> FirstFailure {
     let reason = seen.status_reason.as_deref().unwrap_or("AWS gave no reason");
     let name = seen.key.name.as_str();
-    Cause::of_event(seen.status.as_str(), reason, name, "AWS::CloudFormation::Stack")
+    let cause = Cause::of_event(seen.status.as_str(), reason, name, "AWS::CloudFormation::Stack");
+    FirstFailure { cause, token: None }
 }
 
 fn left_behind(resource: ResourceSeen) -> Option<LeftBehind> {

@@ -161,8 +161,10 @@ pub enum Outcome {
     Started,
     /// It is done.
     Done,
-    /// It was not called, or has changed nothing: what was seen is no longer so.
+    /// Nothing was started: what was seen is no longer so.
     LookAgain(String),
+    /// AWS said no because something else came before: perhaps an earlier try of this very call.
+    Overtaken(String),
     /// AWS said no.
     Failed(Cause),
     /// No answer came: it may have happened or not.

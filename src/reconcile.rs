@@ -27,6 +27,7 @@ use crate::plan::{
 use crate::reconcile::history::{event_of_step, event_of_verdict, failed, is_same};
 use crate::report::{Event, Subject};
 
+pub use again::SWEEP;
 pub use only::Only;
 
 /// How urgent a target is, the most urgent first.
@@ -102,6 +103,8 @@ impl Reconciler {
                 && now.steering.suspensions == basis.steering.suspensions
                 && Arc::ptr_eq(&now.desired, &basis.desired)
         });
+        let board = &self.board;
+        let basis = view.clone();
         let pass = Pass {
             means: self,
             api: self.aws.target(target, &access).while_allowed(permission),
@@ -112,10 +115,15 @@ impl Reconciler {
         };
         let controller = self.journal.controller_id();
         let desired = &pass.view.desired;
-        match observe(&pass.api, &self.clock, desired, &pass.records, controller).await {
-            Ok(sight) => pass.with_sight(sight).await,
-            Err(blind) => pass.without_sight(blind),
+        let next = match observe(&pass.api, &self.clock, desired, &pass.records, controller).await {
+            Ok(sight) => pass.with_sight(sight).await?,
+            Err(blind) => pass.without_sight(blind)?,
+        };
+        if board.is_current(&basis) {
+            return Ok(next);
         }
+        // What a newer revision means here is not known yet.
+        Ok(Next { at: self.clock.now(), class: Class::Changed })
     }
 }
 
@@ -146,6 +154,7 @@ impl Pass<'_> {
             let memory = memories.get(&name).cloned().unwrap_or_default();
             self.carry_out(&sight.look, &name, decided, memory, &mut done).await?;
         }
+        self.keep_pending(&sight.look, &memories, &mut done.rows);
         self.record(&sight.look, done)
     }
 
@@ -189,9 +198,16 @@ impl Pass<'_> {
     fn count_in_flight(&self, look: &Look, memories: &BTreeMap<StackName, Memory>) {
         let runs = memories
             .iter()
-            .filter(|(name, memory)| may_run(look.stacks.get(*name), memory, look.at))
+            .filter(|(name, memory)| self.takes_place(look.stacks.get(*name), memory, look.at))
             .map(|(name, _)| name.clone());
         self.means.board.ledger().replace(self.target, runs.collect());
+    }
+
+    /// Whether an operation may run on a stack that is ours, or that we asked for: others' do not
+    /// count against our limits.
+    fn takes_place(&self, seen: Option<&Seen>, memory: &Memory, at: Moment) -> bool {
+        let is_ours = memory.attempt.is_some() || seen.is_some_and(|seen| self.is_ours(seen));
+        is_ours && may_run(seen, memory, at)
     }
 
     /// Tells the board which stacks here wait to be deleted.
@@ -279,6 +295,36 @@ impl Pass<'_> {
         Ok(())
     }
 
+    /// Keeps the rows of stacks that nobody wants any more and no look shows, while something that we
+    /// asked for may still make them.
+    fn keep_pending(
+        &self,
+        look: &Look,
+        memories: &BTreeMap<StackName, Memory>,
+        rows: &mut BTreeMap<StackName, StackRecord>,
+    ) {
+        for (name, earlier) in &self.records {
+            let Some(memory) = memories.get(name).filter(|_| !rows.contains_key(name)) else {
+                continue;
+            };
+            let seen = look.stacks.get(name);
+            let Some(attempt) = memory.attempt.as_ref().filter(|_| may_run(seen, memory, look.at))
+            else {
+                continue;
+            };
+            let pending = Hold::EffectPending { step: attempt.kind.word() };
+            let row = StackRecord {
+                seen: seen.cloned(),
+                looked_at: look.at,
+                wanted: false,
+                verdict: pending.verdict(&earlier.key),
+                memory: memory.clone(),
+                ..earlier.clone()
+            };
+            rows.insert(name.clone(), row);
+        }
+    }
+
     /// Takes the places that the step needs, or says which limit holds it.
     fn reserve(&self, step: &Step, memory: &Memory) -> Result<Result<(), Hold>, JournalError> {
         let (means, limits) = (self.means, &self.view.desired.fleet.limits);
@@ -351,14 +397,15 @@ impl Pass<'_> {
         let means = self.means;
         let (memory, outcome) =
             act(&self.api, &means.journal, &means.clock, record, step, decided).await?;
-        let runs = matches!(outcome, Outcome::Started | Outcome::Unknown(_));
+        let runs =
+            matches!(outcome, Outcome::Started | Outcome::Unknown(_) | Outcome::Overtaken(_));
         if step.kind.starts_operation() && !runs {
             self.give_back(step, &record.memory);
         }
         record.memory = memory;
         match &outcome {
             Outcome::Started | Outcome::Done => {}
-            Outcome::LookAgain(why) => {
+            Outcome::LookAgain(why) | Outcome::Overtaken(why) => {
                 record.verdict.text = format!("{}; looking again: {why}", record.verdict.text);
             }
             Outcome::Failed(cause) | Outcome::Unknown(cause) => {
@@ -402,12 +449,17 @@ impl Pass<'_> {
                 at: look.at,
                 about: Subject::Stack(key),
                 kind: "gone".to_owned(),
-                text: "it is not there any more, and nobody wants it".to_owned(),
+                text: if look.stacks.contains_key(name) {
+                    "its tags say that it is no longer ours, and nobody wants it".to_owned()
+                } else {
+                    "it is not there any more, and nobody wants it".to_owned()
+                },
             });
         }
-        // Nothing was started yet: what stands here was made before this journal began.
-        let ours = |seen: &Seen| self.is_ours(seen);
-        if self.means.board.is_blindfolded(false) && look.stacks.values().any(ours) {
+        // At the first look, what stands here and has no row was made before this journal began.
+        let is_first = self.earlier.as_ref().is_none_or(|earlier| earlier.looked_at.is_none());
+        let is_new = |seen: &Seen| self.is_ours(seen) && !self.records.contains_key(&seen.key.name);
+        if is_first && look.stacks.values().any(is_new) {
             self.means.journal.note_inherited(look.at)?;
         }
         self.means.board.saw(&self.view, self.target, &rows, requests);

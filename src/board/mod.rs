@@ -40,6 +40,8 @@ struct Shared {
     counted: Mutex<Counted>,
     homes: Mutex<Homes>,
     unseen: Mutex<BTreeSet<Target>>,
+    /// Targets whose looks have all been in vain since the start: what stands there is not known.
+    unsure: Mutex<BTreeSet<Target>>,
     /// Targets that a new revision changed and that have not been looked at since.
     stale: Mutex<BTreeSet<Target>>,
     /// No journal remembers what ran before, so nothing is started before all has been seen.
@@ -113,6 +115,7 @@ impl Board {
             counted: Mutex::default(),
             homes: Mutex::default(),
             unseen: Mutex::new(unseen),
+            unsure: Mutex::default(),
             stale: Mutex::default(),
             starts_blindfolded: is_fresh,
             stopped: AtomicBool::new(false),
@@ -131,6 +134,12 @@ impl Board {
         self.0.moved.store(true, Ordering::SeqCst);
         let mut view = lock(&self.0.view);
         lock(&self.0.stale).extend(changed.iter().cloned());
+        let mut unseen = lock(&self.0.unseen);
+        if !unseen.is_empty() {
+            // Nobody has looked at these either, and whoever waits for all waits for them too.
+            unseen.extend(changed.iter().cloned());
+        }
+        drop(unseen);
         view.desired = desired;
     }
 
@@ -172,6 +181,11 @@ impl Board {
         self.while_current(basis, || {
             lock(&self.0.places).entry(target.clone()).or_default().waiting = waiting;
         });
+    }
+
+    /// Whether what `basis` says is wanted still is.
+    pub fn is_current(&self, basis: &View) -> bool {
+        Arc::ptr_eq(&lock(&self.0.view).desired, &basis.desired)
     }
 
     /// Writes what a pass found, unless another revision is wanted by now. None comes in between:
@@ -258,6 +272,7 @@ impl Board {
         for request in new {
             self.tell(Progress::Asked(request));
         }
+        lock(&self.0.unsure).remove(target);
         self.looked_at(basis, target);
     }
 
@@ -268,13 +283,14 @@ impl Board {
         lock(&self.0.counted).blind += usize::from(!place.is_blind);
         place.is_blind = true;
         drop(places);
-        self.looked_at(basis, target);
+        self.tried(basis, target);
     }
 
     fn looked_at(&self, basis: &View, target: &Target) {
         self.0.moved.store(true, Ordering::SeqCst);
-        lock(&self.0.unseen).remove(target);
+        // What waits to be deleted under a newer revision is not known yet: it is looked at again.
         self.while_current(basis, || {
+            lock(&self.0.unseen).remove(target);
             lock(&self.0.stale).remove(target);
         });
     }
@@ -282,6 +298,17 @@ impl Board {
     /// A pass over `target` ended, and there is nothing to say of it.
     pub fn passed(&self, basis: &View, target: &Target) {
         self.looked_at(basis, target);
+    }
+
+    /// A look at `target`, of which nothing is known, was in vain.
+    pub fn tried(&self, basis: &View, target: &Target) {
+        lock(&self.0.unsure).insert(target.clone());
+        self.looked_at(basis, target);
+    }
+
+    /// Whether every target has been seen since the start.
+    pub fn knows_all(&self) -> bool {
+        self.has_seen_all() && lock(&self.0.unsure).is_empty()
     }
 
     /// Whether every target has been looked at, or tried to be, since the start.

@@ -88,6 +88,8 @@ struct Controller {
     /// The revision that was looked at last, good or not.
     considered: Option<crate::ids::Revision>,
     had_seen_all: bool,
+    /// Whether the journal has seen every target.
+    knows_fleet: bool,
     /// What people are asked, as it was written down last; `None` before the first time, when the
     /// journal may hold what an earlier run asked.
     asked: Option<Vec<ApprovalRequest>>,
@@ -151,7 +153,7 @@ impl Controller {
             steering: Arc::new(settings.journal.steering(now)?),
         };
         let mut targets: BTreeSet<Target> = settings.journal.targets_with_stacks()?;
-        let is_fresh = !settings.journal.knows_fleet()?;
+        let is_fresh = !settings.journal.knows_fleet(now)?;
         targets.extend(view.desired.targets().cloned());
         let swept = crate::observe::swept_targets(&view.desired);
         if is_fresh {
@@ -172,6 +174,7 @@ impl Controller {
             steered: settings.journal.changes()?,
             considered,
             had_seen_all: board.has_seen_all(),
+            knows_fleet: !is_fresh,
             asked: None,
             revision_request: None,
             refused: None,
@@ -225,13 +228,18 @@ impl Controller {
         self.queue.finish(&target, next?);
         if !self.had_seen_all && self.board.has_seen_all() {
             self.had_seen_all = true;
-            let now = self.settings.clock.now();
-            // A blind target was tried and not seen: what stands there is not known.
-            if self.until.only() == Only::default() && self.board.standing(now).blind == 0 {
-                self.settings.journal.note_fleet_known(now)?;
-            }
             self.wake_everything();
         }
+        self.note_known()
+    }
+
+    /// Writes down once that every target has been seen; a blind one may be the last.
+    fn note_known(&mut self) -> Result<(), ControllerError> {
+        if self.knows_fleet || !self.until.only().tenants.is_empty() || !self.board.knows_all() {
+            return Ok(());
+        }
+        self.settings.journal.note_fleet_known(self.settings.clock.now())?;
+        self.knows_fleet = true;
         Ok(())
     }
 
@@ -261,6 +269,7 @@ impl Controller {
                 next?;
             }
         }
+        self.note_known()?;
         self.write_requests()?;
         let standing = self.board.standing(self.settings.clock.now());
         self.board.tell(Progress::Standing(standing.clone()));

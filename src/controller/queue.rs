@@ -10,7 +10,7 @@ use crate::reconcile::{Class, Next};
 
 /// By age, a target that has waited this long comes before a fresh one of the next class.
 const AGEING: Duration = Duration::from_secs(60);
-/// Every so manieth take goes by age, whatever the class: nothing starves. The others go by class,
+/// Every fourth take goes by age, whatever the class: nothing starves. The others go by class,
 /// whatever the age: after an outage thousands are late, and what was merged must not wait for them.
 const BY_AGE_EVERY: u64 = 4;
 const CLASSES: [Class; 4] = [Class::Changed, Class::InFlight, Class::Failed, Class::Resync];

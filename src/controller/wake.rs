@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::board::Progress;
 use crate::controller::{Controller, ControllerError, Settings, Until, changed_targets, checked};
@@ -14,11 +13,8 @@ use crate::journal::{AcceptedRevision, RefusedRevision};
 use crate::moment::Moment;
 use crate::outcome::OnRemoval;
 use crate::plan::{ApprovalKind, ApprovalRequest, cooldown};
-use crate::reconcile::{Class, Next, Only};
+use crate::reconcile::{Class, Next, Only, SWEEP};
 use crate::snapshot::Snapshot;
-
-/// Targets in which nothing is wanted are looked at once a day.
-const SWEEP: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Why a revision is not converged.
 #[derive(Clone, Debug)]

@@ -57,11 +57,10 @@ impl Journal {
 }
 
 fn book(connection: &Connection, now: Moment) -> rusqlite::Result<DeletionBook> {
-    let inherited = revisions::inherited_at(connection)?;
     Ok(DeletionBook {
         last_day: last_day(connection, now)?,
         approvals: steering::approvals(connection, now)?,
-        has_gap: inherited.is_some_and(|at| now.since(at) < WINDOW),
+        gap_until: revisions::gap_until(connection, now)?,
     })
 }
 

@@ -22,7 +22,6 @@ mod schema;
 mod stacks;
 mod steering;
 
-pub use crate::plan::deletions::DeletionBook;
 pub use crate::report::{AcceptedRevision, Event, RefusedRevision, Subject};
 pub use error::JournalError;
 pub use file::SetAside;
@@ -90,9 +89,10 @@ impl Journal {
         opened_at: Moment,
         seed: Option<u64>,
     ) -> Result<Self, JournalError> {
-        let secret = revisions::key(&mut connection, seed).map_err(|source| {
-            JournalError::of_sqlite(path.as_deref().unwrap_or(Path::new(MEMORY)), source)
-        })?;
+        let failed =
+            |source| JournalError::of_sqlite(path.as_deref().unwrap_or(Path::new(MEMORY)), source);
+        let secret = revisions::key(&mut connection, seed).map_err(failed)?;
+        revisions::begin(&connection, opened_at).map_err(failed)?;
         let controller_id = hex::encode(&Digest::of(&secret).as_bytes()[..4]);
         let connection = Mutex::new(connection);
         Ok(Self(Arc::new(Shared { connection, path, opened_at, controller_id, secret })))

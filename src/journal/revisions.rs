@@ -8,12 +8,14 @@ use serde::de::DeserializeOwned;
 use crate::ids::Digest;
 use crate::journal::{Journal, JournalError, from_row, to_row};
 use crate::moment::Moment;
+use crate::plan::deletions::WINDOW;
 use crate::report::{AcceptedRevision, RefusedRevision};
 
 const ACCEPTED: &str = "accepted_revision";
 const REFUSED: &str = "refused_revision";
 const FLEET_KNOWN: &str = "fleet_known_since";
 const INHERITED: &str = "inherited_at";
+const BEGAN: &str = "began_at";
 
 impl Journal {
     /// The newest revision that was accepted: an older one is never applied over it unapproved.
@@ -44,24 +46,24 @@ impl Journal {
         self.writing(|transaction| forget(transaction, REFUSED))
     }
 
-    /// Whether every target has been looked at once with this journal. Before that it does not know
-    /// what an earlier one may have started.
-    pub fn knows_fleet(&self) -> Result<bool, JournalError> {
-        Ok(self.fact::<Moment>(FLEET_KNOWN)?.is_some())
+    /// Whether every target has been seen once with this journal. Before that it does not know what
+    /// an earlier one may have started; what that was has ended a day after this one began.
+    pub fn knows_fleet(&self, now: Moment) -> Result<bool, JournalError> {
+        self.reading(|connection| Ok(is_old(connection, now)? || is_fleet_known(connection)?))
     }
 
-    /// Writes down that every target has been looked at.
+    /// Writes down that every target has been seen.
     pub fn note_fleet_known(&self, now: Moment) -> Result<(), JournalError> {
         self.writing(|transaction| put(transaction, FLEET_KNOWN, &now))
     }
 
-    /// Writes down that a journal that does not know the fleet yet has found stacks of ours: an
-    /// earlier one is lost, with what it knew of the last day. The first time counts.
+    /// Writes down that stacks of ours were found that this journal knows nothing of: an earlier one
+    /// is lost, with what it knew of the last day.
     pub fn note_inherited(&self, now: Moment) -> Result<(), JournalError> {
-        self.writing(|transaction| match inherited_at(transaction)? {
-            Some(_) => Ok(()),
-            None => put(transaction, INHERITED, &now),
-        })
+        if self.fact::<Moment>(INHERITED)?.is_some() {
+            return Ok(());
+        }
+        self.writing(|transaction| put(transaction, INHERITED, &now))
     }
 
     fn fact<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, JournalError> {
@@ -69,9 +71,37 @@ impl Journal {
     }
 }
 
-/// When stacks were found that an earlier journal knew.
-pub(super) fn inherited_at(connection: &Connection) -> rusqlite::Result<Option<Moment>> {
-    fact(connection, INHERITED)
+/// Until when the journal cannot tell what an earlier one deleted within a day; `None` when none did,
+/// or when this one is a day old.
+pub(super) fn gap_until(connection: &Connection, now: Moment) -> rusqlite::Result<Option<Moment>> {
+    if is_old(connection, now)? {
+        return Ok(None);
+    }
+    let inherited = fact::<Moment>(connection, INHERITED)?.is_some();
+    // While a part of the fleet was never seen, stacks of an earlier journal may stand there.
+    let has_gap = inherited || !is_fleet_known(connection)?;
+    Ok(has_gap.then_some(began_at(connection)? + WINDOW))
+}
+
+fn is_fleet_known(connection: &Connection) -> rusqlite::Result<bool> {
+    Ok(fact::<Moment>(connection, FLEET_KNOWN)?.is_some())
+}
+
+/// Whether all that could have been deleted within a day is in this journal.
+fn is_old(connection: &Connection, now: Moment) -> rusqlite::Result<bool> {
+    Ok(now.since(began_at(connection)?) >= WINDOW)
+}
+
+fn began_at(connection: &Connection) -> rusqlite::Result<Moment> {
+    Ok(fact(connection, BEGAN)?.unwrap_or_default())
+}
+
+/// Writes down when a new journal began.
+pub(super) fn begin(connection: &Connection, now: Moment) -> rusqlite::Result<()> {
+    match fact::<Moment>(connection, BEGAN)? {
+        Some(_) => Ok(()),
+        None => put(connection, BEGAN, &now),
+    }
 }
 
 fn fact<T: DeserializeOwned>(connection: &Connection, name: &str) -> rusqlite::Result<Option<T>> {

@@ -7,7 +7,8 @@ pub(super) const APPLICATION_ID: i32 = 0x6472_6674;
 
 /// One step for each format; a file of format n has had the first n. Never change a step that was
 /// released: add one.
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
     CREATE TABLE facts (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
     CREATE TABLE targets (
         account TEXT NOT NULL, region TEXT NOT NULL, record TEXT NOT NULL,
@@ -37,7 +38,13 @@ const STEPS: &[&str] = &["
         kind TEXT NOT NULL, record TEXT NOT NULL
     );
     CREATE INDEX events_by_subject ON events (about, id);
-"];
+",
+    "
+    -- A journal of before that has looked at anything is none that was just begun.
+    INSERT OR IGNORE INTO facts (name, value)
+        SELECT 'began_at', '0' WHERE EXISTS (SELECT 1 FROM targets);
+",
+];
 
 /// The newest format that this program knows.
 #[allow(clippy::cast_possible_truncation, reason = "the list is a handful of steps")]

@@ -8,12 +8,11 @@ use std::time::Duration;
 
 use crate::ids::{Revision, StackId, StackKey, Target};
 use crate::journal::{
-    About, AcceptedRevision, DeletionBook, Event, Filter, Journal, JournalError, RefusedRevision,
-    Subject,
+    About, AcceptedRevision, Event, Filter, Journal, JournalError, RefusedRevision, Subject,
 };
 use crate::moment::Moment;
 use crate::observed::{Blind, BlindReason};
-use crate::plan::deletions::Deletion;
+use crate::plan::deletions::{Deletion, DeletionBook};
 use crate::plan::{
     ApprovalKind, ApprovalRequest, Scope, StackRecord, Suspension, TargetRecord, Weight,
 };
@@ -506,4 +505,44 @@ fn a_large_fleet_streams_in_the_order_of_its_keys() {
     assert_eq!(read(&Filter { name, ..Filter::default() }), [all[8].clone()]);
     let tenant = Some("nobody".parse().expect("a name"));
     assert!(!journal.knows(&Filter { tenant, ..Filter::default() }).expect("read"));
+}
+
+#[test]
+fn a_new_journal_knows_what_went_in_a_day_once_it_has_seen_all_and_found_nothing_of_an_earlier_one()
+{
+    let folder = tempfile::tempdir().expect("a folder");
+    let journal = open(&folder.path().join("state.db"));
+    let gap = |at| journal.deletion_book(at).expect("read").gap_until;
+    assert_eq!(gap(NOW), Some(NOW + HOUR * 24), "a part of the fleet was never seen");
+    assert!(!journal.knows_fleet(NOW).expect("read"));
+    journal.note_fleet_known(NOW).expect("written");
+    assert!(journal.knows_fleet(NOW).expect("read"));
+    assert_eq!(gap(NOW), None);
+    journal.note_inherited(NOW + HOUR * 2).expect("written");
+    assert_eq!(gap(NOW + HOUR * 23), Some(NOW + HOUR * 24), "a day from its beginning");
+    assert_eq!(gap(NOW + HOUR * 24), None);
+}
+
+#[test]
+fn what_an_earlier_journal_started_has_ended_after_a_day() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let journal = open(&folder.path().join("state.db"));
+    assert!(!journal.knows_fleet(NOW + HOUR * 23).expect("read"));
+    assert!(journal.knows_fleet(NOW + HOUR * 24).expect("read"));
+}
+
+#[test]
+fn a_journal_of_the_first_format_is_not_taken_for_one_that_was_just_begun() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("state.db");
+    drop(open(&path));
+    let connection = rusqlite::Connection::open(&path).expect("open");
+    let old = "DELETE FROM facts WHERE name = 'began_at';
+               INSERT INTO targets (account, region, record) VALUES ('1', 'r', '{}');
+               PRAGMA user_version = 1;";
+    connection.execute_batch(old).expect("made old");
+    drop(connection);
+    let journal = open(&path);
+    assert!(journal.knows_fleet(NOW).expect("read"));
+    assert_eq!(journal.deletion_book(NOW).expect("read").gap_until, None);
 }

@@ -7,10 +7,19 @@ use crate::outcome::Cause;
 /// Texts by which AWS says that a resource failed only because another one did.
 const FOLLOWERS: &[&str] = &["Resource creation cancelled", "Resource update cancelled"];
 
+/// Why the last operation on a stack failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FirstFailure {
+    /// What failed first.
+    pub cause: Cause,
+    /// The token of the call that started the operation, where it brought one.
+    pub token: Option<String>,
+}
+
 /// The first failed event of the stack's last operation, from events with the oldest first.
 ///
 /// An operation that failed without a failed resource is explained by the stack's own events.
-pub fn first_failure(events: &[StackEvent], stack: &StackId) -> Option<Cause> {
+pub fn first_failure(events: &[StackEvent], stack: &StackId) -> Option<FirstFailure> {
     let is_own = |event: &&StackEvent| event.physical_id.as_deref() == Some(stack.as_str());
     let begins = |event: &StackEvent| {
         let starts = ["CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS"];
@@ -28,7 +37,10 @@ pub fn first_failure(events: &[StackEvent], stack: &StackId) -> Option<Cause> {
     let stack = || operation.iter().filter(is_own).find(|event| failed(event) || rollback(event));
     resource.or_else(stack).map(|event| {
         let reason = event.reason.as_deref().unwrap_or("AWS gave no reason");
-        Cause::of_event(&event.status, reason, &event.logical_id, &event.kind)
+        FirstFailure {
+            cause: Cause::of_event(&event.status, reason, &event.logical_id, &event.kind),
+            token: operation.iter().filter(is_own).find_map(|event| event.token.clone()),
+        }
     })
 }
 
@@ -60,7 +72,8 @@ mod tests {
             event("Old", "CREATE_FAILED", "long ago"),
         ];
         events.reverse();
-        let cause = first_failure(&events, &StackId::of("arn:stack")).expect("a cause");
+        let FirstFailure { cause, .. } =
+            first_failure(&events, &StackId::of("arn:stack")).expect("a cause");
         assert_eq!(cause.to_string(), "A (AWS::SQS::Queue): UPDATE_FAILED: no such thing");
     }
 
@@ -71,7 +84,8 @@ mod tests {
             event("stack", "ROLLBACK_IN_PROGRESS", "Internal Failure"),
             event("stack", "ROLLBACK_COMPLETE", ""),
         ];
-        let cause = first_failure(&events, &StackId::of("arn:stack")).expect("a cause");
+        let FirstFailure { cause, .. } =
+            first_failure(&events, &StackId::of("arn:stack")).expect("a cause");
         assert_eq!(cause.text, "Internal Failure");
     }
 }

@@ -36,9 +36,9 @@ pub struct DeletionBook {
     pub last_day: Vec<Deletion>,
     /// The approvals that have not expired.
     pub approvals: Vec<Approval>,
-    /// The book is younger than a day, and was begun beside stacks that an earlier one knew: what
-    /// went in the last day is not known.
-    pub has_gap: bool,
+    /// The book was begun within the last day, and an earlier one may have been lost: what went in a
+    /// day is not known before this moment.
+    pub gap_until: Option<Moment>,
 }
 
 /// The stacks of the whole fleet that wait to be deleted now, and whose they are.
@@ -56,7 +56,7 @@ pub fn allow(
     fleet_size: usize,
     now: Moment,
 ) -> Result<(), Hold> {
-    let DeletionBook { last_day, approvals, has_gap } = book;
+    let DeletionBook { last_day, approvals, gap_until } = book;
     let approved: BTreeSet<&str> = live(approvals, now).collect();
     if approved.contains(stack.as_str()) || last_day.iter().any(|deletion| &deletion.stack == stack)
     {
@@ -70,8 +70,10 @@ pub fn allow(
     let tenants: BTreeSet<&TenantName> = all.values().copied().collect();
     let share = fleet_size * limits.percent as usize / 100;
     let (stacks, owners) = ((limits.stacks as usize).min(share.max(1)), limits.tenants as usize);
-    let why = if *has_gap {
-        "and the journal is too young to know what went in the last day".to_owned()
+    let why = if let Some(until) = gap_until {
+        format!(
+            "and the journal is new here: not before {until} does it know all that went in a day"
+        )
     } else if all.len() <= stacks && tenants.len() <= owners {
         return Ok(());
     } else {
@@ -130,7 +132,7 @@ mod tests {
 
     fn book(last_day: &[Deletion], approvals: &[Approval]) -> DeletionBook {
         let (last_day, approvals) = (last_day.to_vec(), approvals.to_vec());
-        DeletionBook { last_day, approvals, has_gap: false }
+        DeletionBook { last_day, approvals, gap_until: None }
     }
 
     fn ask(stack: &str, waiting: &Waiting, approvals: &[Approval]) -> Result<(), Hold> {
@@ -184,7 +186,7 @@ mod tests {
 
     #[test]
     fn what_a_lost_journal_knew_counts_as_the_whole_limit() {
-        let mut young = DeletionBook { has_gap: true, ..DeletionBook::default() };
+        let mut young = DeletionBook { gap_until: Some(NOW), ..DeletionBook::default() };
         let one = waiting(1, 1);
         let id = StackId::of("arn:0:0");
         let Err(Hold::DeletionLimit(request)) = allow(&id, &young, &one, &LIMITS, 10_000, NOW)
@@ -193,8 +195,8 @@ mod tests {
         };
         assert_eq!(
             request.summary,
-            "1 stack of 1 tenant (t0) wait to be deleted, and the journal is too young to know \
-             what went in the last day"
+            "1 stack of 1 tenant (t0) wait to be deleted, and the journal is new here: not before \
+             1970-01-12T13:46:40.000Z does it know all that went in a day"
         );
         young.approvals = vec![Approval {
             id: request.id,

@@ -104,7 +104,7 @@ pub enum Hold {
     TargetBusy(usize),
     /// More deletions than the limit allows in a day.
     DeletionLimit(Box<ApprovalRequest>),
-    /// Deletions wait until every target has been looked at once.
+    /// Deletions wait until every target has been looked at once; with a new journal everything does.
     FleetNotSeenYet,
     /// Only a part of the fleet is converged this time, and this stack is not in it.
     NotAskedFor,
@@ -294,7 +294,7 @@ impl fmt::Display for Hold {
                 write!(f, "waits for a place: {limit} operations run in this target")
             }
             Self::FleetNotSeenYet => {
-                f.write_str("deletions wait until every target has been looked at")
+                f.write_str("waits until every target has been looked at since the start")
             }
             Self::NotAskedFor => f.write_str("it differs, and only other services were asked for"),
             Self::ShuttingDown => f.write_str("the controller is stopping"),

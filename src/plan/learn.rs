@@ -6,6 +6,7 @@ use crate::ids::Digest;
 use crate::moment::Moment;
 use crate::observed::{ChangeSetSeen, ChangeSetStatus, Seen, StackStatus, Standing};
 use crate::outcome::{Attempt, Cause, CauseClass, Failure, Memory, Outcome, StepKind};
+use crate::plan::FirstFailure;
 
 /// A stack that we acted on is not decided again before its effect is seen, or this long:
 /// listings are eventually consistent, and answers get lost.
@@ -20,7 +21,9 @@ pub fn wants_cause(memory: &Memory, seen: &Seen) -> bool {
     }
     let known = memory.failure.as_ref().and_then(|failure| failure.version.as_ref());
     let unsettled = memory.attempt.as_ref().is_some_and(|attempt| {
-        !attempt.settled && attempt.kind.starts_operation() && shows_effect(attempt, seen, memory)
+        (!attempt.settled || is_late(attempt))
+            && attempt.kind.starts_operation()
+            && shows_effect(attempt, seen, memory)
     });
     let version = seen.version();
     let taught = memory.taught.as_ref().is_some_and(|(taught, _)| *taught == version);
@@ -43,24 +46,35 @@ fn rolled_back(status: &StackStatus) -> bool {
     matches!(status, StackStatus::UpdateRollbackComplete | StackStatus::ImportRollbackComplete)
 }
 
-/// Memory after a look. `cause` is the first failed event of the stack's last operation, where
-/// [`wants_cause`] asked for it.
+/// Memory after a look. `failure` is why the stack's last operation failed, where [`wants_cause`]
+/// asked for it.
 pub fn after_look(
     known: &Memory,
     seen: Option<&Seen>,
     change_set: Option<&ChangeSetSeen>,
-    cause: Option<Cause>,
+    failure: Option<FirstFailure>,
     now: Moment,
 ) -> Memory {
     let mut memory = known.clone();
-    let attempt = memory.attempt.clone().filter(|attempt| !attempt.settled);
+    let effect = |attempt: &Attempt| seen.is_some_and(|seen| shows_effect(attempt, seen, known));
+    let attempt = memory.attempt.clone();
+    let attempt = attempt.filter(|one| !one.settled || (is_late(one) && effect(one)));
     if let Some(seen) = seen {
         learn_history(&mut memory, seen);
         learn_change_set(&mut memory, seen, change_set, now);
-        learn_failure(&mut memory, seen, attempt.as_ref(), cause, now);
+        learn_failure(&mut memory, seen, attempt.as_ref(), failure, now);
     }
     let Some(mut attempt) = attempt else { return memory };
-    let effect = seen.is_some_and(|seen| shows_effect(&attempt, seen, known));
+    let effect = effect(&attempt);
+    if attempt.settled {
+        // Its answer was lost, and earlier looks did not show that it had arrived.
+        attempt.answered = seen.is_some_and(|seen| !seen.status.is_moving());
+        if attempt.answered {
+            settle(&mut memory, &attempt, seen, effect, change_set);
+        }
+        memory.attempt = Some(attempt);
+        return memory;
+    }
     attempt.settled = is_settled(&attempt, seen, effect, change_set, now);
     if attempt.settled {
         settle(&mut memory, &attempt, seen, effect, change_set);
@@ -128,11 +142,13 @@ fn learn_failure(
     memory: &mut Memory,
     seen: &Seen,
     attempt: Option<&Attempt>,
-    cause: Option<Cause>,
+    failure: Option<FirstFailure>,
     now: Moment,
 ) {
-    let Some(cause) = cause else { return };
+    let Some(FirstFailure { cause, token }) = failure else { return };
     let ours = attempt.filter(|attempt| attempt.kind.starts_operation());
+    // What somebody else started meanwhile says nothing of what we wanted.
+    let ours = ours.filter(|attempt| token.as_ref().is_none_or(|token| *token == attempt.token));
     let step = ours.map_or("observed", |attempt| attempt.kind.word());
     let digest = ours.map(|attempt| attempt.digest);
     memory.failure = Some(Failure {
@@ -150,6 +166,12 @@ pub fn count_of(memory: &Memory, step: &str, digest: Option<Digest>) -> u32 {
     let last = memory.failure.as_ref();
     let same = last.filter(|failure| failure.step == step && failure.digest == digest);
     same.map_or(1, |failure| failure.count.saturating_add(1))
+}
+
+/// Whether the effect of an attempt may show though nobody waits for it any more: its answer was
+/// lost, and listings lag.
+fn is_late(attempt: &Attempt) -> bool {
+    attempt.settled && !attempt.answered && attempt.kind.starts_operation()
 }
 
 /// Whether the stack as seen can be the work of the attempt. `known` is what was remembered before
@@ -181,7 +203,7 @@ pub fn after_outcome(memory: &Memory, outcome: &Outcome, now: Moment) -> Memory 
     let mut memory = memory.clone();
     let Some(attempt) = memory.attempt.clone() else { return memory };
     let settled = match outcome {
-        Outcome::Started | Outcome::Unknown(_) => false,
+        Outcome::Started | Outcome::Unknown(_) | Outcome::Overtaken(_) => false,
         Outcome::Done | Outcome::LookAgain(_) | Outcome::Failed(_) => true,
     };
     match (outcome, &attempt.kind) {
@@ -210,7 +232,7 @@ pub fn after_outcome(memory: &Memory, outcome: &Outcome, now: Moment) -> Memory 
                 at: now,
             });
         }
-        (Outcome::Started | Outcome::Done | Outcome::LookAgain(_), _) => {}
+        (Outcome::Started | Outcome::Done | Outcome::LookAgain(_) | Outcome::Overtaken(_), _) => {}
     }
     let answered = !matches!(outcome, Outcome::Unknown(_));
     memory.attempt = Some(Attempt { answered, settled, ..attempt });
@@ -433,6 +455,72 @@ mod tests {
         assert!(!may_run(Some(&rests(Some(NOW))), &lost, NOW), "it shows");
     }
 
+    /// A create whose answer was lost and whose effect no look has shown, given a secret.
+    fn lost_create() -> Memory {
+        let given = [("Secret".to_owned(), Digest::of(b"given"))].into();
+        let create = Attempt { no_echo: given, ..asked(StepKind::Create, None) };
+        let attempt = Attempt { answered: false, settled: true, ..create };
+        Memory { attempt: Some(attempt), ..Memory::default() }
+    }
+
+    fn failure(token: Option<&str>) -> FirstFailure {
+        let cause = Cause::of_event("CREATE_FAILED", "no", "Jobs", "AWS::SQS::Queue");
+        FirstFailure { cause, token: token.map(str::to_owned) }
+    }
+
+    #[test]
+    fn what_a_lost_call_gave_is_known_once_its_stack_shows() {
+        let made = seen("arn:new", StackStatus::CreateComplete, NOW, None);
+        let later = NOW + Duration::from_secs(300);
+        let after = after_look(&lost_create(), Some(&made), None, None, later);
+        assert_eq!(after.no_echo, lost_create().attempt.expect("an attempt").no_echo);
+        assert!(after.attempt.as_ref().is_some_and(|attempt| attempt.answered));
+        let moves = Seen { status: StackStatus::CreateInProgress, ..made };
+        let after = after_look(&lost_create(), Some(&moves), None, None, later);
+        assert!(after.no_echo.is_empty(), "it may still fail");
+        assert!(after.attempt.is_some_and(|attempt| !attempt.answered));
+    }
+
+    #[test]
+    fn what_a_lost_call_broke_is_its_failure() {
+        let broken = seen("arn:new", StackStatus::RollbackComplete, NOW, None);
+        let memory = lost_create();
+        assert!(wants_cause(&memory, &broken));
+        let later = NOW + Duration::from_secs(300);
+        let after = after_look(&memory, Some(&broken), None, Some(failure(None)), later);
+        let noted = after.failure.clone().expect("it failed");
+        assert_eq!((noted.step.as_str(), noted.digest), ("create", Some(Digest::of(b"wanted"))));
+        assert!(!wants_cause(&after, &broken), "it is noted once");
+    }
+
+    #[test]
+    fn what_somebody_else_broke_meanwhile_is_not_the_failure_of_our_call() {
+        let basis = rests(None);
+        let kind = StepKind::ExecuteChangeSet { name: "driftless-0123".to_owned() };
+        let memory = Memory { attempt: Some(asked(kind, Some(&basis))), ..Memory::default() };
+        let status = StackStatus::UpdateRollbackComplete;
+        let broken = Seen { status, updated_at: Some(NOW), ..basis };
+        let of = |token| {
+            let failure = Some(failure(Some(token)));
+            let after = after_look(&memory, Some(&broken), None, failure, NOW);
+            after.failure.expect("noted").step
+        };
+        assert_eq!(of("driftless-one-0"), "update");
+        assert_eq!(of("Console-UpdateStack-1"), "observed");
+    }
+
+    #[test]
+    fn a_call_that_was_overtaken_may_have_been_overtaken_by_itself() {
+        let memory = Memory { attempt: Some(asked(StepKind::Create, None)), ..Memory::default() };
+        let after = after_outcome(&memory, &Outcome::Overtaken("it exists".to_owned()), NOW);
+        assert!(may_run(None, &after, NOW), "it keeps its place");
+        let attempt = after.attempt.as_ref().expect("remembered");
+        assert!(attempt.answered, "never repeated under the same token");
+        let later = NOW + EFFECT_PATIENCE;
+        let after = after_look(&after, None, None, None, later);
+        assert!(!may_run(None, &after, later), "not for ever");
+    }
+
     #[test]
     fn an_update_that_was_rolled_back_is_no_success() {
         let basis = rests(Some(NOW - Duration::from_secs(60)));
@@ -446,6 +534,7 @@ mod tests {
             ..basis.clone()
         };
         let cause = Cause::of_event("UPDATE_FAILED", "no", "Jobs", "AWS::SQS::Queue");
+        let cause = FirstFailure { cause, token: None };
         let later = NOW + Duration::from_secs(30);
         let after = after_look(&memory, Some(&back), None, Some(cause), later);
         let failure = after.failure.expect("it failed");

@@ -19,7 +19,7 @@ mod table;
 pub mod token;
 mod update;
 
-pub use cause::first_failure;
+pub use cause::{FirstFailure, first_failure};
 pub use decide::{Decided, Decision, FormerStack, Insight, LeftBehind, Scene, Step, decide};
 pub use hold::{Hold, Weight};
 pub use learn::{

@@ -10,7 +10,7 @@ use crate::plan::decide::{Case, Decided, Decision, Step};
 use crate::plan::removal::{delete, delete_rest, held_after_refused_delete, unwanted_stack};
 use crate::plan::render::{Missing, render};
 use crate::plan::{
-    ApprovalKind, ApprovalRequest, Hold, Rendered, Scope, cooldown, ownership, update,
+    ApprovalKind, ApprovalRequest, Hold, Rendered, Scope, cooldown, may_run, ownership, update,
 };
 
 /// What git and people want of one stack.
@@ -45,7 +45,7 @@ pub(super) fn decide_stack(case: &Case<'_>) -> Decided {
             (Demand::Retained | Demand::Present(_), _) => Decision::Hold(Hold::Retained),
         },
     };
-    let decision = unless_suspended(case, decision);
+    let decision = unless_suspended(case, unless_one_may_run(case, decision));
     let rendered = rendered.and_then(Result::ok);
     Decided { decision, rendered, no_echo, wanted: present.is_some() }
 }
@@ -120,6 +120,19 @@ fn pending(case: &Case<'_>) -> Option<Decision> {
     }
     let id = case.scene.another_controller?.to_owned();
     Some(Decision::Hold(Hold::AnotherController { id }))
+}
+
+/// While a call whose answer was lost may have started something, nothing but that very call is
+/// made: another step would make us forget it.
+fn unless_one_may_run(case: &Case<'_>, decision: Decision) -> Decision {
+    let (Decision::Step(step), Some(last)) = (&decision, &case.memory.attempt) else {
+        return decision;
+    };
+    let is_repeated = last.kind.word() == step.kind.word();
+    if is_repeated || !may_run(case.seen, &case.memory, case.scene.look.at) {
+        return decision;
+    }
+    Decision::Hold(Hold::EffectPending { step: last.kind.word() })
 }
 
 /// The rename that a person has to approve because this stack was made for another.

@@ -12,7 +12,7 @@ use crate::reconcile::{Class, Next, Pass};
 /// What has failed so many times in a row is no longer waited for, though it is tried again.
 pub(super) const LASTING: u32 = 3;
 /// A target where nothing is wanted and nothing of ours was found is swept once a day.
-pub(super) const SWEEP: Duration = Duration::from_secs(24 * 60 * 60);
+pub const SWEEP: Duration = Duration::from_secs(24 * 60 * 60);
 /// The end of an operation is noticed within a tenth of its length.
 const LOOK_SHARE: u32 = 10;
 

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::board::Progress;
+use crate::ids::StackName;
 use crate::journal::JournalError;
+use crate::moment::Moment;
 use crate::observed::{Blind, BlindReason};
 use crate::plan::{TargetRecord, cooldown};
 use crate::reconcile::again::{LASTING, SWEEP};
@@ -12,33 +14,38 @@ use crate::reconcile::{Class, Next, Pass};
 
 /// How soon a target is looked at again whose last look was in vain; doubles up to the resync.
 const BLIND_FIRST: Duration = Duration::from_secs(15);
-/// What ran in a target before it went blind counts against the limits for so long: an operation of
-/// CloudFormation takes minutes, and hardly ever hours.
-const BLIND_PLACES_KEPT_FOR: Duration = Duration::from_secs(2 * 60 * 60);
+/// What runs unseen in a blind target counts against the limits for so long after it was seen to
+/// begin: an operation of CloudFormation takes minutes, and hardly ever hours.
+const UNSEEN_PLACES_KEPT_FOR: Duration = Duration::from_secs(2 * 60 * 60);
 
 impl Pass<'_> {
     pub(super) fn without_sight(&self, blind: Blind) -> Result<Next, JournalError> {
         let now = self.means.clock.now();
+        self.count_unseen(now);
+        // Access is given by people: nobody waits for it as for something that comes by itself.
+        let is_lasting =
+            matches!(blind.reason, BlindReason::AccessDenied | BlindReason::WrongAccount);
+        let resync = self.view.desired.fleet.resync.max(BLIND_FIRST);
         if self.records.is_empty() && !self.view.desired.stacks.contains_key(self.target) {
             // A sweep that found no way in: nothing of ours is known there, and nobody waits.
-            self.means.board.passed(&self.view, self.target);
-            return Ok(Next { at: now + SWEEP, class: Class::Resync });
+            let pause = if is_lasting {
+                self.means.board.passed(&self.view, self.target);
+                SWEEP
+            } else {
+                self.means.board.tried(&self.view, self.target);
+                cooldown::spread(&self.target.to_string(), resync)
+            };
+            return Ok(Next { at: now + pause, class: Class::Resync });
         }
         let earlier = self.earlier.as_ref();
         let known = earlier
             .and_then(|record| record.blind.as_ref())
             .filter(|(before, _)| before.reason == blind.reason)
             .map(|(_, since)| *since);
-        if known.is_some_and(|since| now.since(since) >= BLIND_PLACES_KEPT_FOR) {
-            self.means.board.ledger().replace(self.target, BTreeSet::new());
-        }
         let looks = earlier.map_or(0, |record| record.blind_looks).saturating_add(1);
         if known.is_none() {
             self.tell(Progress::Blind { target: self.target.clone(), blind: blind.clone() });
         }
-        // Access is given by people: nobody waits for it as for something that comes by itself.
-        let is_lasting =
-            matches!(blind.reason, BlindReason::AccessDenied | BlindReason::WrongAccount);
         let record = TargetRecord {
             target: self.target.clone(),
             looked_at: earlier.and_then(|record| record.looked_at),
@@ -48,9 +55,19 @@ impl Pass<'_> {
         self.means.journal.record_pass(&record, &[], &[], &[])?;
         self.means.board.saw_nothing(&self.view, self.target);
         let pause = BLIND_FIRST.saturating_mul(1 << (looks - 1).min(10));
-        let pause = pause.min(self.view.desired.fleet.resync.max(BLIND_FIRST));
+        let pause = pause.min(resync);
         let seed = format!("{}#{looks}", self.target);
         let class = if is_lasting || looks >= LASTING { Class::Resync } else { Class::Failed };
         Ok(Next { at: now + cooldown::spread(&seed, pause), class })
+    }
+
+    /// Tells the ledger what may still run here, as far as the last look that saw anything tells.
+    fn count_unseen(&self, now: Moment) {
+        let runs = self.records.values().filter(|row| {
+            self.takes_place(row.seen.as_ref(), &row.memory, row.looked_at)
+                && now.since(row.looked_at) < UNSEEN_PLACES_KEPT_FOR
+        });
+        let names: BTreeSet<StackName> = runs.map(|row| row.key.name.clone()).collect();
+        self.means.board.ledger().replace(self.target, names);
     }
 }

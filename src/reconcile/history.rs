@@ -15,6 +15,7 @@ pub(super) fn event_of_step(
     let text = match outcome {
         Outcome::Started | Outcome::Done => step.why.clone(),
         Outcome::LookAgain(why) => format!("{}; not done: {why}", step.why),
+        Outcome::Overtaken(why) => format!("{}; overtaken: {why}", step.why),
         Outcome::Failed(cause) => format!("{}; refused: {cause}", step.why),
         Outcome::Unknown(cause) => format!("{}; no answer: {cause}", step.why),
     };

@@ -19,8 +19,9 @@ use crate::desired::Desired;
 use crate::fleet::Finding;
 use crate::git::Source;
 use crate::ids::Digest;
-use crate::journal::{DeletionBook, Journal};
+use crate::journal::Journal;
 use crate::plan::Steering;
+use crate::plan::deletions::{self, DeletionBook};
 use crate::plan::preview::{LiveScene, Preview, preview, preview_live};
 use crate::report::plan as report;
 use crate::settings::Settings;
@@ -132,7 +133,11 @@ async fn live(desired: Arc<Desired>, means: Means<'_>) -> Result<Preview, Failur
     let now = clock.now();
     let (steering, book) = match journal {
         Some(journal) => (journal.steering(now)?, journal.deletion_book(now)?),
-        None => (Steering::default(), DeletionBook::default()),
+        // Whoever acts will begin a journal, beside the stacks that are there.
+        None => {
+            let gap_until = Some(now + deletions::WINDOW);
+            (Steering::default(), DeletionBook { gap_until, ..DeletionBook::default() })
+        }
     };
     // Without a journal no value is remembered, so none is compared.
     let keyed_hash =

@@ -7,14 +7,15 @@ use crate::desired::{Desired, Wanted};
 use crate::ids::{AccountId, Digest, StackName, Target, TenantName};
 use crate::moment::Moment;
 use crate::observed::{Blind, KnownTemplate, Look, Seen};
-use crate::outcome::{Cause, Memory, StepKind};
+use crate::outcome::{Memory, StepKind};
 use crate::plan::deletions::{self, DeletionBook, Waiting};
 use crate::plan::preview::compare::{Side, Wording, made_of};
 use crate::plan::preview::grouping::{Common, Grouping};
 use crate::plan::preview::{Basis, Deletions, HIDDEN, Kind, Line, Member, Part, Preview, template};
 use crate::plan::{
-    Decided, Decision, Difference, FormerStack, Hold, Insight, Rendered, Scene, StackRecord,
-    Steering, Step, Weight, after_look, decide, differences, is_waiting_to_go, ownership,
+    Decided, Decision, Difference, FirstFailure, FormerStack, Hold, Insight, Rendered, Scene,
+    StackRecord, Steering, Step, Weight, after_look, decide, differences, is_waiting_to_go,
+    ownership,
 };
 
 /// One target as it was seen, with what is remembered of it.
@@ -53,7 +54,7 @@ pub fn memories(
     look: &Look,
     records: &BTreeMap<StackName, StackRecord>,
     insights: &BTreeMap<StackName, Insight>,
-    causes: &BTreeMap<StackName, Cause>,
+    causes: &BTreeMap<StackName, FirstFailure>,
     learnt: &BTreeMap<StackName, KnownTemplate>,
 ) -> BTreeMap<StackName, Memory> {
     let none = BTreeMap::new();
