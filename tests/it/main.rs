@@ -11,6 +11,7 @@ mod fuzz;
 mod handover;
 mod interleavings;
 mod kill;
+mod lost_journal;
 mod ministack;
 mod removal;
 mod revisions;

@@ -95,7 +95,8 @@ impl World {
     /// eu-central-1; committed, nothing deployed.
     pub(crate) fn with_tenants(tenants: usize) -> Self {
         let clock = Clock::starting_at(START);
-        let cloud = Cloud::in_memory(CloudSettings::default(), clock.clone());
+        let settings = CloudSettings { remembers: true, ..CloudSettings::default() };
+        let cloud = Cloud::in_memory(settings, clock.clone());
         let world = Self { folder: tempfile::tempdir().expect("a folder"), cloud, clock };
         world.write("fleet.yaml", FLEET);
         world.write("network/service.yaml", NETWORK);
