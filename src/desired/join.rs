@@ -11,20 +11,35 @@ use crate::fleet::{
 };
 use crate::ids::{Region, Revision, ServiceName, StackKey, StackName, Target};
 
+/// Stacks of a fleet: eight times what driftless is made for, in about 2 GB.
+const MAX_STACKS: usize = 1_000_000;
+
 impl Desired {
     /// Joins the documents of one revision. A stack that cannot stand, because of its region or its
     /// name, is left out and reported; findings are sorted.
     pub fn of(revision: Revision, documents: Documents) -> (Self, Vec<Finding>) {
+        Self::within(MAX_STACKS, revision, documents)
+    }
+
+    pub(super) fn within(
+        limit: usize,
+        revision: Revision,
+        documents: Documents,
+    ) -> (Self, Vec<Finding>) {
         let Documents { fleet, tenants, services, gaps } = documents;
         let by_account = tenants.values().map(|tenant| (tenant.account, Arc::clone(tenant)));
         let mut joining = Joining {
             fleet: &fleet,
             fleet_adds: fleet.parameters.values().any(uses_outputs),
             stacks: BTreeMap::new(),
+            room: limit,
             findings: Gathering::default(),
         };
         for tenant in tenants.values() {
             joining.tenant(tenant, &services);
+        }
+        if joining.room == 0 {
+            joining.too_many(limit);
         }
         let Joining { stacks, findings, .. } = joining;
         let by_account = by_account.collect();
@@ -39,6 +54,8 @@ struct Joining<'f> {
     /// Whether parameters of the fleet make services depend on others.
     fleet_adds: bool,
     stacks: BTreeMap<Target, BTreeMap<StackName, Wanted>>,
+    /// How many more stacks there may be.
+    room: usize,
     findings: Gathering,
 }
 
@@ -127,7 +144,18 @@ impl Joining<'_> {
         }
     }
 
+    fn too_many(&mut self, limit: usize) {
+        let help = "divide the tenants among several fleets".to_owned();
+        let message =
+            format!("the services give {limit} stacks or more; fewer is what a fleet may have");
+        let written: Written<'_> = (&self.fleet.source, vec!["spec"]);
+        self.complain(&written, "too-many-stacks", Some(help), None, message);
+    }
+
     fn stack(&mut self, share: &Share<'_>, region: &Region) {
+        if self.room == 0 {
+            return;
+        }
         let target = target(share.tenant, region);
         let Some(name) = self.stack_name(share, &target) else { return };
         let Share { tenant, service, asked_to_go, .. } = *share;
@@ -151,6 +179,7 @@ impl Joining<'_> {
             depends_on: depends_on(self.fleet, self.fleet_adds, share),
         };
         stacks.insert(name, wanted);
+        self.room -= 1;
     }
 
     fn stack_name(&mut self, share: &Share<'_>, target: &Target) -> Option<StackName> {

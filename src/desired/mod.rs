@@ -154,14 +154,34 @@ mod tests {
         (format!("{name}-service.yaml"), text)
     }
 
-    fn desired(documents: Vec<(String, String)>) -> Desired {
+    fn snapshot(documents: Vec<(String, String)>) -> Snapshot {
         let fixed = [("fleet.yaml", FLEET), ("t.yaml", TEMPLATE)]
             .map(|(path, text)| (path.into(), text.into()));
         let files = documents.into_iter().chain(fixed);
         let entries =
             files.map(|(path, text): (String, String)| (path, Entry::File(text.as_bytes().into())));
-        let snapshot = Snapshot::of(Revision::of("folder"), None, entries.collect());
+        Snapshot::of(Revision::of("folder"), None, entries.collect())
+    }
+
+    fn desired(documents: Vec<(String, String)>) -> Desired {
+        let snapshot = snapshot(documents);
         check::read(&snapshot).unwrap_or_else(|findings| panic!("{findings:#?}")).0
+    }
+
+    #[test]
+    fn a_fleet_of_too_many_stacks_is_refused() {
+        let snapshot = snapshot(vec![tenant("acme", 1, ""), service("api", "")]);
+        let joined = |limit| {
+            let documents = crate::fleet::load(&snapshot).0.expect("documents");
+            Desired::within(limit, Revision::of("folder"), documents).1
+        };
+        assert!(joined(3).is_empty(), "there are two");
+        let found = joined(2).remove(0);
+        assert_eq!((found.code, found.is_error()), ("too-many-stacks", true));
+        assert_eq!(
+            found.message,
+            "the services give 2 stacks or more; fewer is what a fleet may have"
+        );
     }
 
     fn stacks(desired: &Desired) -> Vec<String> {
