@@ -2,6 +2,7 @@
 //! memory and counted calls; wall clocks would measure the machine's other users.
 
 #![allow(missing_docs, clippy::print_stdout, reason = "a program that prints its figures")]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
@@ -19,6 +20,10 @@ use driftless::reconcile::Only;
 use driftless::sim::{Cloud, CloudSettings};
 use driftless::snapshot::{Entry, Snapshot};
 use tokio::sync::mpsc;
+
+/// As in the program itself.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 mod day;
 
