@@ -1,11 +1,17 @@
 //! Which stacks we deleted in the last day: what the limit on deletions is counted by.
 
+use std::time::Duration;
+
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::ids::StackId;
 use crate::journal::{Journal, JournalError, from_row, revisions, steering, stored, to_row};
 use crate::moment::Moment;
 use crate::plan::deletions::{Deletion, DeletionBook, WINDOW};
+
+/// Rows are kept for longer than they count: a clock that is set a day ahead, and back again, must
+/// not take away what went today.
+const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 impl Journal {
     /// Writes the deletion down if `allowed` says yes to the book as it is then; its `Err` is
@@ -24,7 +30,7 @@ impl Journal {
             }
             transaction
                 .prepare_cached("DELETE FROM deletions WHERE at <= ?")?
-                .execute([stored(deletion.at - WINDOW)])?;
+                .execute([stored(deletion.at - KEPT)])?;
             transaction
                 .prepare_cached(
                     "INSERT INTO deletions (stack_id, at, record) VALUES (?, ?, ?)

@@ -434,6 +434,16 @@ fn a_deletion_is_forgotten_after_a_day() {
 }
 
 #[test]
+fn a_clock_that_was_a_day_ahead_takes_nothing_from_the_book() {
+    let journal = Journal::in_memory().expect("a journal");
+    let reserve =
+        |name, at| journal.reserve_deletion(&deletion(name, at), at_most(1)).expect("no error");
+    assert_eq!(reserve("one", NOW), Ok(()));
+    assert_eq!(reserve("two", NOW + HOUR * 30), Ok(()), "by that clock it is another day");
+    assert_eq!(reserve("three", NOW + HOUR), Err(2), "both went within the day");
+}
+
+#[test]
 fn a_deletion_sees_the_approvals_that_count() {
     let journal = Journal::in_memory().expect("a journal");
     let asked = request(&["arn:one"]);
