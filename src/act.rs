@@ -37,6 +37,7 @@ pub async fn act(
     let outcome = outcome_of(&attempt.kind, result);
     if matches!(outcome, Outcome::LookAgain(_)) {
         // It is as if the attempt had not been made, and an earlier one may still show its effect.
+        journal.begin_attempt(record)?;
         return Ok((record.memory.clone(), outcome));
     }
     let mut memory = after_outcome(&memory, &outcome, clock.now());
@@ -110,6 +111,7 @@ fn attempt(
         !last.answered && last.kind.word() == step.kind.word() && last.digest == step.digest
     };
     let number = last.map_or(1, |last| last.number.saturating_add(u32::from(!is_repeated(last))));
+    let doubtful = last.is_some_and(is_repeated);
     let round = memory.creation_round;
     let controller = journal.controller_id();
     let token = token::token(
@@ -128,7 +130,18 @@ fn attempt(
     };
     let no_echo = decided.no_echo.clone();
     let (digest, at) = (step.digest, clock.now());
-    Attempt { kind, version, digest, number, token, at, answered: false, settled: false, no_echo }
+    Attempt {
+        kind,
+        version,
+        digest,
+        number,
+        token,
+        at,
+        answered: false,
+        settled: false,
+        doubtful,
+        no_echo,
+    }
 }
 
 async fn call(
@@ -206,7 +219,7 @@ fn outcome_of(kind: &StepKind, result: Result<(), AwsError>) -> Outcome {
         || error.code() == "InvalidChangeSetStatus"
         || error.busy().is_some_and(|status| status.is_moving());
     if overtaken {
-        return Outcome::Overtaken(error.cause().to_string());
+        return Outcome::Overtaken(error.cause());
     }
     if error.may_have_happened() {
         return Outcome::Unknown(error.cause());

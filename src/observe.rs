@@ -13,8 +13,8 @@ use crate::observed::{
 };
 use crate::outcome::{Cause, Memory, StepKind};
 use crate::plan::{
-    CLOCK_SKEW, FirstFailure, Insight, LeftBehind, StackRecord, first_failure, ownership, token,
-    wants_cause,
+    CLOCK_SKEW, Insight, LeftBehind, Operation, StackRecord, awaited, has_failed, last_operation,
+    ownership, token, wants_events,
 };
 use crate::template::Template;
 
@@ -28,8 +28,8 @@ pub struct Sight {
     pub look: Look,
     /// What was asked about single stacks.
     pub insights: BTreeMap<StackName, Insight>,
-    /// Why stacks failed that were seen to have failed.
-    pub causes: BTreeMap<StackName, FirstFailure>,
+    /// The last operations of stacks that failed, or that may have been changed by another.
+    pub operations: BTreeMap<StackName, Operation>,
     /// Templates and policies of versions that were new to us.
     pub learnt: BTreeMap<StackName, KnownTemplate>,
     /// Id of another controller that is at work here.
@@ -55,7 +55,7 @@ pub async fn observe(
     let look = Look { target: api.target().clone(), at, stacks: BTreeMap::new() };
     let mut sight = Sight {
         insights: BTreeMap::new(),
-        causes: BTreeMap::new(),
+        operations: BTreeMap::new(),
         learnt: BTreeMap::new(),
         another_controller: None,
         look,
@@ -87,28 +87,38 @@ async fn confirm_missing(
 ) -> Result<(), Blind> {
     let missing: Vec<&Seen> = records
         .values()
-        .filter(|record| !is_deleted_by_us(&record.memory))
+        .filter(|record| !is_being_deleted(&record.memory))
         .filter_map(|record| record.seen.as_ref())
         .filter(|known| stacks.get(&known.key.name).is_none_or(|seen| seen.id != known.id))
         .collect();
     let is_suspicious = missing.len() >= SUSPICIOUSLY_MISSING;
     for known in missing {
         let found = api.describe(known.id.as_str()).await.map_err(|error| blind(&error))?;
-        if !is_suspicious {
-            let found = found.filter(|found| found.status.standing() != Standing::Gone);
-            stacks.extend(found.map(|found| (known.key.name.clone(), found)));
-            return Ok(());
-        }
-        let status = found.map(|found| found.status);
-        if !matches!(status, Some(StackStatus::DeleteComplete | StackStatus::DeleteInProgress)) {
-            let word = status.map_or("unknown to AWS".to_owned(), |status| status.to_string());
-            return Err(Blind {
-                reason: BlindReason::StacksMissing,
-                message: format!("{} is not listed, and {word} when asked for", known.id),
-            });
+        match found {
+            Some(found) if found.status.standing() == Standing::Gone => {}
+            Some(found) if !is_suspicious || found.status == StackStatus::DeleteInProgress => {
+                put(stacks, found);
+            }
+            None if !is_suspicious => {}
+            found => {
+                let word =
+                    found.map_or("unknown to AWS".to_owned(), |found| found.status.to_string());
+                return Err(Blind {
+                    reason: BlindReason::StacksMissing,
+                    message: format!("{} is not listed, and {word} when asked for", known.id),
+                });
+            }
         }
     }
     Ok(())
+}
+
+/// Adds a stack that was found by its id, unless a younger one of its name is listed.
+fn put(stacks: &mut BTreeMap<StackName, Seen>, found: Seen) {
+    let name = found.key.name.clone();
+    if stacks.get(&name).is_none_or(|listed| listed.created_at < found.created_at) {
+        stacks.insert(name, found);
+    }
 }
 
 /// A stack on which an operation of ours may run, and which the listing lacks, is asked for too: what
@@ -132,8 +142,10 @@ async fn find_working(
     Ok(())
 }
 
-fn is_deleted_by_us(memory: &Memory) -> bool {
-    memory.attempt.as_ref().is_some_and(|last| matches!(last.kind, StepKind::Delete { .. }))
+/// What we asked to delete and have not seen go is asked for anyway.
+fn is_being_deleted(memory: &Memory) -> bool {
+    let last = memory.attempt.as_ref().filter(|last| !last.settled);
+    last.is_some_and(|last| matches!(last.kind, StepKind::Delete { .. }))
 }
 
 async fn ask_about(
@@ -154,11 +166,14 @@ async fn ask_about(
         insight.left_behind = resources.into_iter().filter_map(left_behind).collect();
     }
     sight.insights.insert(name.clone(), insight);
-    if wants_cause(memory, seen) {
+    if wants_events(memory, seen) {
         let events = api.events_since(&seen.id, since(memory)).await?;
-        // Without a cause the failure would not count, and be repeated at each look.
-        let cause = first_failure(&events, &seen.id).unwrap_or_else(|| unexplained(seen));
-        sight.causes.insert(name.clone(), cause);
+        let mut operation = last_operation(&events, &seen.id);
+        if has_failed(&seen.status) {
+            // Without a cause the failure would not count, and be repeated at each look.
+            operation.failure = operation.failure.or_else(|| Some(unexplained(seen)));
+        }
+        sight.operations.insert(name.clone(), operation);
     }
     if let Some(known) = learn(api, desired, seen, memory).await? {
         sight.learnt.insert(name.clone(), known);
@@ -170,11 +185,10 @@ async fn ask_about(
     Ok(())
 }
 
-fn unexplained(seen: &Seen) -> FirstFailure {
+fn unexplained(seen: &Seen) -> Cause {
     let reason = seen.status_reason.as_deref().unwrap_or("AWS gave no reason");
     let name = seen.key.name.as_str();
-    let cause = Cause::of_event(seen.status.as_str(), reason, name, "AWS::CloudFormation::Stack");
-    FirstFailure { cause, token: None }
+    Cause::of_event(seen.status.as_str(), reason, name, "AWS::CloudFormation::Stack")
 }
 
 fn left_behind(resource: ResourceSeen) -> Option<LeftBehind> {
@@ -189,8 +203,7 @@ fn left_behind(resource: ResourceSeen) -> Option<LeftBehind> {
 
 /// From when on events tell about the last operation.
 fn since(memory: &Memory) -> Moment {
-    let attempt = memory.attempt.as_ref().filter(|attempt| !attempt.settled);
-    attempt.map_or(Moment::default(), |attempt| attempt.at - CLOCK_SKEW)
+    awaited(memory).map_or(Moment::default(), |attempt| attempt.at - CLOCK_SKEW)
 }
 
 /// Template and policy of a settled version that is new to us. A version that was rolled back

@@ -191,7 +191,7 @@ pub struct StackVersion {
 pub struct Look {
     /// Where we looked.
     pub target: Target,
-    /// When the listing was complete.
+    /// When the first page was asked for: nothing of it is older.
     pub at: Moment,
     /// Every root stack in the target, ours or not.
     pub stacks: BTreeMap<StackName, Seen>,

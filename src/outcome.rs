@@ -149,6 +149,10 @@ pub struct Attempt {
     pub answered: bool,
     /// Whether its effect was seen, or is no longer to be expected.
     pub settled: bool,
+    /// Whether what shows may be another's doing: an earlier try had no answer, or AWS said that
+    /// something came before.
+    #[serde(default)]
+    pub doubtful: bool,
     /// Keyed hashes of the NoEcho values that it gave, by parameter.
     #[serde(default)]
     pub no_echo: BTreeMap<String, Digest>,
@@ -164,7 +168,7 @@ pub enum Outcome {
     /// Nothing was started: what was seen is no longer so.
     LookAgain(String),
     /// AWS said no because something else came before: perhaps an earlier try of this very call.
-    Overtaken(String),
+    Overtaken(Cause),
     /// AWS said no.
     Failed(Cause),
     /// No answer came: it may have happened or not.

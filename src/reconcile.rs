@@ -22,7 +22,7 @@ use crate::outcome::{Memory, Outcome};
 use crate::plan::deletions::{self, Deletion};
 use crate::plan::{
     ApprovalRequest, Decided, Decision, FormerStack, Hold, Scene, StackRecord, Step, TargetRecord,
-    Verdict, after_look, decide, may_run, ownership,
+    Verdict, after_look, awaited, decide, may_run, ownership,
 };
 use crate::reconcile::history::{event_of_step, event_of_verdict, failed, is_same};
 use crate::report::{Event, Subject};
@@ -129,6 +129,12 @@ impl Reconciler {
 
 impl Pass<'_> {
     async fn with_sight(self, sight: Sight) -> Result<Next, JournalError> {
+        // At the first look, what stands here and has no row was made before this journal began.
+        let is_first = self.earlier.as_ref().is_none_or(|earlier| earlier.looked_at.is_none());
+        let is_new = |seen: &Seen| self.is_ours(seen) && !self.records.contains_key(&seen.key.name);
+        if is_first && sight.look.stacks.values().any(is_new) {
+            self.means.journal.note_inherited(sight.look.at)?;
+        }
         let now = self.means.clock.now();
         // Patience is counted to the listing: nothing was seen since, however long that took.
         let memories = self.memories(&sight, sight.look.at);
@@ -170,9 +176,9 @@ impl Pass<'_> {
             let known = self.records.get(name).map(|record| &record.memory);
             let change_set =
                 sight.insights.get(name).and_then(|insight| insight.change_set.as_ref());
-            let cause = sight.causes.get(name).cloned();
+            let operation = sight.operations.get(name).cloned();
             let known = known.cloned().unwrap_or_default();
-            let mut memory = after_look(&known, seen, change_set, cause, now);
+            let mut memory = after_look(&known, seen, change_set, operation, now);
             if let Some(learnt) = sight.learnt.get(name) {
                 memory.known = Some(learnt.clone());
             }
@@ -206,7 +212,7 @@ impl Pass<'_> {
     /// Whether an operation may run on a stack that is ours, or that we asked for: others' do not
     /// count against our limits.
     fn takes_place(&self, seen: Option<&Seen>, memory: &Memory, at: Moment) -> bool {
-        let is_ours = memory.attempt.is_some() || seen.is_some_and(|seen| self.is_ours(seen));
+        let is_ours = awaited(memory).is_some() || seen.is_some_and(|seen| self.is_ours(seen));
         is_ours && may_run(seen, memory, at)
     }
 
@@ -312,14 +318,16 @@ impl Pass<'_> {
             else {
                 continue;
             };
-            let pending = Hold::EffectPending { step: attempt.kind.word() };
+            let verdict = Hold::EffectPending { step: attempt.kind.word() }.verdict(&earlier.key);
+            let is_same = verdict.code == earlier.verdict.code;
             let row = StackRecord {
+                key: earlier.key.clone(),
                 seen: seen.cloned(),
                 looked_at: look.at,
                 wanted: false,
-                verdict: pending.verdict(&earlier.key),
+                verdict_since: if is_same { earlier.verdict_since } else { look.at },
+                verdict,
                 memory: memory.clone(),
-                ..earlier.clone()
             };
             rows.insert(name.clone(), row);
         }
@@ -405,7 +413,10 @@ impl Pass<'_> {
         record.memory = memory;
         match &outcome {
             Outcome::Started | Outcome::Done => {}
-            Outcome::LookAgain(why) | Outcome::Overtaken(why) => {
+            Outcome::Overtaken(cause) => {
+                record.verdict.text = format!("{}; overtaken: {cause}", record.verdict.text);
+            }
+            Outcome::LookAgain(why) => {
                 record.verdict.text = format!("{}; looking again: {why}", record.verdict.text);
             }
             Outcome::Failed(cause) | Outcome::Unknown(cause) => {
@@ -450,17 +461,11 @@ impl Pass<'_> {
                 about: Subject::Stack(key),
                 kind: "gone".to_owned(),
                 text: if look.stacks.contains_key(name) {
-                    "its tags say that it is no longer ours, and nobody wants it".to_owned()
+                    "a stack of this name that is not ours stands in its place".to_owned()
                 } else {
                     "it is not there any more, and nobody wants it".to_owned()
                 },
             });
-        }
-        // At the first look, what stands here and has no row was made before this journal began.
-        let is_first = self.earlier.as_ref().is_none_or(|earlier| earlier.looked_at.is_none());
-        let is_new = |seen: &Seen| self.is_ours(seen) && !self.records.contains_key(&seen.key.name);
-        if is_first && look.stacks.values().any(is_new) {
-            self.means.journal.note_inherited(look.at)?;
         }
         self.means.board.saw(&self.view, self.target, &rows, requests);
         let changed: Vec<StackRecord> = rows

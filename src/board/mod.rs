@@ -40,7 +40,7 @@ struct Shared {
     counted: Mutex<Counted>,
     homes: Mutex<Homes>,
     unseen: Mutex<BTreeSet<Target>>,
-    /// Targets whose looks have all been in vain since the start: what stands there is not known.
+    /// Targets that were tried and never seen: what stands there is not known.
     unsure: Mutex<BTreeSet<Target>>,
     /// Targets that a new revision changed and that have not been looked at since.
     stale: Mutex<BTreeSet<Target>>,
@@ -276,14 +276,14 @@ impl Board {
         self.looked_at(basis, target);
     }
 
-    /// A pass over `target` saw nothing.
+    /// A pass over `target` saw nothing, though an earlier one may have.
     pub fn saw_nothing(&self, basis: &View, target: &Target) {
         let mut places = lock(&self.0.places);
         let place = places.entry(target.clone()).or_default();
         lock(&self.0.counted).blind += usize::from(!place.is_blind);
         place.is_blind = true;
         drop(places);
-        self.tried(basis, target);
+        self.looked_at(basis, target);
     }
 
     fn looked_at(&self, basis: &View, target: &Target) {
@@ -297,16 +297,17 @@ impl Board {
 
     /// A pass over `target` ended, and there is nothing to say of it.
     pub fn passed(&self, basis: &View, target: &Target) {
+        lock(&self.0.unsure).remove(target);
         self.looked_at(basis, target);
     }
 
-    /// A look at `target`, of which nothing is known, was in vain.
+    /// Nobody has ever seen what stands in `target`, and a look at it was in vain.
     pub fn tried(&self, basis: &View, target: &Target) {
         lock(&self.0.unsure).insert(target.clone());
         self.looked_at(basis, target);
     }
 
-    /// Whether every target has been seen since the start.
+    /// Whether every target has been looked at since the start, and seen then or before.
     pub fn knows_all(&self) -> bool {
         self.has_seen_all() && lock(&self.0.unsure).is_empty()
     }

@@ -222,7 +222,10 @@ fn step_line(record: &StackRecord, step: &Step, outcome: &Outcome) -> Line {
         Outcome::Started | Outcome::Done => {
             Line::about(Importance::Step, record, &format!("{word}: {}", step.why))
         }
-        Outcome::LookAgain(why) | Outcome::Overtaken(why) => {
+        Outcome::Overtaken(cause) => {
+            Line::about(Importance::Detail, record, &format!("{word}: overtaken: {cause}"))
+        }
+        Outcome::LookAgain(why) => {
             Line::about(Importance::Detail, record, &format!("{word}: looking again: {why}"))
         }
         Outcome::Failed(cause) => {

@@ -228,6 +228,9 @@ impl Controller {
         self.queue.finish(&target, next?);
         if !self.had_seen_all && self.board.has_seen_all() {
             self.had_seen_all = true;
+            if self.until.only().tenants.is_empty() {
+                self.settings.journal.note_round(self.settings.clock.now())?;
+            }
             self.wake_everything();
         }
         self.note_known()
@@ -240,6 +243,8 @@ impl Controller {
         }
         self.settings.journal.note_fleet_known(self.settings.clock.now())?;
         self.knows_fleet = true;
+        // What was held because it was not known is decided anew.
+        self.wake_everything();
         Ok(())
     }
 

@@ -92,7 +92,6 @@ impl Journal {
         let failed =
             |source| JournalError::of_sqlite(path.as_deref().unwrap_or(Path::new(MEMORY)), source);
         let secret = revisions::key(&mut connection, seed).map_err(failed)?;
-        revisions::begin(&connection, opened_at).map_err(failed)?;
         let controller_id = hex::encode(&Digest::of(&secret).as_bytes()[..4]);
         let connection = Mutex::new(connection);
         Ok(Self(Arc::new(Shared { connection, path, opened_at, controller_id, secret })))

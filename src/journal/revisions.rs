@@ -15,7 +15,7 @@ const ACCEPTED: &str = "accepted_revision";
 const REFUSED: &str = "refused_revision";
 const FLEET_KNOWN: &str = "fleet_known_since";
 const INHERITED: &str = "inherited_at";
-const BEGAN: &str = "began_at";
+const ROUND: &str = "first_round_at";
 
 impl Journal {
     /// The newest revision that was accepted: an older one is never applied over it unapproved.
@@ -47,9 +47,19 @@ impl Journal {
     }
 
     /// Whether every target has been seen once with this journal. Before that it does not know what
-    /// an earlier one may have started; what that was has ended a day after this one began.
+    /// an earlier one may have started; what that was has ended a day after the first round.
     pub fn knows_fleet(&self, now: Moment) -> Result<bool, JournalError> {
         self.reading(|connection| Ok(is_old(connection, now)? || is_fleet_known(connection)?))
+    }
+
+    /// Writes down that every target has been looked at once, whether or not it could be seen: from
+    /// then on nobody but us starts or deletes anything. The first time counts.
+    pub fn note_round(&self, now: Moment) -> Result<(), JournalError> {
+        // One that lies ahead was written by a clock that was wrong.
+        if self.fact::<Moment>(ROUND)?.is_some_and(|at| at <= now) {
+            return Ok(());
+        }
+        self.writing(|transaction| put(transaction, ROUND, &now))
     }
 
     /// Writes down that every target has been seen.
@@ -72,7 +82,7 @@ impl Journal {
 }
 
 /// Until when the journal cannot tell what an earlier one deleted within a day; `None` when none did,
-/// or when this one is a day old.
+/// or when a day has passed since the first round.
 pub(super) fn gap_until(connection: &Connection, now: Moment) -> rusqlite::Result<Option<Moment>> {
     if is_old(connection, now)? {
         return Ok(None);
@@ -80,7 +90,8 @@ pub(super) fn gap_until(connection: &Connection, now: Moment) -> rusqlite::Resul
     let inherited = fact::<Moment>(connection, INHERITED)?.is_some();
     // While a part of the fleet was never seen, stacks of an earlier journal may stand there.
     let has_gap = inherited || !is_fleet_known(connection)?;
-    Ok(has_gap.then_some(began_at(connection)? + WINDOW))
+    let round = fact::<Moment>(connection, ROUND)?.unwrap_or(now);
+    Ok(has_gap.then_some(round + WINDOW))
 }
 
 fn is_fleet_known(connection: &Connection) -> rusqlite::Result<bool> {
@@ -89,19 +100,7 @@ fn is_fleet_known(connection: &Connection) -> rusqlite::Result<bool> {
 
 /// Whether all that could have been deleted within a day is in this journal.
 fn is_old(connection: &Connection, now: Moment) -> rusqlite::Result<bool> {
-    Ok(now.since(began_at(connection)?) >= WINDOW)
-}
-
-fn began_at(connection: &Connection) -> rusqlite::Result<Moment> {
-    Ok(fact(connection, BEGAN)?.unwrap_or_default())
-}
-
-/// Writes down when a new journal began.
-pub(super) fn begin(connection: &Connection, now: Moment) -> rusqlite::Result<()> {
-    match fact::<Moment>(connection, BEGAN)? {
-        Some(_) => Ok(()),
-        None => put(connection, BEGAN, &now),
-    }
+    Ok(fact::<Moment>(connection, ROUND)?.is_some_and(|at| now.since(at) >= WINDOW))
 }
 
 fn fact<T: DeserializeOwned>(connection: &Connection, name: &str) -> rusqlite::Result<Option<T>> {

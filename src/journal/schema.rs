@@ -42,7 +42,9 @@ const STEPS: &[&str] = &[
     "
     -- A journal of before that has looked at anything is none that was just begun.
     INSERT OR IGNORE INTO facts (name, value)
-        SELECT 'began_at', '0' WHERE EXISTS (SELECT 1 FROM targets);
+        SELECT 'first_round_at', coalesce(
+            (SELECT value FROM facts WHERE name = 'inherited_at'), '0')
+        WHERE EXISTS (SELECT 1 FROM targets);
 ",
 ];
 

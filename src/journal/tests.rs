@@ -523,22 +523,30 @@ fn a_new_journal_knows_what_went_in_a_day_once_it_has_seen_all_and_found_nothing
     let folder = tempfile::tempdir().expect("a folder");
     let journal = open(&folder.path().join("state.db"));
     let gap = |at| journal.deletion_book(at).expect("read").gap_until;
-    assert_eq!(gap(NOW), Some(NOW + HOUR * 24), "a part of the fleet was never seen");
-    assert!(!journal.knows_fleet(NOW).expect("read"));
-    journal.note_fleet_known(NOW).expect("written");
-    assert!(journal.knows_fleet(NOW).expect("read"));
-    assert_eq!(gap(NOW), None);
+    assert_eq!(gap(NOW + HOUR), Some(NOW + HOUR * 25), "nobody has looked around yet");
+    journal.note_round(NOW).expect("written");
+    journal.note_round(NOW + HOUR).expect("written");
+    assert_eq!(gap(NOW + HOUR), Some(NOW + HOUR * 24), "a part of the fleet was never seen");
+    assert!(!journal.knows_fleet(NOW + HOUR).expect("read"));
+    journal.note_fleet_known(NOW + HOUR).expect("written");
+    assert!(journal.knows_fleet(NOW + HOUR).expect("read"));
+    assert_eq!(gap(NOW + HOUR), None);
     journal.note_inherited(NOW + HOUR * 2).expect("written");
-    assert_eq!(gap(NOW + HOUR * 23), Some(NOW + HOUR * 24), "a day from its beginning");
+    assert_eq!(gap(NOW + HOUR * 23), Some(NOW + HOUR * 24), "a day from the first round");
     assert_eq!(gap(NOW + HOUR * 24), None);
 }
 
 #[test]
-fn what_an_earlier_journal_started_has_ended_after_a_day() {
+fn what_an_earlier_journal_started_has_ended_a_day_after_the_first_round() {
     let folder = tempfile::tempdir().expect("a folder");
     let journal = open(&folder.path().join("state.db"));
-    assert!(!journal.knows_fleet(NOW + HOUR * 23).expect("read"));
-    assert!(journal.knows_fleet(NOW + HOUR * 24).expect("read"));
+    let knows = |at| journal.knows_fleet(at).expect("read");
+    assert!(!knows(NOW + HOUR * 1_000), "a file alone knows nothing");
+    journal.note_round(NOW + HOUR * 1_000).expect("written");
+    assert!(!knows(NOW + HOUR * 1_023));
+    assert!(knows(NOW + HOUR * 1_024));
+    journal.note_round(NOW).expect("written");
+    assert!(knows(NOW + HOUR * 24), "that clock was wrong");
 }
 
 #[test]
@@ -547,8 +555,7 @@ fn a_journal_of_the_first_format_is_not_taken_for_one_that_was_just_begun() {
     let path = folder.path().join("state.db");
     drop(open(&path));
     let connection = rusqlite::Connection::open(&path).expect("open");
-    let old = "DELETE FROM facts WHERE name = 'began_at';
-               INSERT INTO targets (account, region, record) VALUES ('1', 'r', '{}');
+    let old = "INSERT INTO targets (account, region, record) VALUES ('1', 'r', '{}');
                PRAGMA user_version = 1;";
     connection.execute_batch(old).expect("made old");
     drop(connection);

@@ -2,24 +2,32 @@
 
 use crate::ids::StackId;
 use crate::observed::StackEvent;
-use crate::outcome::Cause;
+use crate::outcome::{Attempt, Cause};
 
 /// Texts by which AWS says that a resource failed only because another one did.
 const FOLLOWERS: &[&str] = &["Resource creation cancelled", "Resource update cancelled"];
 
-/// Why the last operation on a stack failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FirstFailure {
-    /// What failed first.
-    pub cause: Cause,
-    /// The token of the call that started the operation, where it brought one.
+/// What events tell of the last operation on a stack.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Operation {
+    /// The token of the call that started it, where it brought one.
     pub token: Option<String>,
+    /// What failed first, if anything did.
+    pub failure: Option<Cause>,
 }
 
-/// The first failed event of the stack's last operation, from events with the oldest first.
+impl Operation {
+    /// Whether it is what the attempt asked for. All calls of ours bring a token.
+    pub(super) fn is_of(&self, attempt: &Attempt) -> bool {
+        self.token.as_ref().map_or(!attempt.doubtful, |token| *token == attempt.token)
+    }
+}
+
+/// The stack's last operation, from events with the oldest first. Its failure is the first failed
+/// event that does not only follow from another.
 ///
 /// An operation that failed without a failed resource is explained by the stack's own events.
-pub fn first_failure(events: &[StackEvent], stack: &StackId) -> Option<FirstFailure> {
+pub fn last_operation(events: &[StackEvent], stack: &StackId) -> Operation {
     let is_own = |event: &&StackEvent| event.physical_id.as_deref() == Some(stack.as_str());
     let begins = |event: &StackEvent| {
         let starts = ["CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS"];
@@ -35,13 +43,12 @@ pub fn first_failure(events: &[StackEvent], stack: &StackId) -> Option<FirstFail
     let rollback =
         |event: &&StackEvent| is_own(event) && event.status.contains("ROLLBACK_IN_PROGRESS");
     let stack = || operation.iter().filter(is_own).find(|event| failed(event) || rollback(event));
-    resource.or_else(stack).map(|event| {
+    let failure = resource.or_else(stack).map(|event| {
         let reason = event.reason.as_deref().unwrap_or("AWS gave no reason");
-        FirstFailure {
-            cause: Cause::of_event(&event.status, reason, &event.logical_id, &event.kind),
-            token: operation.iter().filter(is_own).find_map(|event| event.token.clone()),
-        }
-    })
+        Cause::of_event(&event.status, reason, &event.logical_id, &event.kind)
+    });
+    let token = operation.iter().filter(is_own).find_map(|event| event.token.clone());
+    Operation { token, failure }
 }
 
 #[cfg(test)]
@@ -72,8 +79,8 @@ mod tests {
             event("Old", "CREATE_FAILED", "long ago"),
         ];
         events.reverse();
-        let FirstFailure { cause, .. } =
-            first_failure(&events, &StackId::of("arn:stack")).expect("a cause");
+        let operation = last_operation(&events, &StackId::of("arn:stack"));
+        let cause = operation.failure.expect("a cause");
         assert_eq!(cause.to_string(), "A (AWS::SQS::Queue): UPDATE_FAILED: no such thing");
     }
 
@@ -84,8 +91,8 @@ mod tests {
             event("stack", "ROLLBACK_IN_PROGRESS", "Internal Failure"),
             event("stack", "ROLLBACK_COMPLETE", ""),
         ];
-        let FirstFailure { cause, .. } =
-            first_failure(&events, &StackId::of("arn:stack")).expect("a cause");
+        let operation = last_operation(&events, &StackId::of("arn:stack"));
+        let cause = operation.failure.expect("a cause");
         assert_eq!(cause.text, "Internal Failure");
     }
 }

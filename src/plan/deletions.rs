@@ -101,10 +101,11 @@ fn request(waiting: &Waiting, approvals: &[Approval], why: &str, now: Moment) ->
         words.push("...");
     }
     let summary = format!(
-        "{} of {} ({}) wait to be deleted, {why}",
+        "{} of {} ({}) {} to be deleted, {why}",
         counted(open.len(), "stack"),
         counted(names.len(), "tenant"),
-        words.join(", ")
+        words.join(", "),
+        if open.len() == 1 { "waits" } else { "wait" }
     );
     let members = open.keys().map(ToString::to_string).collect();
     ApprovalRequest::of(ApprovalKind::Deletions, members, summary)
@@ -195,7 +196,7 @@ mod tests {
         };
         assert_eq!(
             request.summary,
-            "1 stack of 1 tenant (t0) wait to be deleted, and the journal is new here: not before \
+            "1 stack of 1 tenant (t0) waits to be deleted, and the journal is new here: not before \
              1970-01-12T13:46:40.000Z does it know all that went in a day"
         );
         young.approvals = vec![Approval {

@@ -6,7 +6,7 @@ use crate::ids::Digest;
 use crate::moment::Moment;
 use crate::observed::{ChangeSetSeen, ChangeSetStatus, Seen, StackStatus, Standing};
 use crate::outcome::{Attempt, Cause, CauseClass, Failure, Memory, Outcome, StepKind};
-use crate::plan::FirstFailure;
+use crate::plan::Operation;
 
 /// A stack that we acted on is not decided again before its effect is seen, or this long:
 /// listings are eventually consistent, and answers get lost.
@@ -14,24 +14,28 @@ pub const EFFECT_PATIENCE: Duration = Duration::from_secs(120);
 /// What is up to this much older than our clock says may be new: AWS's clock is another one.
 pub const CLOCK_SKEW: Duration = Duration::from_secs(300);
 
-/// Whether the events of a stack have to be read to know why it failed.
-pub fn wants_cause(memory: &Memory, seen: &Seen) -> bool {
+/// Whether the events of a stack have to be read, to know why it failed or whose doing it is.
+pub fn wants_events(memory: &Memory, seen: &Seen) -> bool {
+    let awaited = awaited(memory).filter(|attempt| shows_effect(attempt, seen, memory));
     if !has_failed(&seen.status) {
-        return false;
+        let is_doubtful = awaited.is_some_and(|attempt| attempt.doubtful);
+        return is_doubtful && seen.status.standing() == Standing::Complete;
     }
     let known = memory.failure.as_ref().and_then(|failure| failure.version.as_ref());
-    let unsettled = memory.attempt.as_ref().is_some_and(|attempt| {
-        (!attempt.settled || is_late(attempt))
-            && attempt.kind.starts_operation()
-            && shows_effect(attempt, seen, memory)
-    });
     let version = seen.version();
     let taught = memory.taught.as_ref().is_some_and(|(taught, _)| *taught == version);
-    unsettled || !(taught || known == Some(&version))
+    awaited.is_some() || !(taught || known == Some(&version))
+}
+
+/// The operation that we asked for and whose effect may still show: nobody has seen it yet, or its
+/// answer was lost, and listings lag.
+pub fn awaited(memory: &Memory) -> Option<&Attempt> {
+    let last = memory.attempt.as_ref().filter(|last| last.kind.starts_operation());
+    last.filter(|last| !last.settled || !last.answered)
 }
 
 /// Whether the last operation on the stack failed, by its status.
-fn has_failed(status: &StackStatus) -> bool {
+pub fn has_failed(status: &StackStatus) -> bool {
     match status.standing() {
         Standing::NeverComplete
         | Standing::UpdateFailed
@@ -46,40 +50,43 @@ fn rolled_back(status: &StackStatus) -> bool {
     matches!(status, StackStatus::UpdateRollbackComplete | StackStatus::ImportRollbackComplete)
 }
 
-/// Memory after a look. `failure` is why the stack's last operation failed, where [`wants_cause`]
-/// asked for it.
+/// Memory after a look. `operation` is the stack's last operation, where [`wants_events`] asked for
+/// it.
 pub fn after_look(
     known: &Memory,
     seen: Option<&Seen>,
     change_set: Option<&ChangeSetSeen>,
-    failure: Option<FirstFailure>,
+    operation: Option<Operation>,
     now: Moment,
 ) -> Memory {
     let mut memory = known.clone();
+    // A clock that was set back must not make anything wait for a day that has not come.
+    memory.attempt.iter_mut().for_each(|attempt| attempt.at = attempt.at.min(now));
+    memory.failure.iter_mut().for_each(|failure| failure.at = failure.at.min(now));
     let effect = |attempt: &Attempt| seen.is_some_and(|seen| shows_effect(attempt, seen, known));
-    let attempt = memory.attempt.clone();
-    let attempt = attempt.filter(|one| !one.settled || (is_late(one) && effect(one)));
+    let is_late = |attempt: &Attempt| awaited(known).is_some() && effect(attempt);
+    let attempt = memory.attempt.clone().filter(|one| !one.settled || is_late(one));
+    let is_ours = |attempt: &Attempt| {
+        operation.as_ref().map_or(!attempt.doubtful, |operation| operation.is_of(attempt))
+    };
     if let Some(seen) = seen {
         learn_history(&mut memory, seen);
         learn_change_set(&mut memory, seen, change_set, now);
-        learn_failure(&mut memory, seen, attempt.as_ref(), failure, now);
+        let ours = attempt.as_ref().filter(|attempt| is_ours(attempt));
+        let failure = operation.as_ref().and_then(|operation| operation.failure.clone());
+        learn_failure(&mut memory, seen, ours, failure, now);
     }
     let Some(mut attempt) = attempt else { return memory };
     let effect = effect(&attempt);
-    if attempt.settled {
-        // Its answer was lost, and earlier looks did not show that it had arrived.
-        attempt.answered = seen.is_some_and(|seen| !seen.status.is_moving());
-        if attempt.answered {
-            settle(&mut memory, &attempt, seen, effect, change_set);
-        }
-        memory.attempt = Some(attempt);
-        return memory;
-    }
+    let was_settled = attempt.settled;
     attempt.settled = is_settled(&attempt, seen, effect, change_set, now);
     if attempt.settled {
-        settle(&mut memory, &attempt, seen, effect, change_set);
+        // What shows is the answer, whosever doing it is.
+        attempt.answered |= effect;
+        settle(&mut memory, &attempt, seen, effect && is_ours(&attempt), change_set);
         learn_vanished(&mut memory, &attempt, change_set, now);
     }
+    attempt.settled |= was_settled;
     memory.attempt = Some(attempt);
     memory
 }
@@ -142,13 +149,11 @@ fn learn_failure(
     memory: &mut Memory,
     seen: &Seen,
     attempt: Option<&Attempt>,
-    failure: Option<FirstFailure>,
+    cause: Option<Cause>,
     now: Moment,
 ) {
-    let Some(FirstFailure { cause, token }) = failure else { return };
+    let Some(cause) = cause else { return };
     let ours = attempt.filter(|attempt| attempt.kind.starts_operation());
-    // What somebody else started meanwhile says nothing of what we wanted.
-    let ours = ours.filter(|attempt| token.as_ref().is_none_or(|token| *token == attempt.token));
     let step = ours.map_or("observed", |attempt| attempt.kind.word());
     let digest = ours.map(|attempt| attempt.digest);
     memory.failure = Some(Failure {
@@ -166,12 +171,6 @@ pub fn count_of(memory: &Memory, step: &str, digest: Option<Digest>) -> u32 {
     let last = memory.failure.as_ref();
     let same = last.filter(|failure| failure.step == step && failure.digest == digest);
     same.map_or(1, |failure| failure.count.saturating_add(1))
-}
-
-/// Whether the effect of an attempt may show though nobody waits for it any more: its answer was
-/// lost, and listings lag.
-fn is_late(attempt: &Attempt) -> bool {
-    attempt.settled && !attempt.answered && attempt.kind.starts_operation()
 }
 
 /// Whether the stack as seen can be the work of the attempt. `known` is what was remembered before
@@ -203,7 +202,9 @@ pub fn after_outcome(memory: &Memory, outcome: &Outcome, now: Moment) -> Memory 
     let mut memory = memory.clone();
     let Some(attempt) = memory.attempt.clone() else { return memory };
     let settled = match outcome {
-        Outcome::Started | Outcome::Unknown(_) | Outcome::Overtaken(_) => false,
+        Outcome::Started | Outcome::Unknown(_) => false,
+        // Perhaps an earlier try of ours came before; what starts nothing is found by looking.
+        Outcome::Overtaken(_) => !attempt.kind.starts_operation(),
         Outcome::Done | Outcome::LookAgain(_) | Outcome::Failed(_) => true,
     };
     match (outcome, &attempt.kind) {
@@ -221,8 +222,11 @@ pub fn after_outcome(memory: &Memory, outcome: &Outcome, now: Moment) -> Memory 
                 at: now,
             });
         }
-        // No answer is a failure of AWS's: tried again, with growing distance.
-        (Outcome::Unknown(cause), kind) => {
+        // No answer is a failure of AWS's: tried again, with growing distance. So is a place that
+        // somebody else took.
+        (Outcome::Unknown(cause) | Outcome::Overtaken(cause), kind)
+            if matches!(outcome, Outcome::Unknown(_)) || kind.starts_operation() =>
+        {
             memory.failure = Some(Failure {
                 cause: Cause { class: CauseClass::Transient, ..cause.clone() },
                 step: kind.word().to_owned(),
@@ -232,10 +236,23 @@ pub fn after_outcome(memory: &Memory, outcome: &Outcome, now: Moment) -> Memory 
                 at: now,
             });
         }
-        (Outcome::Started | Outcome::Done | Outcome::LookAgain(_) | Outcome::Overtaken(_), _) => {}
+        (
+            Outcome::Started
+            | Outcome::Done
+            | Outcome::LookAgain(_)
+            | Outcome::Overtaken(_)
+            | Outcome::Unknown(_),
+            _,
+        ) => {}
     }
-    let answered = !matches!(outcome, Outcome::Unknown(_));
-    memory.attempt = Some(Attempt { answered, settled, ..attempt });
+    let (answered, doubtful) = match outcome {
+        Outcome::Started | Outcome::Done | Outcome::LookAgain(_) => (true, false),
+        Outcome::Overtaken(_) => (true, true),
+        // That this try was refused does not say what became of an earlier one.
+        Outcome::Failed(_) => (!attempt.doubtful, attempt.doubtful),
+        Outcome::Unknown(_) => (false, true),
+    };
+    memory.attempt = Some(Attempt { answered, settled, doubtful, ..attempt });
     memory
 }
 
@@ -389,6 +406,7 @@ mod tests {
             at: NOW,
             answered: true,
             settled: false,
+            doubtful: false,
             no_echo: Default::default(),
         }
     }
@@ -459,20 +477,32 @@ mod tests {
     fn lost_create() -> Memory {
         let given = [("Secret".to_owned(), Digest::of(b"given"))].into();
         let create = Attempt { no_echo: given, ..asked(StepKind::Create, None) };
-        let attempt = Attempt { answered: false, settled: true, ..create };
+        let attempt = Attempt { answered: false, settled: true, doubtful: true, ..create };
         Memory { attempt: Some(attempt), ..Memory::default() }
     }
 
-    fn failure(token: Option<&str>) -> FirstFailure {
+    /// An operation that failed, started by the call with this token.
+    fn failed(token: &str) -> Option<Operation> {
         let cause = Cause::of_event("CREATE_FAILED", "no", "Jobs", "AWS::SQS::Queue");
-        FirstFailure { cause, token: token.map(str::to_owned) }
+        Some(Operation { token: Some(token.to_owned()), failure: Some(cause) })
     }
+
+    fn went_well(token: &str) -> Option<Operation> {
+        Some(Operation { token: Some(token.to_owned()), failure: None })
+    }
+
+    const OURS: &str = "driftless-one-0";
+    const THEIRS: &str = "Console-UpdateStack-1";
 
     #[test]
     fn what_a_lost_call_gave_is_known_once_its_stack_shows() {
         let made = seen("arn:new", StackStatus::CreateComplete, NOW, None);
         let later = NOW + Duration::from_secs(300);
-        let after = after_look(&lost_create(), Some(&made), None, None, later);
+        assert!(wants_events(&lost_create(), &made), "whose doing is it?");
+        let after = after_look(&lost_create(), Some(&made), None, went_well(THEIRS), later);
+        assert!(after.no_echo.is_empty(), "it is another's");
+        assert!(after.attempt.is_some_and(|attempt| attempt.answered));
+        let after = after_look(&lost_create(), Some(&made), None, went_well(OURS), later);
         assert_eq!(after.no_echo, lost_create().attempt.expect("an attempt").no_echo);
         assert!(after.attempt.as_ref().is_some_and(|attempt| attempt.answered));
         let moves = Seen { status: StackStatus::CreateInProgress, ..made };
@@ -485,12 +515,12 @@ mod tests {
     fn what_a_lost_call_broke_is_its_failure() {
         let broken = seen("arn:new", StackStatus::RollbackComplete, NOW, None);
         let memory = lost_create();
-        assert!(wants_cause(&memory, &broken));
+        assert!(wants_events(&memory, &broken));
         let later = NOW + Duration::from_secs(300);
-        let after = after_look(&memory, Some(&broken), None, Some(failure(None)), later);
+        let after = after_look(&memory, Some(&broken), None, failed(OURS), later);
         let noted = after.failure.clone().expect("it failed");
         assert_eq!((noted.step.as_str(), noted.digest), ("create", Some(Digest::of(b"wanted"))));
-        assert!(!wants_cause(&after, &broken), "it is noted once");
+        assert!(!wants_events(&after, &broken), "it is noted once");
     }
 
     #[test]
@@ -501,24 +531,69 @@ mod tests {
         let status = StackStatus::UpdateRollbackComplete;
         let broken = Seen { status, updated_at: Some(NOW), ..basis };
         let of = |token| {
-            let failure = Some(failure(Some(token)));
-            let after = after_look(&memory, Some(&broken), None, failure, NOW);
+            let after = after_look(&memory, Some(&broken), None, failed(token), NOW);
             after.failure.expect("noted").step
         };
-        assert_eq!(of("driftless-one-0"), "update");
-        assert_eq!(of("Console-UpdateStack-1"), "observed");
+        assert_eq!(of(OURS), "update");
+        assert_eq!(of(THEIRS), "observed");
     }
 
     #[test]
     fn a_call_that_was_overtaken_may_have_been_overtaken_by_itself() {
         let memory = Memory { attempt: Some(asked(StepKind::Create, None)), ..Memory::default() };
-        let after = after_outcome(&memory, &Outcome::Overtaken("it exists".to_owned()), NOW);
+        let exists = Cause::of_call("AlreadyExistsException", "it exists");
+        let after = after_outcome(&memory, &Outcome::Overtaken(exists), NOW);
         assert!(may_run(None, &after, NOW), "it keeps its place");
         let attempt = after.attempt.as_ref().expect("remembered");
         assert!(attempt.answered, "never repeated under the same token");
         let later = NOW + EFFECT_PATIENCE;
         let after = after_look(&after, None, None, None, later);
         assert!(!may_run(None, &after, later), "not for ever");
+    }
+
+    #[test]
+    fn anothers_update_is_not_taken_for_ours_that_it_overtook() {
+        let basis = rests(None);
+        let kind = StepKind::ExecuteChangeSet { name: "driftless-0123".to_owned() };
+        let given = [("Secret".to_owned(), Digest::of(b"new"))].into();
+        let attempt = Attempt { no_echo: given, ..asked(kind, Some(&basis)) };
+        let memory = Memory { attempt: Some(attempt), ..Memory::default() };
+        let busy = Cause::of_call("ValidationError", "is in UPDATE_IN_PROGRESS state");
+        let overtaken = after_outcome(&memory, &Outcome::Overtaken(busy), NOW);
+        let theirs = rests(Some(NOW + Duration::from_secs(10)));
+        assert!(wants_events(&overtaken, &theirs));
+        let later = NOW + Duration::from_secs(60);
+        let after = after_look(&overtaken, Some(&theirs), None, went_well(THEIRS), later);
+        assert!(after.no_echo.is_empty(), "nobody gave that secret");
+        assert!(!may_run(Some(&theirs), &after, later), "and nothing of ours runs");
+        let after = after_look(&overtaken, Some(&theirs), None, went_well(OURS), later);
+        assert!(!after.no_echo.is_empty(), "an earlier try of ours had arrived");
+    }
+
+    #[test]
+    fn a_refusal_of_the_second_try_says_nothing_of_the_first() {
+        let basis = rests(None);
+        let kind = StepKind::ExecuteChangeSet { name: "driftless-0123".to_owned() };
+        let again = Attempt { doubtful: true, ..asked(kind, Some(&basis)) };
+        let memory = Memory { attempt: Some(again), ..Memory::default() };
+        let refused = Outcome::Failed(Cause::of_call("Throttling", "Rate exceeded"));
+        let after = after_outcome(&memory, &refused, NOW);
+        assert!(may_run(Some(&basis), &after, NOW), "the first may run");
+        let sure = Attempt { doubtful: false, ..memory.attempt.expect("an attempt") };
+        let sure = Memory { attempt: Some(sure), ..Memory::default() };
+        assert!(!may_run(Some(&basis), &after_outcome(&sure, &refused, NOW), NOW));
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_makes_nothing_wait_for_the_day_that_it_had() {
+        let kind = StepKind::ExecuteChangeSet { name: "driftless-0123".to_owned() };
+        let memory = Memory { attempt: Some(asked(kind, Some(&rests(None)))), ..Memory::default() };
+        let before = NOW - Duration::from_secs(86_400);
+        let after = after_look(&memory, Some(&rests(None)), None, None, before);
+        assert!(may_run(Some(&rests(None)), &after, before));
+        let later = before + EFFECT_PATIENCE;
+        let after = after_look(&after, Some(&rests(None)), None, None, later);
+        assert!(!may_run(Some(&rests(None)), &after, later));
     }
 
     #[test]
@@ -534,7 +609,7 @@ mod tests {
             ..basis.clone()
         };
         let cause = Cause::of_event("UPDATE_FAILED", "no", "Jobs", "AWS::SQS::Queue");
-        let cause = FirstFailure { cause, token: None };
+        let cause = Operation { token: None, failure: Some(cause) };
         let later = NOW + Duration::from_secs(30);
         let after = after_look(&memory, Some(&back), None, Some(cause), later);
         let failure = after.failure.expect("it failed");

@@ -19,11 +19,12 @@ mod table;
 pub mod token;
 mod update;
 
-pub use cause::{FirstFailure, first_failure};
+pub use cause::{Operation, last_operation};
 pub use decide::{Decided, Decision, FormerStack, Insight, LeftBehind, Scene, Step, decide};
 pub use hold::{Hold, Weight};
 pub use learn::{
-    CLOCK_SKEW, EFFECT_PATIENCE, after_look, after_outcome, count_of, may_run, wants_cause,
+    CLOCK_SKEW, EFFECT_PATIENCE, after_look, after_outcome, awaited, count_of, has_failed, may_run,
+    wants_events,
 };
 pub use ledger::Ledger;
 pub use record::{StackRecord, TargetRecord, Verdict};

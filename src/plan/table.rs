@@ -128,7 +128,7 @@ fn unless_one_may_run(case: &Case<'_>, decision: Decision) -> Decision {
     let (Decision::Step(step), Some(last)) = (&decision, &case.memory.attempt) else {
         return decision;
     };
-    let is_repeated = last.kind.word() == step.kind.word();
+    let is_repeated = last.kind.word() == step.kind.word() && last.digest == step.digest;
     if is_repeated || !may_run(case.seen, &case.memory, case.scene.look.at) {
         return decision;
     }

@@ -14,8 +14,7 @@ use crate::reconcile::{Class, Next, Pass};
 
 /// How soon a target is looked at again whose last look was in vain; doubles up to the resync.
 const BLIND_FIRST: Duration = Duration::from_secs(15);
-/// What runs unseen in a blind target counts against the limits for so long after it was seen to
-/// begin: an operation of CloudFormation takes minutes, and hardly ever hours.
+/// What runs unseen in a blind target counts against the limits for so long after the last look: an operation of CloudFormation takes minutes, and hardly ever hours.
 const UNSEEN_PLACES_KEPT_FOR: Duration = Duration::from_secs(2 * 60 * 60);
 
 impl Pass<'_> {
@@ -54,6 +53,9 @@ impl Pass<'_> {
         };
         self.means.journal.record_pass(&record, &[], &[], &[])?;
         self.means.board.saw_nothing(&self.view, self.target);
+        if record.looked_at.is_none() {
+            self.means.board.tried(&self.view, self.target);
+        }
         let pause = BLIND_FIRST.saturating_mul(1 << (looks - 1).min(10));
         let pause = pause.min(resync);
         let seed = format!("{}#{looks}", self.target);
@@ -63,9 +65,12 @@ impl Pass<'_> {
 
     /// Tells the ledger what may still run here, as far as the last look that saw anything tells.
     fn count_unseen(&self, now: Moment) {
+        // A row that a look did not change is not written again.
+        let last = self.earlier.as_ref().and_then(|record| record.looked_at).unwrap_or_default();
         let runs = self.records.values().filter(|row| {
-            self.takes_place(row.seen.as_ref(), &row.memory, row.looked_at)
-                && now.since(row.looked_at) < UNSEEN_PLACES_KEPT_FOR
+            let at = row.looked_at.max(last);
+            self.takes_place(row.seen.as_ref(), &row.memory, at)
+                && now.since(at) < UNSEEN_PLACES_KEPT_FOR
         });
         let names: BTreeSet<StackName> = runs.map(|row| row.key.name.clone()).collect();
         self.means.board.ledger().replace(self.target, names);

@@ -221,6 +221,7 @@ mod tests {
             at: minutes_ago(6),
             settled: true,
             answered: true,
+            doubtful: false,
             no_echo: std::collections::BTreeMap::new(),
         });
         record.memory.failure = Some(Failure {

@@ -67,9 +67,12 @@ struct Book {
 
 impl Book {
     fn open() -> Self {
+        let (journal, now) =
+            (Journal::in_memory().expect("a journal"), Moment::from_millis(1_795_000_000_000));
+        journal.note_fleet_known(now).expect("written");
         Self {
-            journal: Journal::in_memory().expect("a journal"),
-            now: Moment::from_millis(1_795_000_000_000),
+            journal,
+            now,
             limits: DeleteLimits { tenants: 1, stacks: 4, percent: 100 },
             waiting: BTreeSet::new(),
             asked: None,

@@ -85,7 +85,7 @@ async fn look(
     controller: &str,
 ) -> Result<Sighted, Blind> {
     let sight = observe(api, clock, desired, records, controller).await?;
-    let Sight { look, insights, causes, learnt, another_controller } = sight;
-    let memories = memories(desired, &look, records, &insights, &causes, &learnt);
+    let Sight { look, insights, operations, learnt, another_controller } = sight;
+    let memories = memories(desired, &look, records, &insights, &operations, &learnt);
     Ok(Sighted { look, memories, insights, another_controller })
 }

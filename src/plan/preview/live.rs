@@ -13,7 +13,7 @@ use crate::plan::preview::compare::{Side, Wording, made_of};
 use crate::plan::preview::grouping::{Common, Grouping};
 use crate::plan::preview::{Basis, Deletions, HIDDEN, Kind, Line, Member, Part, Preview, template};
 use crate::plan::{
-    Decided, Decision, Difference, FirstFailure, FormerStack, Hold, Insight, Rendered, Scene,
+    Decided, Decision, Difference, FormerStack, Hold, Insight, Operation, Rendered, Scene,
     StackRecord, Steering, Step, Weight, after_look, decide, differences, is_waiting_to_go,
     ownership,
 };
@@ -54,7 +54,7 @@ pub fn memories(
     look: &Look,
     records: &BTreeMap<StackName, StackRecord>,
     insights: &BTreeMap<StackName, Insight>,
-    causes: &BTreeMap<StackName, FirstFailure>,
+    operations: &BTreeMap<StackName, Operation>,
     learnt: &BTreeMap<StackName, KnownTemplate>,
 ) -> BTreeMap<StackName, Memory> {
     let none = BTreeMap::new();
@@ -64,7 +64,7 @@ pub fn memories(
     let memory = |name: &StackName| {
         let known = records.get(name).map(|record| record.memory.clone()).unwrap_or_default();
         let change_set = insights.get(name).and_then(|insight| insight.change_set.as_ref());
-        let (seen, cause) = (look.stacks.get(name), causes.get(name).cloned());
+        let (seen, cause) = (look.stacks.get(name), operations.get(name).cloned());
         let mut memory = after_look(&known, seen, change_set, cause, look.at);
         if let Some(learnt) = learnt.get(name) {
             memory.known = Some(learnt.clone());
