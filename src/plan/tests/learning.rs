@@ -8,8 +8,10 @@ use crate::observed::{ChangeSetSeen, ChangeSetStatus, Seen, StackStatus, StackVe
 use crate::outcome::{
     Attempt, Cause, CauseClass, Failure, Memory, Outcome, OwnChangeSet, StepKind,
 };
-use crate::plan::tests::{MINUTE, NOW, World, attempt, failure};
-use crate::plan::{EFFECT_PATIENCE, after_look, after_outcome, count_of, may_run, wants_cause};
+use crate::plan::tests::{MINUTE, NOW, World, attempt, failure, key};
+use crate::plan::{
+    EFFECT_PATIENCE, StackRecord, after_look, after_outcome, count_of, may_run, wants_cause,
+};
 
 const SOON: Moment = Moment::from_millis(NOW.as_millis() + 1000);
 
@@ -253,6 +255,27 @@ fn no_operation_runs_when_its_stack_is_gone_or_it_started_none() {
     assert!(may_run(Some(&stack), &memory(delete(&[])), SOON), "a listing that lags");
     assert!(may_run(None, &memory(execute()), SOON));
     assert!(!may_run(Some(&stack), &memory(prepare()), SOON));
+}
+
+#[test]
+fn a_stack_may_stand_that_was_seen_or_asked_for_and_could_not_be_seen_yet() {
+    let world = World::of(&[]);
+    let stands = |seen: Option<Seen>, memory: Memory| {
+        let verdict = world.decided("network").decision.verdict(&key("network"));
+        let record = StackRecord {
+            key: key("network"),
+            seen,
+            looked_at: SOON,
+            wanted: true,
+            verdict,
+            verdict_since: NOW,
+            memory,
+        };
+        record.may_stand()
+    };
+    assert!(!stands(None, Memory::default()));
+    assert!(stands(Some(seen(StackStatus::CreateComplete)), Memory::default()));
+    assert!(stands(None, tried(attempt(StepKind::Create, false))));
 }
 
 #[test]

@@ -21,6 +21,7 @@ fn waiting(tenants: usize, stacks: usize) -> Waiting {
     .collect()
 }
 
+/// What is said to the first of those that wait.
 fn ask(waiting: &Waiting, book: &DeletionBook, fleet_size: usize) -> Result<(), Hold> {
     allow(&StackId::of("arn:0:0"), book, waiting, &FEW, fleet_size, NOW)
 }
@@ -35,6 +36,10 @@ fn percent_is_of_all_stacks_that_are_there() {
     let book = DeletionBook::default();
     assert!(ask(&waiting(1, 20), &book, 2000).is_ok());
     assert!(ask(&waiting(1, 21), &book, 2000).is_err());
+    let twice = DeleteLimits { percent: 2, ..FEW };
+    let ask =
+        |stacks| allow(&StackId::of("arn:0:0"), &book, &waiting(1, stacks), &twice, 1000, NOW);
+    assert!(ask(20).is_ok() && ask(21).is_err());
 }
 
 #[test]

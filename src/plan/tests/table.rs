@@ -246,3 +246,20 @@ fn what_waits_to_go_is_ours_and_asked_to_go_or_dropped_with_delete() {
     assert!(!waits(&[DROPPED, ALONE], "another"), "not ours");
     assert!(!waits(&[DROPPED, ALONE, ("onRemoval: delete", "onRemoval: retain")], "test"));
 }
+
+#[test]
+fn a_hold_says_what_a_person_can_do_where_one_can() {
+    let help = |world: &World| world.hold("network").help(&key("network"));
+    let mut world = World::of(&[]);
+    world.put("old-network", "network", StackStatus::CreateComplete);
+    let request = world.hold("network").request().expect("a rename").id.clone();
+    assert_eq!(help(&world), Some(format!("driftless approve {request}")));
+
+    world = World::at_rest(&[]);
+    world.seen("network").status = StackStatus::UpdateRollbackFailed;
+    let command = "aws cloudformation continue-update-rollback --stack-name arn:network \
+                   --region eu-central-1";
+    assert_eq!(help(&world).as_deref(), Some(command));
+    world.seen("network").status = StackStatus::UpdateInProgress;
+    assert_eq!(help(&world), None, "it comes by itself");
+}
