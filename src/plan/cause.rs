@@ -95,4 +95,16 @@ mod tests {
         let cause = operation.failure.expect("a cause");
         assert_eq!(cause.text, "Internal Failure");
     }
+
+    #[test]
+    fn what_was_cancelled_is_no_cause_even_when_it_is_told_first() {
+        let events = [
+            event("stack", "CREATE_IN_PROGRESS", "User Initiated"),
+            event("B", "CREATE_FAILED", "Resource creation cancelled"),
+            event("A", "CREATE_FAILED", "no such thing"),
+            event("stack", "ROLLBACK_IN_PROGRESS", "these failed: A, B"),
+        ];
+        let cause = first_failure(&events, &StackId::of("arn:stack")).expect("a cause");
+        assert_eq!(cause.text, "no such thing");
+    }
 }

@@ -32,3 +32,6 @@ pub use render::{Missing, Rendered, render};
 pub use steering::{Approval, ApprovalKind, ApprovalRequest, Scope, Steering, Suspension};
 pub use sync::{Difference, differences};
 pub use table::is_waiting_to_go;
+
+#[cfg(test)]
+mod tests;

@@ -93,4 +93,50 @@ mod tests {
             assert!(asked.members.is_disjoint(&other.members));
         }
     }
+
+    fn changed(logical_id: &str, kind: &str, action: ChangeAction) -> PlannedChange {
+        PlannedChange {
+            action,
+            logical_id: logical_id.to_owned(),
+            physical_id: None,
+            kind: kind.to_owned(),
+            replacement: Replacement::Never,
+        }
+    }
+
+    fn summary(changes: &[PlannedChange]) -> Option<String> {
+        let key = "111122223333/eu-central-1/db".parse().expect("a key");
+        let (id, digest) = (StackId::of("arn:a"), Digest::of(b"one"));
+        let request = objection(&key, &id, &digest, changes, &Protection::default());
+        request.map(|request| request.summary)
+    }
+
+    #[test]
+    fn five_resources_are_named_and_more_are_counted() {
+        let tables = |count: usize| {
+            let table = |number| {
+                changed(&format!("T{number}"), "AWS::DynamoDB::Table", ChangeAction::Remove)
+            };
+            summary(&(1..=count).map(table).collect::<Vec<_>>()).expect("tables are kept")
+        };
+        let ends =
+            |text: &str| text.split("remove T5 (AWS::DynamoDB::Table)").last().map(str::to_owned);
+        assert_eq!(ends(&tables(5)).as_deref(), Some(""));
+        assert_eq!(ends(&tables(6)).as_deref(), Some(" and touch 1 more protected resources"));
+        assert_eq!(ends(&tables(7)).as_deref(), Some(" and touch 2 more protected resources"));
+    }
+
+    #[test]
+    fn a_nested_stack_is_protected_unless_it_is_new() {
+        let nested = |action| summary(&[changed("Inner", NESTED_STACK, action)]);
+        let text = "the update of 111122223333/eu-central-1/db would change inside Inner \
+                    (AWS::CloudFormation::Stack) what cannot be seen";
+        assert_eq!(nested(ChangeAction::Modify).as_deref(), Some(text));
+        assert_eq!(nested(ChangeAction::Add), None);
+    }
+
+    #[test]
+    fn what_keeps_no_data_may_go() {
+        assert_eq!(summary(&[changed("A", "AWS::SSM::Parameter", ChangeAction::Remove)]), None);
+    }
 }

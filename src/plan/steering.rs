@@ -167,3 +167,79 @@ impl Steering {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    const NOW: Moment = Moment::from_millis(1_000_000_000);
+
+    fn suspension(scope: &str) -> Suspension {
+        let scope = scope.parse().expect("a scope");
+        Suspension { scope, by: "ann".to_owned(), reason: "wait".to_owned(), at: NOW }
+    }
+
+    #[test]
+    fn a_scope_is_read_as_it_is_written_and_nothing_else_is_one() {
+        for text in ["fleet", "service/api", "tenant/acme"] {
+            let scope: Scope = text.parse().expect("a scope");
+            assert_eq!((scope.to_string().as_str(), String::from(scope).as_str()), (text, text));
+        }
+        for text in ["api", "service/", "account/acme", ""] {
+            assert!(text.parse::<Scope>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_suspension_stops_what_is_in_its_scope_and_the_widest_is_named() {
+        let mut steering = Steering {
+            suspensions: vec![suspension("tenant/acme"), suspension("service/api")],
+            ..Steering::default()
+        };
+        let stops = |steering: &Steering, tenant: &str, service: &str| {
+            let tenant = tenant.parse().expect("a name");
+            let service = service.parse().expect("a name");
+            steering.suspended(&tenant, &service).map(|one| one.scope.to_string())
+        };
+        assert_eq!(stops(&steering, "globex", "web"), None);
+        assert_eq!(stops(&steering, "acme", "web").as_deref(), Some("tenant/acme"));
+        assert_eq!(stops(&steering, "globex", "api").as_deref(), Some("service/api"));
+        assert_eq!(stops(&steering, "acme", "api").as_deref(), Some("service/api"));
+        steering.suspensions.push(suspension("fleet"));
+        assert_eq!(stops(&steering, "acme", "api").as_deref(), Some("fleet"));
+    }
+
+    #[test]
+    fn an_approval_is_of_one_kind_of_its_members_until_it_expires() {
+        let expires_at = NOW + Duration::from_secs(60);
+        let approval = Approval {
+            id: "id".to_owned(),
+            kind: ApprovalKind::Rename,
+            members: ["a".to_owned(), "b".to_owned()].into(),
+            by: "ann".to_owned(),
+            reason: "it is right".to_owned(),
+            at: NOW,
+            expires_at,
+        };
+        let steering = Steering { approvals: vec![approval], ..Steering::default() };
+        let before = expires_at - Duration::from_millis(1);
+        assert!(steering.approves(ApprovalKind::Rename, "b", before));
+        assert!(!steering.approves(ApprovalKind::Rename, "b", expires_at));
+        assert!(!steering.approves(ApprovalKind::Rename, "c", before));
+        assert!(!steering.approves(ApprovalKind::Protected, "b", before));
+    }
+
+    #[test]
+    fn requests_of_the_same_members_of_two_kinds_have_two_ids() {
+        let kinds = [
+            ApprovalKind::Deletions,
+            ApprovalKind::Protected,
+            ApprovalKind::Rename,
+            ApprovalKind::Revision,
+        ];
+        let id = |kind| ApprovalRequest::of(kind, ["a".to_owned()].into(), String::new()).id;
+        let ids: BTreeSet<String> = kinds.map(id).into();
+        assert_eq!(ids.len(), kinds.len());
+    }
+}

@@ -67,4 +67,20 @@ mod tests {
         assert_eq!(controller_of(&of(&version(1))), Some("c0ffee"));
         assert_eq!(controller_of("Console-CreateStack-1"), None);
     }
+
+    #[test]
+    fn a_token_of_ours_names_its_controller_and_no_other_text_does() {
+        let hash = "0123456789abcdef0123456789abcdef";
+        let of = |controller: &str, hash: &str| {
+            controller_of(&format!("{PREFIX}{controller}-{hash}")).map(str::to_owned)
+        };
+        assert_eq!(of("c0ffee", hash).as_deref(), Some("c0ffee"));
+        assert_eq!(of("c0ffee", &hash[1..]), None);
+        assert_eq!(of("", hash), None);
+    }
+
+    #[test]
+    fn a_change_set_is_known_by_the_token_that_made_it() {
+        assert_eq!(change_set_name("driftless-one-0"), "driftless-one-0");
+    }
 }
