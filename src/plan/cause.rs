@@ -104,7 +104,8 @@ mod tests {
             event("A", "CREATE_FAILED", "no such thing"),
             event("stack", "ROLLBACK_IN_PROGRESS", "these failed: A, B"),
         ];
-        let cause = first_failure(&events, &StackId::of("arn:stack")).expect("a cause");
+        let operation = last_operation(&events, &StackId::of("arn:stack"));
+        let cause = operation.failure.expect("a cause");
         assert_eq!(cause.text, "no such thing");
     }
 }

@@ -23,7 +23,7 @@ pub(super) fn unwanted_stack(case: &Case<'_>, why: &str) -> Decision {
     if let Some(request) = replaced(case, seen) {
         return Decision::Hold(Hold::Renamed(Box::new(request)));
     }
-    if let Some(hold) = held_by_dependents(case, seen) {
+    if let Some(hold) = held_by_dependents(case, seen).or_else(|| held_for_successor(case, seen)) {
         return Decision::Hold(hold);
     }
     match seen.status.standing() {
@@ -46,7 +46,7 @@ pub(super) fn unwanted_stack(case: &Case<'_>, why: &str) -> Decision {
 
 /// The rename that a person has to approve before this stack goes: the same service of the same
 /// tenant is wanted under another name or in another account, and deleting this one first would
-/// make the move a silent one. Approved or not, it stays until its successor is complete.
+/// make the move a silent one.
 fn replaced(case: &Case<'_>, seen: &Seen) -> Option<ApprovalRequest> {
     if case.wanted.is_some() {
         return None;
@@ -63,6 +63,13 @@ fn replaced(case: &Case<'_>, seen: &Seen) -> Option<ApprovalRequest> {
         format!("{service} of {tenant} would be deleted as {} and made as {successor}", case.key);
     let member = format!("{} goes, {successor} takes its place", seen.id);
     unless_approved(case, ApprovalRequest::of(ApprovalKind::Rename, [member].into(), summary))
+}
+
+/// A stack whose move was approved stays until the one that takes its place here is complete.
+fn held_for_successor(case: &Case<'_>, seen: &Seen) -> Option<Hold> {
+    let (tenant, service) = ownership::tenant_of(seen).zip(ownership::service_of(seen))?;
+    let wanted = successor(case, &tenant, &service)?;
+    (case.wanted.is_none() && !is_complete(case, wanted)).then_some(Hold::WaitsForService(service))
 }
 
 /// The stack that is wanted in this target for the same tenant and service under another name.
@@ -130,21 +137,22 @@ pub(super) fn held_after_refused_delete(case: &Case<'_>) -> Option<Hold> {
 
 /// A delete that failed once: everything that failed, and everything protected, is left behind.
 pub(super) fn delete_rest(case: &Case<'_>, seen: &Seen, why: &str, is_deletion: bool) -> Decision {
-    if let Some(failure) = &case.memory.failure {
-        let later = cooldown::retry_at(&case.key, failure).filter(|_| failure.count > 1);
-        // A delete that fails again leaves no trace in the stack but the number of our tries.
-        let tries = case.memory.attempt.as_ref().filter(|attempt| {
-            matches!(attempt.kind, StepKind::Delete { .. })
-                && attempt.version.as_ref() == Some(&seen.version())
-        });
-        let tries = tries.map_or(0, |attempt| attempt.number).max(failure.count);
-        if tries >= DELETE_TRIES {
-            return needs_person(case, seen, "delete-stack --deletion-mode FORCE_DELETE_STACK");
-        }
-        if let Some(until) = later.filter(|until| case.scene.now < *until) {
-            let cause = failure.cause.clone();
-            return Decision::Hold(Hold::Cooldown { until, cause });
-        }
+    // How something else failed says nothing of deletes.
+    let failure = case.memory.failure.as_ref().filter(|failure| failure.digest == Some(nothing()));
+    // A delete that fails again leaves no trace in the stack but the number of our tries.
+    let tries = case.memory.attempt.as_ref().filter(|attempt| {
+        matches!(attempt.kind, StepKind::Delete { .. })
+            && attempt.version.as_ref() == Some(&seen.version())
+    });
+    let tries = tries.map_or(0, |attempt| attempt.number);
+    if tries.max(failure.map_or(0, |failure| failure.count)) >= DELETE_TRIES {
+        return needs_person(case, seen, "delete-stack --deletion-mode FORCE_DELETE_STACK");
+    }
+    if let Some(failure) = failure.filter(|failure| failure.count > 1)
+        && let Some(until) = cooldown::retry_at(&case.key, failure)
+        && case.scene.now < until
+    {
+        return Decision::Hold(Hold::Cooldown { until, cause: failure.cause.clone() });
     }
     let service = ownership::service_of(seen);
     let service = service.and_then(|name| case.scene.desired.services.get(&name));

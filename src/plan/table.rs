@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::desired::{Desired, Wanted};
 use crate::ids::{Digest, ServiceName, StackId, TenantName};
-use crate::observed::{Seen, Standing};
+use crate::observed::{Seen, StackStatus, Standing};
 use crate::outcome::{Failure, Memory, OnRemoval, StepKind};
 use crate::plan::decide::{Case, Decided, Decision, Step};
 use crate::plan::removal::{delete, delete_rest, held_after_refused_delete, unwanted_stack};
@@ -236,7 +236,9 @@ fn rendered(case: &Case<'_>, wanted: &Wanted) -> Result<Rendered, Hold> {
 fn holds_outputs(seen: &Seen) -> bool {
     match seen.status.standing() {
         Standing::Complete | Standing::UpdateFailed | Standing::RollbackFailed => true,
-        Standing::Moving => seen.updated_at.is_some(),
+        Standing::Moving => {
+            seen.updated_at.is_some() && seen.status != StackStatus::DeleteInProgress
+        }
         Standing::InReview
         | Standing::NeverComplete
         | Standing::DeleteFailed
@@ -333,7 +335,7 @@ fn start_again(case: &Case<'_>, seen: &Seen, rendered: Result<&Rendered, &Hold>)
         return Decision::Hold(hold);
     }
     // A failed create that was not rolled back may have left resources with data.
-    let is_deletion = seen.status == crate::observed::StackStatus::CreateFailed;
+    let is_deletion = seen.status == StackStatus::CreateFailed;
     delete(case, seen, Vec::new(), "it never was complete, and is made again", is_deletion)
 }
 

@@ -257,6 +257,7 @@ fn attempt(kind: StepKind, settled: bool) -> Attempt {
         at: NOW,
         answered: true,
         settled,
+        doubtful: false,
         no_echo: BTreeMap::new(),
     }
 }

@@ -142,7 +142,9 @@ fn approved(case: &Case<'_>, request: &crate::plan::ApprovalRequest) -> bool {
 /// A service that this one needs, is wanted in this target, and is not complete as wanted.
 pub(super) fn unmet_dependency(case: &Case<'_>, wanted: &Wanted) -> Option<ServiceName> {
     let here = case.scene.desired.stacks.get(&case.key.target)?;
-    let is_here = |service: &ServiceName| here.values().any(|other| &other.service.name == service);
+    let is_here = |service: &ServiceName| {
+        here.values().any(|other| &other.service.name == service && !other.asked_to_go)
+    };
     let depends_on = wanted.depends_on.iter();
     depends_on
         .filter(|service| is_here(service) && !case.satisfied.contains(*service))

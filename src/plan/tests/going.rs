@@ -53,6 +53,17 @@ fn a_stack_that_another_replaces_goes_when_a_person_said_so() {
 }
 
 #[test]
+fn a_stack_whose_move_was_approved_stays_until_its_successor_is_complete() {
+    let mut world = renamed(&[ALONE]);
+    world.approve("old-network");
+    assert_eq!(world.code("old-network"), "waits-for-service", "there is no other yet");
+    world.put("network", "network", StackStatus::CreateInProgress);
+    assert_eq!(world.code("old-network"), "waits-for-service", "it is being made");
+    world.seen("network").status = StackStatus::CreateComplete;
+    assert_eq!(world.code("old-network"), "delete");
+}
+
+#[test]
 fn a_stack_in_an_account_that_its_tenant_left_goes_when_a_person_said_so() {
     let moved = "  account: \"777777777777\"\n";
     let mut world = World::of(&[(ACCOUNT, moved), ALONE]);
@@ -155,6 +166,14 @@ fn a_delete_that_fails_twice_is_left_alone_for_a_while_and_three_times_for_a_per
     assert_eq!(world.code("network"), "delete");
     world.memory("network").failure = Some(Failure { count: 3, ..once });
     assert_eq!(world.code("network"), "needs-person");
+}
+
+#[test]
+fn failures_of_updates_are_no_tries_of_a_delete() {
+    let mut world = half_gone();
+    let update = Failure { count: 3, ..failure("Throttling", Digest::of(b"update")) };
+    world.memory("network").failure = Some(update);
+    assert_eq!(world.code("network"), "delete");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::outcome::{
 };
 use crate::plan::tests::{MINUTE, NOW, World, attempt, failure, key};
 use crate::plan::{
-    EFFECT_PATIENCE, StackRecord, after_look, after_outcome, count_of, may_run, wants_cause,
+    EFFECT_PATIENCE, StackRecord, after_look, after_outcome, count_of, may_run, wants_events,
 };
 
 const SOON: Moment = Moment::from_millis(NOW.as_millis() + 1000);
@@ -66,20 +66,20 @@ fn settles(memory: &Memory, seen: Option<&Seen>, set: Option<&ChangeSetSeen>) ->
 #[test]
 fn events_are_read_once_for_each_failure() {
     let failed = seen(StackStatus::UpdateRollbackComplete);
-    assert!(wants_cause(&Memory::default(), &failed));
-    assert!(wants_cause(&Memory::default(), &seen(StackStatus::RollbackComplete)));
-    assert!(!wants_cause(&Memory::default(), &seen(StackStatus::UpdateComplete)));
-    assert!(!wants_cause(&Memory::default(), &seen(StackStatus::UpdateInProgress)));
+    assert!(wants_events(&Memory::default(), &failed));
+    assert!(wants_events(&Memory::default(), &seen(StackStatus::RollbackComplete)));
+    assert!(!wants_events(&Memory::default(), &seen(StackStatus::UpdateComplete)));
+    assert!(!wants_events(&Memory::default(), &seen(StackStatus::UpdateInProgress)));
 
     let version = Some(failed.version());
     let known = Failure { version, ..failure("ValidationError", Digest::of(b"wanted")) };
     let known = Memory { failure: Some(known), ..Memory::default() };
-    assert!(!wants_cause(&known, &failed), "it is known");
+    assert!(!wants_events(&known, &failed), "it is known");
     let taught = Some((failed.version(), Digest::of(b"wanted")));
     let taught = Memory { taught, ..Memory::default() };
-    assert!(!wants_cause(&taught, &failed), "it is in sync all the same");
+    assert!(!wants_events(&taught, &failed), "it is in sync all the same");
     let later = Seen { updated_at: Some(NOW), ..failed.clone() };
-    assert!(wants_cause(&known, &later) && wants_cause(&taught, &later), "another version");
+    assert!(wants_events(&known, &later) && wants_events(&taught, &later), "another version");
 }
 
 #[test]
@@ -92,11 +92,11 @@ fn events_are_read_again_when_an_operation_of_ours_ended_like_the_one_before() {
         failure: Some(known.clone()),
         ..Memory::default()
     };
-    assert!(wants_cause(&known(from(&failed, delete(&[]))), &failed));
+    assert!(wants_events(&known(from(&failed, delete(&[]))), &failed));
     let settled = Attempt { settled: true, ..from(&failed, delete(&[])) };
-    assert!(!wants_cause(&known(settled), &failed));
-    assert!(!wants_cause(&known(from(&failed, execute())), &failed), "no effect to be seen");
-    assert!(!wants_cause(&known(from(&failed, prepare())), &failed), "no operation");
+    assert!(!wants_events(&known(settled), &failed));
+    assert!(!wants_events(&known(from(&failed, execute())), &failed), "no effect to be seen");
+    assert!(!wants_events(&known(from(&failed, prepare())), &failed), "no operation");
 }
 
 #[test]

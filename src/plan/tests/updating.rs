@@ -132,3 +132,16 @@ fn a_value_is_compared_as_aws_gives_it_back() {
     world.seen("network").parameters.insert("Note".to_owned(), "tea".to_owned());
     assert_eq!(world.text("network"), "prepare-update: parameter Note");
 }
+
+#[test]
+fn a_service_that_is_asked_to_go_is_not_waited_for() {
+    let account = "  account: \"111122223333\"\n";
+    let absent = format!("{account}  services: {{ network: {{ absent: true }} }}\n");
+    let depends = "  template: api.yaml\n  dependsOn: [network]\n";
+    let edits = [(account, absent.as_str()), ALONE, ("  template: api.yaml\n", depends)];
+    let mut world = World::of(&edits);
+    assert_eq!(world.code("api"), "create");
+    world.deploy("api");
+    world.seen("api").tags.insert("more".to_owned(), "tags".to_owned());
+    assert_eq!(world.code("api"), "prepare-update");
+}
