@@ -122,7 +122,7 @@ impl Play {
                 files.remove("fleet.yaml");
             }
         }
-        self.parent = Some(self.repository.commit(&files, self.parent));
+        self.parent = Some(self.push(&files, self.parent));
     }
 
     /// Somebody rewrites history: the branch goes back, or to commits that nobody knows.
@@ -135,7 +135,7 @@ impl Play {
         } else {
             let mut model = Model::clone(&self.model());
             model.owner += 1_000;
-            let id = self.repository.commit(&model.files(), None);
+            let id = self.push(&model.files(), None);
             let model = std::sync::Arc::new(model);
             self.watch.truth(|truth| truth.committed(&id.to_string(), &model, true));
         }
@@ -328,7 +328,7 @@ impl Play {
         self.watch.note(self.clock.now(), &format!("   approved: {kind} {id}"));
         if kind == ApprovalKind::Revision {
             let member = approval.members.iter().next().cloned().unwrap_or_default();
-            let model = self.watch.truth(|truth| truth.approved(&member));
+            let model = self.watch.truth(|truth| truth.approved(&member, now));
             if let (Some(model), Ok(id)) = (model, member.parse()) {
                 self.parent = Some(id);
                 self.follow(id, model);
@@ -366,11 +366,17 @@ impl Play {
         self.bury().await;
         // It may be lost already.
         let _ = fs::remove_dir_all(self.state("state"));
-        self.watch.truth(|truth| truth.journal_lost());
+        self.watch.journal_lost();
     }
 
     /// The disk fills up, somebody holds the file, or its pages are damaged.
     async fn journal_trouble(&mut self) {
+        self.watch.truth(|truth| truth.is_in_trouble = true);
+        self.disturb_journal().await;
+        self.watch.truth(|truth| truth.is_in_trouble = false);
+    }
+
+    async fn disturb_journal(&mut self) {
         match self.dice.below(3) {
             0 => {
                 self.pages = Some(1);
@@ -398,7 +404,7 @@ impl Play {
                 let _ = fs::remove_file(path.with_file_name("state.db-wal"));
                 let _ = fs::remove_file(path.with_file_name("state.db-shm"));
                 fs::write(&path, bytes).expect("written");
-                self.watch.truth(|truth| truth.journal_lost());
+                self.watch.journal_lost();
             }
         }
     }

@@ -122,9 +122,17 @@ impl Play {
 
     /// Commits a fleet that validates.
     pub(crate) fn commit(&mut self, model: Model) {
-        let id = self.repository.commit(&model.files(), self.parent);
+        let id = self.push(&model.files(), self.parent);
         self.parent = Some(id);
         self.follow(id, Arc::new(model));
+    }
+
+    /// Commits these files, whatever they say.
+    pub(crate) fn push(&mut self, files: &BTreeMap<String, String>, parent: Option<Oid>) -> Oid {
+        let id = self.repository.commit(files, parent);
+        let parent = parent.map(|parent| parent.to_string());
+        self.watch.pushed(&id.to_string(), parent);
+        id
     }
 
     pub(crate) fn follow(&mut self, id: Oid, model: Arc<Model>) {
@@ -236,6 +244,7 @@ impl Play {
 
     /// Reads all that the process has said, for secrets.
     pub(crate) fn hear(&mut self) {
+        self.watch.learn(self.clock.now());
         let secrets = self.watch.secrets();
         let lives = [&mut self.life, &mut self.twin];
         let said: Vec<_> = lives.into_iter().flatten().flat_map(Life::said).collect();
