@@ -6,6 +6,7 @@ mod dice;
 mod finds;
 mod happening;
 mod heal;
+mod hearing;
 mod invariants;
 mod life;
 mod model;

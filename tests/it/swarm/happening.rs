@@ -49,6 +49,9 @@ impl Menu {
         if dice.chance(0.15) {
             rows.push(("second controller", 1));
         }
+        if dice.chance(0.2) {
+            rows.push(("time passes", 1));
+        }
         Self(rows)
     }
 
@@ -91,8 +94,16 @@ impl Play {
             "stop" => self.stop().await,
             "journal lost" => self.lose_journal().await,
             "journal trouble" => self.journal_trouble().await,
+            "time passes" => self.time_passes().await,
             _ => self.second_controller().await,
         }
+    }
+
+    /// An hour, in which whatever is wrong stays so; or a day, after which what was counted for a
+    /// day is forgotten.
+    async fn time_passes(&mut self) {
+        let hours = if self.dice.chance(0.1) { 25 } else { 1 };
+        self.pass(Duration::from_secs(hours * 3_600)).await;
     }
 
     fn change(&mut self) {
@@ -150,6 +161,11 @@ impl Play {
 
     fn weather(&mut self) {
         let dice = &mut self.dice;
+        let (failing, refusing) = match dice.below(10) {
+            0 => (1.0, 0.0),
+            1 => (0.0, 1.0),
+            _ => (dice.share(0.3), dice.share(0.2)),
+        };
         let mut share = |most: f64| if dice.chance(0.5) { dice.share(most) } else { 0.0 };
         let weather = Weather {
             throttled: share(0.3),
@@ -163,8 +179,8 @@ impl Play {
             stale: share(0.4),
             page_shifted: share(0.2),
             last_page_missing: share(0.1),
-            failing: share(0.3),
-            refusing: share(0.2),
+            failing,
+            refusing,
             failing_rollbacks: share(0.3),
             failing_deletes: share(0.3),
             seed: 0,
@@ -364,6 +380,8 @@ impl Play {
 
     async fn lose_journal(&mut self) {
         self.bury().await;
+        self.answered.clear();
+        self.search_journals();
         // It may be lost already.
         let _ = fs::remove_dir_all(self.state("state"));
         self.watch.journal_lost();

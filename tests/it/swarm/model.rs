@@ -280,8 +280,8 @@ spec:
         let Some(kind) = dice.one_of(&kinds) else { return };
         let Some(service) = self.services.get_mut(&kind) else { return };
         match dice.below(10) {
-            0 => service.key = dice.below(2),
-            1 | 2 => service.shape = u8::try_from(dice.below(3)).unwrap_or(0),
+            0 | 1 if kind == Kind::Store => service.key ^= 1,
+            0..=2 => service.shape = u8::try_from(dice.below(3)).unwrap_or(0),
             3 => service.deletes ^= true,
             4 => service.protected ^= true,
             5 => service.policy = true,
@@ -302,12 +302,21 @@ spec:
         }
     }
 
-    /// The same fleet with every template input changed, so that nothing that failed stays so for
-    /// want of a change in git; nobody is suspended in it.
-    pub(crate) fn renewed(&self) -> Self {
+    /// The same fleet with nobody suspended.
+    pub(crate) fn resumed(&self) -> Self {
         let mut next = self.clone();
-        next.services.values_mut().for_each(|service| service.generation += 10);
         next.tenants.values_mut().for_each(|tenant| tenant.suspended = false);
+        next
+    }
+
+    /// The same fleet with an input of these services changed.
+    pub(crate) fn renewed<'a>(&self, kinds: impl Iterator<Item = &'a Kind>) -> Self {
+        let mut next = self.clone();
+        for kind in kinds {
+            if let Some(service) = next.services.get_mut(kind) {
+                service.generation += 10;
+            }
+        }
         next
     }
 }
