@@ -6,13 +6,17 @@ mod dice;
 mod finds;
 mod happening;
 mod heal;
+mod hearing;
+mod invariants;
 mod life;
 mod model;
 mod play;
+mod rates;
 mod repository;
 mod sieve;
 mod truth;
 mod walk;
+mod wishes;
 mod witness;
 
 use std::collections::BTreeMap;

@@ -1,13 +1,15 @@
 //! Workers that go through the passes of the controller step by step, beside a cloud that is a few
 //! flags. What a worker does under one lock is one step; between two steps anybody else may act.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use driftless::controller::Queue;
-use driftless::ids::{StackKey, StackName, Target};
+use driftless::ids::{Digest, StackId, StackKey, StackName, Target};
 use driftless::moment::Moment;
-use driftless::plan::{EFFECT_PATIENCE, Ledger};
+use driftless::observed::{Seen, StackStatus, StackVersion};
+use driftless::outcome::{Memory, StepKind};
+use driftless::plan::{EFFECT_PATIENCE, Ledger, may_run};
 use driftless::reconcile::{Class, Next};
 
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -101,13 +103,50 @@ struct Attempt {
 }
 
 impl Attempt {
-    /// What `driftless::plan::may_run` says.
-    fn may_run(&self, now: Moment) -> bool {
-        !self.settled || (!self.answered && now.since(self.at) < EFFECT_PATIENCE)
+    /// As the product remembers it: a version is the time of the last update.
+    fn memory(&self, id: &StackId) -> Memory {
+        let attempt = driftless::outcome::Attempt {
+            kind: StepKind::ExecuteChangeSet { name: String::new() },
+            version: Some(StackVersion { id: id.clone(), updated_at: updated_at(self.version) }),
+            digest: Digest::of(b""),
+            number: 1,
+            token: String::new(),
+            at: self.at,
+            answered: self.answered,
+            settled: self.settled,
+            no_echo: BTreeMap::new(),
+        };
+        Memory { attempt: Some(attempt), ..Memory::default() }
     }
 }
 
+/// When the stack was updated last.
+fn updated_at(version: u32) -> Option<Moment> {
+    Some(Moment::from_millis(u64::from(version)))
+}
+
 impl Stack {
+    /// What the product says of it after a look.
+    fn may_run(&self, shown: Shown, now: Moment) -> bool {
+        let id = StackId::of(self.key.name.as_str());
+        let status =
+            if shown.runs { StackStatus::UpdateInProgress } else { StackStatus::UpdateComplete };
+        let memory = self.attempt.map(|attempt| attempt.memory(&id)).unwrap_or_default();
+        let seen = Seen {
+            id,
+            key: self.key.clone(),
+            status,
+            status_reason: None,
+            created_at: Moment::default(),
+            updated_at: updated_at(shown.version),
+            parameters: BTreeMap::new(),
+            tags: BTreeMap::new(),
+            outputs: BTreeMap::new(),
+            termination_protection: false,
+        };
+        may_run(Some(&seen), &memory, now)
+    }
+
     fn change(&mut self, now: Shown, at: Moment) {
         (self.before, self.now, self.changed_at) = (self.now, now, at);
     }
@@ -344,11 +383,8 @@ impl Stage {
                 let is_old = look.at.since(attempt.at) >= EFFECT_PATIENCE;
                 let is_over = shows_effect || is_old || !attempt.answered;
                 attempt.settled |= !shown.runs && is_over;
-                // Its effect is as good as an answer.
-                attempt.answered |= shows_effect;
             }
-            let may_run = stack.attempt.is_some_and(|attempt| attempt.may_run(look.at));
-            if shown.runs || may_run {
+            if stack.may_run(*shown, look.at) {
                 names.insert(stack.key.name.clone());
             }
         }
@@ -399,7 +435,7 @@ impl Stage {
         // A call that came before under the same token has no second effect, and is no failure.
         let comes_first = stack.now.version == version;
         let fails = comes_first && matches!(fate, Fate::Failed);
-        let may_run = stack.attempt.is_some_and(|attempt| attempt.may_run(self.now));
+        let may_run = stack.may_run(Shown { runs: false, version }, self.now);
         if fails && !may_run {
             self.ledger.release(&stack.key);
         }

@@ -15,7 +15,8 @@ fn fleet() -> Model {
     let mut tenant = fleet.tenants[&1].clone();
     (tenant.regions, tenant.second_ring) = (1, true);
     fleet.tenants = [(1, tenant.clone()), (2, tenant)].into();
-    (fleet.in_flight, fleet.per_target, fleet.deletes) = (50, 5, 4);
+    (fleet.in_flight, fleet.per_target) = (50, 5);
+    (fleet.deletes, fleet.percent) = (4, 100);
     for service in fleet.services.values_mut() {
         (service.deletes, service.protected, service.policy) = (true, false, false);
     }

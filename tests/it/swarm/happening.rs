@@ -49,6 +49,9 @@ impl Menu {
         if dice.chance(0.15) {
             rows.push(("second controller", 1));
         }
+        if dice.chance(0.2) {
+            rows.push(("time passes", 1));
+        }
         Self(rows)
     }
 
@@ -91,8 +94,16 @@ impl Play {
             "stop" => self.stop().await,
             "journal lost" => self.lose_journal().await,
             "journal trouble" => self.journal_trouble().await,
+            "time passes" => self.time_passes().await,
             _ => self.second_controller().await,
         }
+    }
+
+    /// An hour, in which whatever is wrong stays so; or a day, after which what was counted for a
+    /// day is forgotten.
+    async fn time_passes(&mut self) {
+        let hours = if self.dice.chance(0.1) { 25 } else { 1 };
+        self.pass(Duration::from_secs(hours * 3_600)).await;
     }
 
     fn change(&mut self) {
@@ -122,7 +133,7 @@ impl Play {
                 files.remove("fleet.yaml");
             }
         }
-        self.parent = Some(self.repository.commit(&files, self.parent));
+        self.parent = Some(self.push(&files, self.parent));
     }
 
     /// Somebody rewrites history: the branch goes back, or to commits that nobody knows.
@@ -135,7 +146,7 @@ impl Play {
         } else {
             let mut model = Model::clone(&self.model());
             model.owner += 1_000;
-            let id = self.repository.commit(&model.files(), None);
+            let id = self.push(&model.files(), None);
             let model = std::sync::Arc::new(model);
             self.watch.truth(|truth| truth.committed(&id.to_string(), &model, true));
         }
@@ -150,6 +161,11 @@ impl Play {
 
     fn weather(&mut self) {
         let dice = &mut self.dice;
+        let (failing, refusing) = match dice.below(10) {
+            0 => (1.0, 0.0),
+            1 => (0.0, 1.0),
+            _ => (dice.share(0.3), dice.share(0.2)),
+        };
         let mut share = |most: f64| if dice.chance(0.5) { dice.share(most) } else { 0.0 };
         let weather = Weather {
             throttled: share(0.3),
@@ -163,8 +179,8 @@ impl Play {
             stale: share(0.4),
             page_shifted: share(0.2),
             last_page_missing: share(0.1),
-            failing: share(0.3),
-            refusing: share(0.2),
+            failing,
+            refusing,
             failing_rollbacks: share(0.3),
             failing_deletes: share(0.3),
             seed: 0,
@@ -328,7 +344,7 @@ impl Play {
         self.watch.note(self.clock.now(), &format!("   approved: {kind} {id}"));
         if kind == ApprovalKind::Revision {
             let member = approval.members.iter().next().cloned().unwrap_or_default();
-            let model = self.watch.truth(|truth| truth.approved(&member));
+            let model = self.watch.truth(|truth| truth.approved(&member, now));
             if let (Some(model), Ok(id)) = (model, member.parse()) {
                 self.parent = Some(id);
                 self.follow(id, model);
@@ -364,13 +380,21 @@ impl Play {
 
     async fn lose_journal(&mut self) {
         self.bury().await;
+        self.answered.clear();
+        self.search_journals();
         // It may be lost already.
         let _ = fs::remove_dir_all(self.state("state"));
-        self.watch.truth(|truth| truth.journal_lost());
+        self.watch.journal_lost();
     }
 
     /// The disk fills up, somebody holds the file, or its pages are damaged.
     async fn journal_trouble(&mut self) {
+        self.watch.truth(|truth| truth.is_in_trouble = true);
+        self.disturb_journal().await;
+        self.watch.truth(|truth| truth.is_in_trouble = false);
+    }
+
+    async fn disturb_journal(&mut self) {
         match self.dice.below(3) {
             0 => {
                 self.pages = Some(1);
@@ -398,7 +422,7 @@ impl Play {
                 let _ = fs::remove_file(path.with_file_name("state.db-wal"));
                 let _ = fs::remove_file(path.with_file_name("state.db-shm"));
                 fs::write(&path, bytes).expect("written");
-                self.watch.truth(|truth| truth.journal_lost());
+                self.watch.journal_lost();
             }
         }
     }

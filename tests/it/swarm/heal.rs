@@ -1,19 +1,26 @@
 //! The end of a run: faults stop, people do what they are asked to, and then all must be as git says
 //! and stay so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use driftless::ids::StackKey;
+use driftless::journal::Filter;
+use driftless::plan::{StackRecord, Weight};
 use driftless::sim::{StackView, Status};
 
 use crate::swarm::happening::is_ours;
 use crate::swarm::model::{KINDS, Kind, Model, Value, Want};
 use crate::swarm::play::Play;
 
-/// Cooldowns grow up to an hour and a fifth, and a stack may need several of them.
-const ROUNDS: u32 = 72;
+/// The longest cooldown is an hour and a fifth, and that of a stack that another waits for comes
+/// first; a target that cannot be seen is looked at again after a quarter of an hour. Then people
+/// are asked, one thing after the other: a rename, a deletion, a status that has no other way out,
+/// a change in git.
+const ROUNDS: u32 = 24;
 const ROUND: Duration = Duration::from_secs(10 * 60);
+/// An approval counts so long.
+const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 impl Play {
     /// Mends the world, and expects the product to do the rest.
@@ -24,20 +31,26 @@ impl Play {
         self.repository.mend();
         self.pass(Duration::from_secs(30)).await;
         self.resume_all();
-        let next = self.model().renewed();
+        let next = self.model().resumed();
         self.commit(next);
         let mut left = Vec::new();
-        for _ in 0..ROUNDS {
+        let mut mended = BTreeSet::new();
+        for round in 0..ROUNDS {
             self.pass(ROUND).await;
+            self.hear();
             self.approve_all();
             left = self.unconverged();
             if left.is_empty() || !self.watch.violations().is_empty() {
+                self.happened.insert("round of healing", u64::from(round));
                 break;
             }
-            self.people_mend();
+            self.people_mend(&mut mended);
         }
         if !left.is_empty() {
-            let verdicts = self.verdicts();
+            let verdicts = self.verdicts().into_iter();
+            let verdicts: Vec<_> = verdicts
+                .map(|row| format!("{}: {}: {}", row.key, row.verdict.code, row.verdict.text))
+                .collect();
             self.watch.violate(format!("not converged: {left:#?}; {verdicts:#?}"));
             return;
         }
@@ -69,14 +82,21 @@ impl Play {
         }
     }
 
-    /// People say yes to all that they are asked; returns how much that is.
+    /// People say yes to all that they are asked, once; returns how much that is.
     pub(crate) fn approve_all(&mut self) -> usize {
         let Some(life) = &self.life else { return 0 };
         let requests = life.journal.requests().expect("requests");
+        let now = self.clock.now();
+        let mut count = 0;
         for (request, _) in &requests {
+            if self.answered.get(&request.id).is_some_and(|at| now.since(*at) < DAY) {
+                continue;
+            }
+            self.answered.insert(request.id.clone(), now);
             self.approve(&request.id, request.kind, &request.summary);
+            count += 1;
         }
-        requests.len()
+        count
     }
 
     pub(crate) fn stacks(&self) -> BTreeMap<StackKey, StackView> {
@@ -93,43 +113,57 @@ impl Play {
         stacks
     }
 
-    /// What people do who are told that a stack needs them.
-    fn people_mend(&mut self) {
-        let wanted = self.model().wanted();
-        for (key, stack) in self.stacks() {
-            let console = self.cloud.console();
-            let want = wanted.get(&key);
-            let status = stack.status.clone();
-            let now = self.clock.now();
-            let touch = || self.watch.truth(|truth| truth.touched.insert(key.clone(), now));
-            let done = if !is_ours(&stack.tags) && status != Status::REVIEW_IN_PROGRESS {
-                touch();
-                let _ = console.protect(&key, false);
-                console.delete_stack(&key)
-            } else if status == Status::REVIEW_IN_PROGRESS {
-                touch();
-                console.delete_stack(&key)
-            } else if status == Status::UPDATE_ROLLBACK_FAILED {
-                touch();
-                console.continue_update_rollback(&key)
-            } else if status == Status::UPDATE_FAILED {
-                touch();
-                console.rollback_stack(&key)
-            } else if status == Status::DELETE_FAILED {
-                touch();
-                let _ = console.protect(&key, false);
-                console.delete_stack(&key)
-            } else if is_odd(&status) {
-                touch();
-                console.set_status(&key, Status::UPDATE_COMPLETE)
-            } else {
-                let _ = want;
-                Ok(())
-            };
-            if done.is_err() {
-                // A status that was only made up has no way back but this.
-                let _ = console.set_status(&key, Status::UPDATE_COMPLETE);
+    /// What people do who are told that a stack needs them, and only then. What only git can mend
+    /// they change there, once for each service.
+    fn people_mend(&mut self, mended: &mut BTreeSet<Kind>) {
+        let mut failed = BTreeSet::new();
+        let stacks = self.stacks();
+        for row in self.verdicts() {
+            if row.verdict.weight != Weight::Stuck {
+                continue;
             }
+            let Some(stack) = stacks.get(&row.key) else {
+                failed.extend(failed_kind(&row));
+                continue;
+            };
+            if ["not-ours", "in-review", "needs-person", "delete-failed"]
+                .contains(&row.verdict.code.as_str())
+            {
+                self.person_mends(&row.key, stack, &row.verdict.code);
+            }
+            failed.extend(failed_kind(&row));
+        }
+        let next = self.model().renewed(failed.difference(mended));
+        if next != *self.model() {
+            self.commit(next);
+        }
+        mended.extend(failed);
+    }
+
+    fn person_mends(&mut self, key: &StackKey, stack: &StackView, code: &str) {
+        let now = self.clock.now();
+        self.watch.note(now, &format!("   mended: {key} {}: {code}", stack.status));
+        self.watch.truth(|truth| truth.touched.insert(key.clone(), now));
+        let console = self.cloud.console();
+        let status = &stack.status;
+        let done = if code == "not-ours" || *status == Status::DELETE_FAILED {
+            let _ = console.protect(key, false);
+            console.delete_stack(key)
+        } else if code == "in-review" {
+            console.delete_stack(key)
+        } else if *status == Status::UPDATE_ROLLBACK_FAILED {
+            console.continue_update_rollback(key)
+        } else if *status == Status::UPDATE_FAILED {
+            console.rollback_stack(key)
+        } else if is_odd(status) {
+            console.set_status(key, Status::UPDATE_COMPLETE)
+        } else {
+            // The look may lie a moment behind; it is asked for again if not.
+            Ok(())
+        };
+        if done.is_err() {
+            // A status that was only made up has no way back but this.
+            let _ = console.set_status(key, Status::UPDATE_COMPLETE);
         }
     }
 
@@ -145,10 +179,13 @@ impl Play {
                 (None, true) => {}
                 (None, false) => left.push(format!("{key} is not there")),
                 (Some(_), true) if is_used(&wanted, key, &stacks) => {}
+                // A person made it another's.
+                (Some(stack), true) if !is_ours(&stack.tags) => {}
                 (Some(stack), true) => left.push(format!("{key} is still there: {}", stack.status)),
                 (Some(stack), false) => {
                     left.extend(
-                        difference(stack, want, &stacks, key).map(|why| format!("{key}: {why}")),
+                        difference(stack, want, &stacks, key, was_lost)
+                            .map(|why| format!("{key}: {why}")),
                     );
                 }
             }
@@ -163,16 +200,16 @@ impl Play {
         left
     }
 
-    fn verdicts(&self) -> Vec<String> {
-        let Some(life) = &self.life else { return vec!["no process".to_owned()] };
-        let mut found = Vec::new();
-        let filter = driftless::journal::Filter::default();
-        let listed = life.journal.for_each_stack(&filter, |row| {
-            found.push(format!("{}: {}: {}", row.key, row.verdict.code, row.verdict.text));
-        });
-        listed.expect("rows");
-        found
+    fn verdicts(&self) -> Vec<StackRecord> {
+        let Some(life) = &self.life else { return Vec::new() };
+        life.journal.all_stacks(&Filter::default()).expect("rows")
     }
+}
+
+/// The service of a stack that fails for a reason that git has to mend.
+fn failed_kind(row: &StackRecord) -> Option<Kind> {
+    let name = row.key.name.as_str();
+    KINDS.into_iter().find(|kind| row.verdict.code == "failed" && kind.name() == name)
 }
 
 fn is_odd(status: &Status) -> bool {
@@ -210,6 +247,7 @@ fn difference(
     want: &Want,
     stacks: &BTreeMap<StackKey, StackView>,
     key: &StackKey,
+    was_lost: bool,
 ) -> Option<String> {
     let base = StackKey { name: Kind::Base.name().parse().expect("a name"), ..key.clone() };
     let output = stacks.get(&base).and_then(|base| base.outputs.get("Where"));
@@ -223,7 +261,9 @@ fn difference(
             Value::Text(text) => Some(text),
             Value::OutputOfBase => output,
         };
-        if stack.parameters.get(name) != expected {
+        // A new journal does not know which secret AWS has.
+        let is_unknown = was_lost && name == "Secret";
+        if stack.parameters.get(name) != expected && !is_unknown {
             return Some(format!(
                 "{name} is {:?} instead of {expected:?}",
                 stack.parameters.get(name)

@@ -14,6 +14,9 @@ pub(crate) const FLEET: &str = "swarm";
 pub(crate) const SECRET: &str = "hunter2-";
 const REGIONS: [&str; 2] = ["eu-central-1", "us-east-1"];
 
+/// Of ten to thirty stacks.
+const PERCENTS: [usize; 4] = [100, 30, 15, 1];
+
 /// The services there are; what uses what is fixed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Kind {
@@ -74,6 +77,7 @@ pub(crate) struct Model {
     pub(crate) in_flight: usize,
     pub(crate) per_target: usize,
     pub(crate) deletes: usize,
+    pub(crate) percent: usize,
     pub(crate) resync_s: u32,
 }
 
@@ -114,6 +118,7 @@ impl Model {
             in_flight: 1 + dice.below(12) as usize,
             per_target: 1 + dice.below(5) as usize,
             deletes: 1 + dice.below(4) as usize,
+            percent: dice.one_of(&PERCENTS).unwrap_or(100),
             resync_s: 300 + 60 * dice.below(10),
         }
     }
@@ -136,7 +141,7 @@ impl Model {
     }
 
     fn fleet(&self) -> String {
-        let Self { owner, in_flight, per_target, deletes, resync_s, .. } = self;
+        let Self { owner, in_flight, per_target, deletes, percent, resync_s, .. } = self;
         format!(
             "apiVersion: driftless.dev/v1
 kind: Fleet
@@ -150,7 +155,7 @@ spec:
   limits:
     stacksInFlight: {in_flight}
     perTarget: {per_target}
-    deletes: {{ tenants: 1, stacks: {deletes}, percent: 100 }}
+    deletes: {{ tenants: 1, stacks: {deletes}, percent: {percent} }}
 ",
             REGIONS[0], REGIONS[1]
         )
@@ -192,6 +197,11 @@ spec:
             gone: tenant.offboarded || tenant.absent.contains(&kind),
             suspended: tenant.suspended,
         }
+    }
+
+    /// How many stacks may go in a day unasked: the share only lowers the number, and leaves one.
+    pub(crate) fn most_deletions(&self) -> usize {
+        self.deletes.min((self.wanted().len() * self.percent / 100).max(1))
     }
 
     /// What becomes of a stack of this service that git no longer gives; `None` where the service
@@ -258,6 +268,7 @@ spec:
                 next.in_flight = 1 + dice.below(12) as usize;
                 next.per_target = 1 + dice.below(5) as usize;
                 next.deletes = 1 + dice.below(4) as usize;
+                next.percent = dice.one_of(&PERCENTS).unwrap_or(100);
             }
             _ => next.change_service(dice),
         }
@@ -269,8 +280,8 @@ spec:
         let Some(kind) = dice.one_of(&kinds) else { return };
         let Some(service) = self.services.get_mut(&kind) else { return };
         match dice.below(10) {
-            0 => service.key = dice.below(2),
-            1 | 2 => service.shape = u8::try_from(dice.below(3)).unwrap_or(0),
+            0 | 1 if kind == Kind::Store => service.key ^= 1,
+            0..=2 => service.shape = u8::try_from(dice.below(3)).unwrap_or(0),
             3 => service.deletes ^= true,
             4 => service.protected ^= true,
             5 => service.policy = true,
@@ -291,12 +302,21 @@ spec:
         }
     }
 
-    /// The same fleet with every template input changed, so that nothing that failed stays so for
-    /// want of a change in git; nobody is suspended in it.
-    pub(crate) fn renewed(&self) -> Self {
+    /// The same fleet with nobody suspended.
+    pub(crate) fn resumed(&self) -> Self {
         let mut next = self.clone();
-        next.services.values_mut().for_each(|service| service.generation += 10);
         next.tenants.values_mut().for_each(|tenant| tenant.suspended = false);
+        next
+    }
+
+    /// The same fleet with an input of these services changed.
+    pub(crate) fn renewed<'a>(&self, kinds: impl Iterator<Item = &'a Kind>) -> Self {
+        let mut next = self.clone();
+        for kind in kinds {
+            if let Some(service) = next.services.get_mut(kind) {
+                service.generation += 10;
+            }
+        }
         next
     }
 }

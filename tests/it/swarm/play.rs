@@ -1,14 +1,12 @@
 //! One run of one seed: a fleet, a cloud, a repository and a process, things that happen to them,
 //! and the healing at the end, after which all must be as git says.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use driftless::board::Progress;
 use driftless::clock::Clock;
-use driftless::ids::{StackName, Target};
 use driftless::moment::Moment;
 use driftless::sim::{Cloud, CloudSettings};
 use git2::Oid;
@@ -16,6 +14,7 @@ use tempfile::TempDir;
 
 use crate::swarm::dice::Dice;
 use crate::swarm::happening::Menu;
+use crate::swarm::hearing::Hearing;
 use crate::swarm::life::Life;
 use crate::swarm::model::Model;
 use crate::swarm::repository::Repository;
@@ -23,8 +22,6 @@ use crate::swarm::witness::{Death, Watch};
 
 /// Some day in 2026.
 const START: Moment = Moment::from_millis(1_795_100_000_000);
-/// A listing shows what was a minute ago at most, and a machine's clock is two minutes wrong.
-const LONG_STANDING: Duration = Duration::from_secs(5 * 60);
 /// A supervisor starts a process again after so long.
 const RESTART: Duration = Duration::from_secs(10);
 
@@ -64,6 +61,9 @@ pub(crate) struct Play {
     /// How the first process dies.
     pub(crate) kill_at_start: Option<Death>,
     pub(crate) happened: BTreeMap<&'static str, u64>,
+    /// The requests to which people said yes, and when.
+    pub(crate) answered: BTreeMap<String, Moment>,
+    pub(crate) hearing: Hearing,
 }
 
 impl Play {
@@ -115,6 +115,8 @@ impl Play {
             pages: None,
             kill_at_start: None,
             happened: BTreeMap::new(),
+            answered: BTreeMap::new(),
+            hearing: Hearing::default(),
         };
         play.commit(model);
         play
@@ -122,9 +124,17 @@ impl Play {
 
     /// Commits a fleet that validates.
     pub(crate) fn commit(&mut self, model: Model) {
-        let id = self.repository.commit(&model.files(), self.parent);
+        let id = self.push(&model.files(), self.parent);
         self.parent = Some(id);
         self.follow(id, Arc::new(model));
+    }
+
+    /// Commits these files, whatever they say.
+    pub(crate) fn push(&mut self, files: &BTreeMap<String, String>, parent: Option<Oid>) -> Oid {
+        let id = self.repository.commit(files, parent);
+        let parent = parent.map(|parent| parent.to_string());
+        self.watch.pushed(&id.to_string(), parent);
+        id
     }
 
     pub(crate) fn follow(&mut self, id: Oid, model: Arc<Model>) {
@@ -228,45 +238,11 @@ impl Play {
         self.watch.kill();
         self.hear();
         self.life = None;
+        self.hearing.forget();
         self.watch.truth(|truth| truth.died());
         // What it had spawned is dropped when the runtime gets to it.
         tokio::task::yield_now().await;
         self.start_at = self.clock.now() + RESTART;
-    }
-
-    /// Reads all that the process has said, for secrets.
-    pub(crate) fn hear(&mut self) {
-        let secrets = self.watch.secrets();
-        let lives = [&mut self.life, &mut self.twin];
-        let said: Vec<_> = lives.into_iter().flatten().flat_map(Life::said).collect();
-        for news in &said {
-            let text = format!("{news:?}");
-            if secrets.iter().any(|secret| text.contains(secret))
-                || text.contains(crate::swarm::model::SECRET)
-            {
-                self.watch.violate(format!("a secret was said: {text}"));
-            }
-        }
-        self.look_for_lost(&said);
-    }
-
-    /// A listing may miss one stack. Whoever takes several for absent that stand has not looked.
-    fn look_for_lost(&self, said: &[Progress]) {
-        let mut lost: BTreeMap<(&Target, Moment), BTreeSet<&StackName>> = BTreeMap::new();
-        for news in said {
-            let Progress::Verdict { record, earlier: Some(_) } = news else { continue };
-            let stack = self.cloud.console().stack(&record.key).expect("the cloud answers");
-            let stands = stack.is_some_and(|one| one.created_at + LONG_STANDING < record.looked_at);
-            // A journal that never saw it has nothing to compare a short listing with.
-            let was_known = record.memory.ever_complete.is_some();
-            if record.seen.is_none() && was_known && stands {
-                let look = (&record.key.target, record.looked_at);
-                lost.entry(look).or_default().insert(&record.key.name);
-            }
-        }
-        for ((target, at), names) in lost.into_iter().filter(|(_, names)| names.len() > 1) {
-            self.watch.violate(format!("{at} {target}: {names:?} are taken for absent"));
-        }
     }
 
     /// Plays the whole run.
@@ -320,22 +296,6 @@ impl Play {
             faults: self.cloud.script().met(),
             happenings: std::mem::take(&mut self.happened),
             counts: self.watch.counts(),
-        }
-    }
-
-    /// No secret is in any file that the process wrote.
-    fn search_journals(&self) {
-        let mut secrets = self.watch.secrets();
-        secrets.insert(crate::swarm::model::SECRET.to_owned());
-        for state in ["state", "twin"] {
-            let Ok(files) = std::fs::read_dir(self.state(state)) else { continue };
-            for file in files.flatten() {
-                let bytes = std::fs::read(file.path()).unwrap_or_default();
-                let text = String::from_utf8_lossy(&bytes);
-                if let Some(secret) = secrets.iter().find(|secret| text.contains(secret.as_str())) {
-                    self.watch.violate(format!("{:?} is in {:?}", secret, file.path()));
-                }
-            }
         }
     }
 }

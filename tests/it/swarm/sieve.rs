@@ -49,7 +49,8 @@ fn chapters() -> Vec<Model> {
     let mut fleet = Model::of(&mut dice);
     fleet.tenants.retain(|number, _| *number == 1);
     fleet.tenants.values_mut().for_each(|tenant| tenant.regions = 1);
-    (fleet.in_flight, fleet.per_target, fleet.deletes) = (50, 5, 4);
+    (fleet.in_flight, fleet.per_target) = (50, 5);
+    (fleet.deletes, fleet.percent) = (4, 100);
     for service in fleet.services.values_mut() {
         (service.deletes, service.protected, service.policy) = (true, false, false);
     }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use driftless::ids::StackKey;
 use driftless::journal::Journal;
@@ -9,6 +10,9 @@ use driftless::moment::Moment;
 use driftless::plan::{Approval, Scope};
 
 use crate::swarm::model::{Kind, Model, Want};
+
+/// How long an approval counts, with the most by which two clocks of a machine differ.
+const APPROVED_FOR: Duration = Duration::from_secs(24 * 3_600 + 240);
 
 /// What is true at a moment.
 #[derive(Debug, Default)]
@@ -26,27 +30,38 @@ pub(crate) struct Truth {
     pub(crate) touched: BTreeMap<StackKey, Moment>,
     /// Every commit that validates.
     models: BTreeMap<String, Arc<Model>>,
-    /// Those that may be followed: not the ones of a rewritten history, unless approved.
-    legitimate: BTreeSet<String>,
+    /// What each commit was made on.
+    parents: BTreeMap<String, Option<String>>,
+    /// Revisions that a person approved though they are not made on what was followed.
+    revisions_approved: BTreeMap<String, Moment>,
     /// The last words of each service on what is dropped.
     last_words: BTreeMap<Kind, Vec<bool>>,
-    /// The journals of the process that runs and of its twin, and whether each is new and trusts
-    /// what it finds.
-    journal: Option<(Journal, bool)>,
-    twin: Option<(Journal, bool)>,
-    is_lost: bool,
+    /// The journals of the process that runs and of its twin.
+    journal: Option<Journal>,
+    twin: Option<Journal>,
+    /// What each of the two journals said last that it follows; one that is new trusts what it
+    /// finds.
+    last: [Option<String>; 2],
+    /// The ids of all twins there ever were.
+    pub(crate) twins: BTreeSet<String>,
+    /// The journal is being damaged or held just now, and may be unreadable.
+    pub(crate) is_in_trouble: bool,
     /// Whether a journal was ever lost: nobody knows then of accounts that git no longer names.
     pub(crate) was_lost: bool,
 }
 
 impl Truth {
+    /// A commit was made, good or not.
+    pub(crate) fn pushed(&mut self, id: &str, parent: Option<String>) {
+        self.parents.insert(id.to_owned(), parent);
+    }
+
     /// A commit that validates; `rewritten`: of a history that nobody may follow unasked.
     pub(crate) fn committed(&mut self, id: &str, model: &Arc<Model>, rewritten: bool) {
         self.models.insert(id.to_owned(), model.clone());
         if rewritten {
             return;
         }
-        self.legitimate.insert(id.to_owned());
         for (kind, service) in &model.services {
             let words = self.last_words.entry(*kind).or_default();
             words.push(service.deletes);
@@ -58,9 +73,25 @@ impl Truth {
     }
 
     /// A person approved this revision.
-    pub(crate) fn approved(&mut self, id: &str) -> Option<Arc<Model>> {
-        self.legitimate.insert(id.to_owned());
+    pub(crate) fn approved(&mut self, id: &str, now: Moment) -> Option<Arc<Model>> {
+        self.revisions_approved.insert(id.to_owned(), now);
         self.models.get(id).cloned()
+    }
+
+    fn descends(&self, id: &str, from: &str) -> bool {
+        let parent = |id: &&str| self.parents.get(*id)?.as_deref();
+        std::iter::successors(Some(id), parent).any(|one| one == from)
+    }
+
+    /// Whether a controller that followed `last` may follow `id`, accepted at that moment: what was
+    /// made on it, or what a person approved, and what was made on that.
+    fn may_follow(&self, last: Option<&str>, id: &str, at: Moment) -> bool {
+        let is_approved = |(one, when): (&String, &Moment)| {
+            at.since(*when) < APPROVED_FOR && self.descends(id, one)
+        };
+        let continues = last.is_none_or(|last| self.descends(id, last));
+        self.models.contains_key(id)
+            && (continues || self.revisions_approved.iter().any(is_approved))
     }
 
     /// Whether a service that is gone said, when it was there, that dropped stacks are deleted.
@@ -69,20 +100,20 @@ impl Truth {
     }
 
     pub(crate) fn born(&mut self, journal: &Journal) {
-        let is_new = std::mem::take(&mut self.is_lost);
-        self.journal = Some((journal.clone(), is_new));
+        self.journal = Some(journal.clone());
     }
 
     pub(crate) fn twin(&mut self, journal: &Journal) {
-        self.twin = Some((journal.clone(), true));
+        self.twins.insert(journal.controller_id().to_owned());
+        self.twin = Some(journal.clone());
     }
 
-    /// Whether a journal that can be read says that the call with this token is made.
+    /// Whether a journal says that the call with this token is made.
     pub(crate) fn is_written(&self, key: &StackKey, token: &str) -> bool {
         let mut journals = self.journal.iter().chain(&self.twin);
-        journals.any(|(journal, _)| match journal.stack(key) {
+        journals.any(|journal| match journal.stack(key) {
             Ok(row) => row.and_then(|row| row.memory.attempt).is_some_and(|one| one.token == token),
-            Err(_) => true,
+            Err(_) => self.is_in_trouble,
         })
     }
 
@@ -96,31 +127,40 @@ impl Truth {
 
     pub(crate) fn died(&mut self) {
         self.shutdown = None;
-        // Nobody may have asked it yet what it found.
-        self.is_lost |= self.journal.take().is_some_and(|(_, is_new)| is_new);
+        self.journal = None;
     }
 
     /// What was said and remembered is gone with the journal.
     pub(crate) fn journal_lost(&mut self) {
-        (self.is_lost, self.was_lost) = (true, true);
+        self.was_lost = true;
+        self.last[0] = None;
         self.suspended.clear();
         self.protected_approved.clear();
+        self.revisions_approved.clear();
     }
 
     /// Reads what the controllers follow and were told; who follows what nobody may is noted.
     pub(crate) fn learn(&mut self, now: Moment, broken: &mut Vec<String>) {
         let mut followed = Vec::new();
         let mut approvals = Vec::new();
-        for (journal, is_new) in self.journal.iter_mut().chain(&mut self.twin) {
-            let Ok(Some(accepted)) = journal.accepted_revision() else { continue };
+        for (which, journal) in [&self.journal, &self.twin].into_iter().enumerate() {
+            let Some(journal) = journal else { continue };
+            let accepted = match journal.accepted_revision() {
+                Ok(Some(accepted)) => accepted,
+                Ok(None) => continue,
+                Err(error) => {
+                    if !self.is_in_trouble {
+                        broken.push(format!("the journal cannot be read: {error}"));
+                    }
+                    continue;
+                }
+            };
             let id = accepted.revision.to_string();
-            if std::mem::take(is_new) {
-                // Nobody remembers what came before: what is found is what there is.
-                self.legitimate.insert(id.clone());
+            let last = self.last[which].as_deref();
+            if !self.may_follow(last, &id, accepted.at) {
+                broken.push(format!("{id} is followed after {last:?}, which nobody approved"));
             }
-            if !self.legitimate.contains(&id) {
-                broken.push(format!("{id} is followed, which nobody approved"));
-            }
+            self.last[which] = Some(id.clone());
             followed.extend(self.models.get(&id).cloned());
             approvals.extend(journal.steering(now).map(|said| said.approvals).unwrap_or_default());
         }

@@ -4,22 +4,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use driftless::ids::{AccountId, StackKey, StackName, Target};
+use driftless::ids::{StackKey, StackName, Target};
 use driftless::moment::Moment;
-use driftless::plan::{ApprovalKind, Scope};
-use driftless::sim::{Asked, ChangeSetView, Cloud, Ending, Running, StackView, Status, Witness};
+use driftless::sim::{Asked, ChangeSetView, Cloud, Ending, EventView, StackView, Status, Witness};
 
-use crate::swarm::model::{FLEET, KINDS, Kind, Model, Value, Want};
+use crate::swarm::invariants::{starts_operation, token};
+use crate::swarm::rates::Rates;
 use crate::swarm::truth::Truth;
-
-/// A change that a person has just made may not have been seen when a call was decided: it waits
-/// for its turn and is repeated for a minute.
-const JUST_NOW: Duration = Duration::from_secs(90);
-/// Whoever suspends is heard within this time.
-const HEARD_WITHIN: Duration = Duration::from_secs(1);
-const DAY: Duration = Duration::from_secs(86_400);
+use crate::swarm::wishes::Wishes;
 
 /// When the program dies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,22 +23,26 @@ pub(crate) struct Death {
 }
 
 #[derive(Debug, Default)]
-struct State {
-    truth: Truth,
-    death: Option<Death>,
-    dead: bool,
-    violations: Vec<String>,
-    trace: Vec<String>,
-    ever_complete: BTreeSet<String>,
+pub(super) struct State {
+    pub(super) truth: Truth,
+    pub(super) death: Option<Death>,
+    pub(super) dead: bool,
+    pub(super) violations: Vec<String>,
+    pub(super) trace: Vec<String>,
+    pub(super) ever_complete: BTreeSet<String>,
     /// Deletions that nobody approved, of stacks that ever were complete.
-    deletions: Vec<(Moment, String, String)>,
-    counts: BTreeMap<&'static str, u64>,
-    secrets: BTreeSet<String>,
-    mutating: u64,
+    pub(super) deletions: Vec<(Moment, String, String)>,
+    pub(super) counts: BTreeMap<&'static str, u64>,
+    pub(super) secrets: BTreeSet<String>,
+    pub(super) mutating: u64,
     /// The operations that were started, by stack and call; a repeated call starts none.
-    started: BTreeMap<(StackKey, &'static str), BTreeSet<String>>,
+    pub(super) started: BTreeMap<(StackKey, &'static str), BTreeSet<String>>,
     /// Changing calls that had an effect, in order.
-    deeds: Vec<Done>,
+    pub(super) deeds: Vec<Done>,
+    /// When the first page of the last listing of a target was taken.
+    pub(super) listed: BTreeMap<Target, Moment>,
+    pub(super) rates: Rates,
+    pub(super) wishes: Wishes,
 }
 
 /// A changing call that had an effect.
@@ -65,14 +62,51 @@ pub(crate) struct Watch {
 }
 
 /// What one changing call is about.
-struct Deed<'a> {
-    at: Moment,
-    api: &'static str,
-    fields: &'a BTreeMap<String, String>,
-    key: StackKey,
-    seen: Option<StackView>,
+pub(super) struct Deed<'a> {
+    pub(super) at: Moment,
+    pub(super) api: &'static str,
+    pub(super) fields: &'a BTreeMap<String, String>,
+    pub(super) key: StackKey,
+    pub(super) seen: Option<StackView>,
     /// Those of the stack that were not executed.
-    sets: Vec<ChangeSetView>,
+    pub(super) sets: Vec<ChangeSetView>,
+    /// The last operation on the stack.
+    pub(super) last: Option<Operation>,
+}
+
+/// An operation, as the events of its stack tell it.
+#[derive(Clone, Debug)]
+pub(super) struct Operation {
+    pub(super) began_at: Moment,
+    /// `None` when it has ended.
+    pub(super) runs_since: Option<Moment>,
+    pub(super) token: Option<String>,
+    /// Why its first resource failed.
+    pub(super) failure: Option<String>,
+}
+
+impl Operation {
+    /// The last of a history, oldest first.
+    fn last(events: &[EventView]) -> Option<Self> {
+        let starts = ["CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS"];
+        let is_own = |event: &&EventView| event.resource.is_none();
+        let begins = |event: &EventView| is_own(&event) && starts.contains(&event.status.as_str());
+        let events = &events[events.iter().rposition(begins)?..];
+        let moves = |event: &&EventView| event.status.as_str().ends_with("_IN_PROGRESS");
+        let moving = events.iter().rev().filter(is_own).take_while(moves);
+        let failed = |event: &&EventView| {
+            let reason = event.reason.as_deref().unwrap_or_default();
+            !is_own(event)
+                && event.status.as_str().ends_with("_FAILED")
+                && !reason.starts_with("Resource ")
+        };
+        Some(Self {
+            began_at: events[0].at,
+            runs_since: moving.last().map(|event| event.at),
+            token: events[0].token.clone(),
+            failure: events.iter().find(failed).and_then(|event| event.reason.clone()),
+        })
+    }
 }
 
 impl Watch {
@@ -109,6 +143,28 @@ impl Watch {
     /// Nothing of the process reaches the cloud any more.
     pub(crate) fn kill(&self) {
         self.state().dead = true;
+    }
+
+    /// A commit was made, good or not.
+    pub(crate) fn pushed(&self, id: &str, parent: Option<String>) {
+        let mut state = self.state();
+        state.truth.pushed(id, parent);
+        state.wishes.changed();
+    }
+
+    /// The journal of the process is gone.
+    pub(crate) fn journal_lost(&self) {
+        let mut state = self.state();
+        state.truth.journal_lost();
+        state.wishes.forget();
+    }
+
+    /// Reads what the controllers follow.
+    pub(crate) fn learn(&self, now: Moment) {
+        let mut state = self.state();
+        let mut broken = Vec::new();
+        state.truth.learn(now, &mut broken);
+        state.violations.extend(broken.into_iter().map(|why| format!("{now}: {why}")));
     }
 
     pub(crate) fn violate(&self, text: String) {
@@ -159,7 +215,8 @@ impl Watch {
         let console = self.cloud.console();
         let seen = console.stack(&key).expect("the cloud answers");
         let sets = console.change_sets(&key).expect("the cloud answers");
-        Some(Deed { at: call.at, api: call.api, fields: asked.fields, key, seen, sets })
+        let last = Operation::last(&console.events(&key).expect("the cloud answers"));
+        Some(Deed { at: call.at, api: call.api, fields: asked.fields, key, seen, sets, last })
     }
 
     fn learn_history(&self, seen: &StackView, key: &StackKey) {
@@ -198,6 +255,7 @@ impl Watch {
         if deed.api == "DeleteStack" {
             state.check_deletion_limit(deed, &mut broken);
         }
+        state.check_wishes(deed, &mut broken);
         let at = deed.at;
         let what = format!("{at} {} {}", deed.api, deed.key);
         state.violations.extend(broken.into_iter().map(|why| format!("{what}: {why}")));
@@ -211,264 +269,6 @@ fn key_of(asked: Asked<'_>) -> Option<StackKey> {
     let name: StackName = name.unwrap_or(named).parse().ok()?;
     let target = Target { account: asked.call.account, region: asked.call.region.clone() };
     Some(StackKey { target, name })
-}
-
-fn starts_operation(api: &str) -> bool {
-    matches!(api, "CreateStack" | "ExecuteChangeSet" | "DeleteStack" | "UpdateStack")
-}
-
-fn token(fields: &BTreeMap<String, String>) -> Option<&str> {
-    fields.get("ClientRequestToken").or(fields.get("ClientToken")).map(String::as_str)
-}
-
-impl State {
-    /// Calls on a stack that is there name it by its id, and the stack is ours.
-    fn check_identity(&self, deed: &Deed<'_>, broken: &mut Vec<String>) {
-        let named = deed.fields.get("StackName").map(String::as_str).unwrap_or_default();
-        if deed.api != "CreateStack" && !named.starts_with("arn:") {
-            broken.push("it names the stack by its name".to_owned());
-        }
-        let touched = self.truth.touched.get(&deed.key);
-        let just_now = touched.is_some_and(|at| deed.at.since(*at) < JUST_NOW);
-        let Some(seen) = &deed.seen else { return };
-        if deed.api == "CreateStack" || seen.id != named || just_now {
-            return;
-        }
-        let owner = seen.tags.get("driftless:fleet").map(String::as_str);
-        if owner != Some(FLEET) {
-            broken.push(format!("the stack is not ours, but of {owner:?}"));
-        }
-    }
-
-    /// Nothing new starts where somebody said stop.
-    fn check_steering(&self, deed: &Deed<'_>, broken: &mut Vec<String>) {
-        let service = deed.key.name.as_str();
-        let tenant = tenant_of(&deed.key.target.account);
-        for (scope, since) in &self.truth.suspended {
-            let meant = match scope {
-                Scope::Fleet => true,
-                Scope::Service(name) => name.as_str() == service,
-                Scope::Tenant(name) => name.as_str() == tenant,
-            };
-            if meant && deed.at.since(*since) > HEARD_WITHIN {
-                broken.push(format!("{scope} is suspended since {since}"));
-            }
-        }
-        if self.truth.shutdown.is_some_and(|at| deed.at > at) {
-            broken.push("the program was told to stop before".to_owned());
-        }
-    }
-
-    /// A call that starts something is written down before: a crash must not lose it.
-    fn check_attempt(&self, deed: &Deed<'_>, broken: &mut Vec<String>) {
-        let Some(token) = token(deed.fields) else { return };
-        if !self.truth.is_written(&deed.key, token) {
-            broken.push("no journal knows of the attempt".to_owned());
-        }
-    }
-
-    /// One operation on a stack at a time, and no more than the limits say.
-    fn check_flight(&self, deed: &Deed<'_>, running: &[Running], broken: &mut Vec<String>) {
-        let token = token(deed.fields);
-        let ours = |one: &&Running| {
-            one.token.as_ref().is_some_and(|token| token.starts_with("driftless-"))
-        };
-        let ours: Vec<_> = running.iter().filter(ours).collect();
-        if let Some(same) = ours.iter().find(|one| one.key == deed.key) {
-            if same.token.as_deref() != token && !self.truth.has_twin() {
-                broken.push(format!("our operation {:?} runs on it", same.token));
-            }
-            return;
-        }
-        if self.truth.has_twin() {
-            return;
-        }
-        let here = ours.iter().filter(|one| one.key.target == deed.key.target).count();
-        let most =
-            |limit: fn(&Model) -> usize| self.truth.followed.iter().map(|one| limit(one)).max();
-        let (all, each) = (most(|one| one.in_flight), most(|one| one.per_target));
-        if all.is_some_and(|limit| ours.len() >= limit) {
-            broken.push(format!("{} operations run already, the limit is {all:?}", ours.len()));
-        }
-        if each.is_some_and(|limit| here >= limit) {
-            broken.push(format!("{here} operations run in the target, the limit is {each:?}"));
-        }
-    }
-
-    /// Whether a revision wants what the call does.
-    fn is_wanted(&self, deed: &Deed<'_>, model: &Model) -> Result<(), String> {
-        let wanted = model.wanted();
-        let want = wanted.get(&deed.key);
-        if want.is_some_and(|want| want.suspended) {
-            return Err("git suspends the tenant".to_owned());
-        }
-        let present = want.filter(|want| !want.gone);
-        match deed.api {
-            "CreateStack" | "CreateChangeSet" => {
-                let want = present.ok_or("git does not want the stack")?;
-                content(deed, want)
-            }
-            "ExecuteChangeSet" => {
-                let want = present.ok_or("git does not want the stack")?;
-                self.may_execute(deed, want)
-            }
-            "DeleteChangeSet" => {
-                let name = deed.fields.get("ChangeSetName").map(String::as_str);
-                if name.is_some_and(|name| name.starts_with("driftless-")) {
-                    return Ok(());
-                }
-                Err(format!("the change set {name:?} is not ours"))
-            }
-            "SetStackPolicy" => {
-                let want = present.ok_or("git does not want the stack")?;
-                let body = deed.fields.get("StackPolicyBody").map(String::as_str);
-                if body == want.policy { Ok(()) } else { Err(format!("another policy: {body:?}")) }
-            }
-            "UpdateTerminationProtection" => {
-                let on = deed.fields.get("EnableTerminationProtection");
-                let on = on.is_some_and(|flag| flag == "true");
-                match present {
-                    Some(want) if want.protected == on => Ok(()),
-                    _ if !on => self.may_delete(deed, model, want),
-                    _ => Err("nobody wants it protected".to_owned()),
-                }
-            }
-            "DeleteStack" => self.may_delete(deed, model, want),
-            other => Err(format!("nobody calls {other}")),
-        }
-    }
-
-    fn may_execute(&self, deed: &Deed<'_>, want: &Want) -> Result<(), String> {
-        let name = deed.fields.get("ChangeSetName").ok_or("no change set is named")?;
-        let Some(seen) = &deed.seen else { return Ok(()) };
-        let Some(set) = deed.sets.iter().find(|set| set.name == *name) else { return Ok(()) };
-        if set.template != want.template {
-            return Err("the set was made for another template".to_owned());
-        }
-        compare(&set.parameters, &want.parameters)?;
-        let harms = set.changes.iter().any(|(action, _, kind, replacement)| {
-            kind == "AWS::DynamoDB::Table"
-                && (action == "Remove"
-                    || replacement.as_deref().is_some_and(|word| word != "False"))
-        });
-        let approved = self.truth.protected_approved.iter();
-        let approved = approved.into_iter().any(|(key, then)| *key == deed.key && same(then, want));
-        if harms && !approved {
-            return Err(format!("it replaces or removes the table of {} unapproved", seen.name));
-        }
-        Ok(())
-    }
-
-    /// A stack may go when git asks for it or no longer gives it and says so; else only what never
-    /// was complete, to be made again.
-    fn may_delete(
-        &self,
-        deed: &Deed<'_>,
-        model: &Model,
-        want: Option<&Want>,
-    ) -> Result<(), String> {
-        let Some(seen) = &deed.seen else { return Ok(()) };
-        if deed.fields.get("StackName") != Some(&seen.id) {
-            // It is gone, and another stands in its place: AWS takes this for done.
-            return Ok(());
-        }
-        let is_new = !self.ever_complete.contains(&seen.id);
-        match want {
-            Some(want) if want.gone => Ok(()),
-            Some(_) if is_new => Ok(()),
-            Some(_) => Err("it was complete, and is wanted".to_owned()),
-            None => {
-                let kind = KINDS.into_iter().find(|kind| kind.name() == deed.key.name.as_str());
-                let says = kind.and_then(|kind: Kind| model.deletes_dropped(kind));
-                let said = kind.is_some_and(|kind| self.truth.said_delete(kind));
-                if says.unwrap_or(said) {
-                    return Ok(());
-                }
-                Err("it was dropped, and is retained".to_owned())
-            }
-        }
-    }
-
-    fn check_deletion_limit(&mut self, deed: &Deed<'_>, broken: &mut Vec<String>) {
-        let Some(seen) = deed.seen.clone() else { return };
-        let at = deed.at;
-        let is_approved = self.truth.approvals.iter().any(|approval| {
-            approval.kind == ApprovalKind::Deletions
-                && at < approval.expires_at
-                && approval.members.contains(&seen.id)
-        });
-        let counted = self.ever_complete.contains(&seen.id) && !is_approved;
-        if !counted || self.deletions.iter().any(|(_, id, _)| *id == seen.id) {
-            return;
-        }
-        self.deletions.retain(|(when, _, _)| at.since(*when) < DAY);
-        self.deletions.push((at, seen.id, tenant_of(&deed.key.target.account)));
-        let tenants: BTreeSet<&String> = self.deletions.iter().map(|(_, _, who)| who).collect();
-        let limit = self.truth.followed.iter().map(|model| model.deletes).max().unwrap_or(0);
-        if self.deletions.len() > limit || tenants.len() > 1 {
-            broken.push(format!(
-                "{} unapproved deletions of {} tenants in a day, the limit is {limit} of one",
-                self.deletions.len(),
-                tenants.len()
-            ));
-        }
-    }
-}
-
-fn same(then: &Want, now: &Want) -> bool {
-    then.template == now.template && then.parameters == now.parameters && then.tags == now.tags
-}
-
-fn tenant_of(account: &AccountId) -> String {
-    let number: u64 = account.to_string().parse().unwrap_or(0);
-    format!("t{}", number % 1_000)
-}
-
-/// Whether template, parameters and tags of a request are what is wanted.
-fn content(deed: &Deed<'_>, want: &Want) -> Result<(), String> {
-    let body = deed.fields.get("TemplateBody");
-    if body != Some(&want.template) {
-        return Err("it brings another template".to_owned());
-    }
-    compare(
-        &members(deed.fields, "Parameters", "ParameterKey", "ParameterValue"),
-        &want.parameters,
-    )?;
-    let tags = members(deed.fields, "Tags", "Key", "Value");
-    if tags != want.tags {
-        return Err(format!("it brings other tags: {tags:?}"));
-    }
-    Ok(())
-}
-
-fn compare(
-    given: &BTreeMap<String, String>,
-    wanted: &BTreeMap<String, Value>,
-) -> Result<(), String> {
-    let fits = |(name, value): (&String, &String)| match wanted.get(name) {
-        Some(Value::Text(text)) => text == value,
-        Some(Value::OutputOfBase) => value.starts_with("10."),
-        None => false,
-    };
-    if given.len() == wanted.len() && given.iter().all(fits) {
-        return Ok(());
-    }
-    Err(format!("it brings other parameters: {given:?} instead of {wanted:?}"))
-}
-
-fn members(
-    fields: &BTreeMap<String, String>,
-    list: &str,
-    key: &str,
-    value: &str,
-) -> BTreeMap<String, String> {
-    let mut found = BTreeMap::new();
-    for number in 1.. {
-        let Some(name) = fields.get(&format!("{list}.member.{number}.{key}")) else { break };
-        let text = fields.get(&format!("{list}.member.{number}.{value}"));
-        found.insert(name.clone(), text.cloned().unwrap_or_default());
-    }
-    found
 }
 
 /// What stands between two marks of an answer.
@@ -508,7 +308,16 @@ impl State {
         }
         let _ = write!(line, " {word}");
         self.trace.push(line);
+        if let Some(token) = token(asked.fields) {
+            self.wishes.ended(token, ending);
+        }
         let Ending::Done(body) = ending else { return };
+        let is_listing = call.api == "DescribeStacks"
+            && ["StackName", "NextToken"].iter().all(|field| !asked.fields.contains_key(*field));
+        if is_listing {
+            let target = Target { account: call.account, region: call.region.clone() };
+            self.listed.insert(target, call.at);
+        }
         if call.mutating {
             *self.counts.entry(call.api).or_default() += 1;
             let target = Target { account: call.account, region: call.region.clone() };
@@ -528,6 +337,7 @@ impl Witness for Watch {
         if self.state().dead {
             return false;
         }
+        self.state().check_rate(asked.call);
         if !asked.call.mutating {
             return true;
         }
@@ -540,8 +350,9 @@ impl Witness for Watch {
             self.died.notify_one();
             return false;
         }
-        if let Some(deed) = self.deed(asked) {
-            self.check(&deed);
+        match self.deed(asked) {
+            Some(deed) => self.check(&deed),
+            None => self.violate(format!("nobody can tell whose stack {asked:?} is about")),
         }
         true
     }
