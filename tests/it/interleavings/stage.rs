@@ -112,6 +112,7 @@ impl Attempt {
             number: 1,
             token: String::new(),
             at: self.at,
+            doubtful: false,
             answered: self.answered,
             settled: self.settled,
             no_echo: BTreeMap::new(),
