@@ -351,8 +351,8 @@ impl Play {
             }
         }
         if kind == ApprovalKind::Protected {
-            let model = self.history.iter().rev().find(|(id, _)| Some(id.to_string()) == followed);
-            let Some((_, model)) = model else { return };
+            let model = self.watch.truth(|truth| truth.model(followed.as_deref()));
+            let Some(model) = model else { return };
             for (key, want) in model.wanted() {
                 if summary.contains(&format!("{key} ")) {
                     self.watch.truth(|truth| truth.protected_approved.push((key, want)));

@@ -78,6 +78,11 @@ impl Truth {
         self.models.get(id).cloned()
     }
 
+    /// What a commit says that validates.
+    pub(crate) fn model(&self, id: Option<&str>) -> Option<Arc<Model>> {
+        self.models.get(id?).cloned()
+    }
+
     fn descends(&self, id: &str, from: &str) -> bool {
         let parent = |id: &&str| self.parents.get(*id)?.as_deref();
         std::iter::successors(Some(id), parent).any(|one| one == from)
