@@ -454,13 +454,16 @@ impl Pass<'_> {
         let gone: Vec<StackName> =
             self.records.keys().filter(|name| !rows.contains_key(*name)).cloned().collect();
         for name in &gone {
-            self.tell(Progress::Gone { target: self.target.clone(), name: name.clone() });
+            let is_another = look.stacks.contains_key(name);
+            if !is_another {
+                self.tell(Progress::Gone { target: self.target.clone(), name: name.clone() });
+            }
             let key = StackKey { target: self.target.clone(), name: name.clone() };
             events.push(Event {
                 at: look.at,
                 about: Subject::Stack(key),
                 kind: "gone".to_owned(),
-                text: if look.stacks.contains_key(name) {
+                text: if is_another {
                     "a stack of this name that is not ours stands in its place".to_owned()
                 } else {
                     "it is not there any more, and nobody wants it".to_owned()

@@ -28,8 +28,6 @@ pub(crate) struct Hearing {
     at: Moment,
     /// The last call for each stack of a controller, where no answer to it came.
     unanswered: BTreeMap<(String, StackKey), Unanswered>,
-    /// How many listings lacked a page or a stack.
-    short_listings: u64,
 }
 
 #[derive(Debug)]
@@ -80,14 +78,8 @@ impl Play {
                 self.watch.violate(format!("a secret was said: {text}"));
             }
         }
-        let short = self.short_listings();
-        // A second short listing is compared with the first.
-        if short < 2 {
-            self.look_for_lost(&said);
-        }
-        if short == 0 {
-            self.look_for_gone(&said);
-        }
+        self.look_for_lost(&said);
+        self.look_for_gone(&said);
         for news in &said {
             let Progress::Step { record, step, outcome } = news else { continue };
             if let Some(why) = self.hearing.step(record, step, outcome) {
@@ -98,14 +90,6 @@ impl Play {
             }
         }
         self.hearing.at = self.clock.now();
-    }
-
-    /// How many listings lacked a page or a stack since this was asked last.
-    fn short_listings(&mut self) -> u64 {
-        let met = self.cloud.script().met();
-        let short = ["page shifted", "last page missing"];
-        let short = short.iter().filter_map(|kind| met.get(*kind)).sum();
-        short - std::mem::replace(&mut self.hearing.short_listings, short)
     }
 
     /// Nothing of ours is said to be gone that stood all the while.
@@ -121,7 +105,7 @@ impl Play {
         }
     }
 
-    /// A listing may miss one stack. Whoever takes several for absent that stand has not looked.
+    /// A listing may miss stacks. Whoever takes one for absent that stands has not asked for it.
     fn look_for_lost(&self, said: &[Progress]) {
         let mut lost: BTreeMap<(&Target, Moment), BTreeSet<&StackName>> = BTreeMap::new();
         for news in said {
@@ -135,7 +119,7 @@ impl Play {
                 lost.entry(look).or_default().insert(&record.key.name);
             }
         }
-        for ((target, at), names) in lost.into_iter().filter(|(_, names)| names.len() > 1) {
+        for ((target, at), names) in lost {
             self.watch.violate(format!("{at} {target}: {names:?} are taken for absent"));
         }
     }
