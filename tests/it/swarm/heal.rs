@@ -184,8 +184,7 @@ impl Play {
                 (Some(stack), true) => left.push(format!("{key} is still there: {}", stack.status)),
                 (Some(stack), false) => {
                     left.extend(
-                        difference(stack, want, &stacks, key, was_lost)
-                            .map(|why| format!("{key}: {why}")),
+                        difference(stack, want, &stacks, key).map(|why| format!("{key}: {why}")),
                     );
                 }
             }
@@ -247,7 +246,6 @@ fn difference(
     want: &Want,
     stacks: &BTreeMap<StackKey, StackView>,
     key: &StackKey,
-    was_lost: bool,
 ) -> Option<String> {
     let base = StackKey { name: Kind::Base.name().parse().expect("a name"), ..key.clone() };
     let output = stacks.get(&base).and_then(|base| base.outputs.get("Where"));
@@ -261,9 +259,7 @@ fn difference(
             Value::Text(text) => Some(text),
             Value::OutputOfBase => output,
         };
-        // A new journal does not know which secret AWS has.
-        let is_unknown = was_lost && name == "Secret";
-        if stack.parameters.get(name) != expected && !is_unknown {
+        if stack.parameters.get(name) != expected {
             return Some(format!(
                 "{name} is {:?} instead of {expected:?}",
                 stack.parameters.get(name)

@@ -12,7 +12,6 @@ use driftless::outcome::Outcome;
 use driftless::plan::{StackRecord, Step};
 use driftless::sim::StackView;
 
-use crate::swarm::happening::is_ours;
 use crate::swarm::invariants::controller_of;
 use crate::swarm::life::Life;
 use crate::swarm::model::SECRET;
@@ -28,8 +27,6 @@ pub(crate) struct Hearing {
     at: Moment,
     /// The last call for each stack of a controller, where no answer to it came.
     unanswered: BTreeMap<(String, StackKey), Unanswered>,
-    /// How many listings lacked a page or a stack.
-    short_listings: u64,
 }
 
 #[derive(Debug)]
@@ -80,14 +77,8 @@ impl Play {
                 self.watch.violate(format!("a secret was said: {text}"));
             }
         }
-        let short = self.short_listings();
-        // A second short listing is compared with the first.
-        if short < 2 {
-            self.look_for_lost(&said);
-        }
-        if short == 0 {
-            self.look_for_gone(&said);
-        }
+        self.look_for_lost(&said);
+        self.look_for_gone(&said);
         for news in &said {
             let Progress::Step { record, step, outcome } = news else { continue };
             if let Some(why) = self.hearing.step(record, step, outcome) {
@@ -100,22 +91,14 @@ impl Play {
         self.hearing.at = self.clock.now();
     }
 
-    /// How many listings lacked a page or a stack since this was asked last.
-    fn short_listings(&mut self) -> u64 {
-        let met = self.cloud.script().met();
-        let short = ["page shifted", "last page missing"];
-        let short = short.iter().filter_map(|kind| met.get(*kind)).sum();
-        short - std::mem::replace(&mut self.hearing.short_listings, short)
-    }
-
-    /// Nothing of ours is said to be gone that stood all the while.
+    /// Nothing is said to be gone that stood all the while.
     fn look_for_gone(&self, said: &[Progress]) {
         for news in said {
             let Progress::Gone { target, name } = news else { continue };
             let key = StackKey { target: target.clone(), name: name.clone() };
             let stack = self.cloud.console().stack(&key).expect("the cloud answers");
             let stood = |one: &StackView| one.created_at + LONG_STANDING < self.hearing.at;
-            if stack.is_some_and(|one| is_ours(&one.tags) && stood(&one)) {
+            if stack.as_ref().is_some_and(stood) {
                 self.watch.violate(format!("{} {key} is said to be gone", self.clock.now()));
             }
         }
