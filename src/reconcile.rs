@@ -286,6 +286,10 @@ impl Pass<'_> {
         };
         if decided.decision == Decision::InSync {
             record.memory.failure = None;
+            // A secret that no journal remembers counts as the wanted one; the next is another.
+            for (name, hash) in &decided.no_echo {
+                record.memory.no_echo.entry(name.clone()).or_insert(*hash);
+            }
         }
         if let Some(hold) = &hold {
             record.verdict = hold.verdict(&record.key);

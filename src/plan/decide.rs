@@ -115,7 +115,10 @@ impl Decision {
         };
         match self {
             Self::InSync => plain(Weight::Settled, "in-sync", "in sync".to_owned()),
-            Self::Nothing => plain(Weight::Settled, "nothing", "not wanted, not there".to_owned()),
+            Self::Nothing => {
+                let text = "nothing is wanted, and nothing of ours is there".to_owned();
+                plain(Weight::Settled, "nothing", text)
+            }
             Self::Step(step) => {
                 let text = format!("{}: {}", step.kind.word(), step.why);
                 plain(Weight::Waiting, step.kind.word(), text)

@@ -209,6 +209,8 @@ pub fn after_outcome(memory: &Memory, outcome: &Outcome, now: Moment) -> Memory 
     };
     match (outcome, &attempt.kind) {
         (Outcome::Done, StepKind::DeleteChangeSet { .. }) => memory.change_set = None,
+        // Clearing away changes nothing about why something else failed.
+        (Outcome::Failed(_), StepKind::DeleteChangeSet { .. }) if memory.failure.is_some() => {}
         (Outcome::Failed(cause), kind) => {
             if matches!(kind, StepKind::CreateChangeSet { .. }) {
                 memory.change_set = None;

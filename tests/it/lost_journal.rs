@@ -122,3 +122,28 @@ async fn a_stack_that_shows_late_is_not_forgotten_though_its_tenant_left_meanwhi
     world.run_until(story).await;
     assert_eq!(world.stacks(4), Vec::<String>::new(), "git dropped it, and says `delete`");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_secret_that_changes_after_the_journal_was_lost_reaches_its_stacks() {
+    let world = world();
+    let template = "Parameters:
+  Secret: { Type: String, NoEcho: true }
+Resources:
+  Pass: { Type: AWS::SSM::Parameter, Properties: { Type: String, Value: !Ref Secret } }
+";
+    world.write("network/network.yaml", template);
+    world.edit("network/service.yaml", "Cidr: \"10.0.0.0/16\"", "Secret: first");
+    world.remove("api/service.yaml");
+    world.commit();
+    world.apply().await.assert_converged(3);
+    world.lose_journal();
+    world.apply().await.assert_converged(3);
+    world.mutating_calls();
+    world.edit("network/service.yaml", "Secret: first", "Secret: second");
+    world.commit();
+    world.apply().await.assert_converged(3);
+    assert_eq!(world.stack(1, "network").expect("it stands").parameters["Secret"], "second");
+    world.mutating_calls();
+    world.apply().await.assert_converged(3);
+    assert_eq!(world.mutating_calls(), Vec::<String>::new());
+}

@@ -12,7 +12,6 @@ use driftless::outcome::Outcome;
 use driftless::plan::{StackRecord, Step};
 use driftless::sim::StackView;
 
-use crate::swarm::happening::is_ours;
 use crate::swarm::invariants::controller_of;
 use crate::swarm::life::Life;
 use crate::swarm::model::SECRET;
@@ -92,14 +91,14 @@ impl Play {
         self.hearing.at = self.clock.now();
     }
 
-    /// Nothing of ours is said to be gone that stood all the while.
+    /// Nothing is said to be gone that stood all the while.
     fn look_for_gone(&self, said: &[Progress]) {
         for news in said {
             let Progress::Gone { target, name } = news else { continue };
             let key = StackKey { target: target.clone(), name: name.clone() };
             let stack = self.cloud.console().stack(&key).expect("the cloud answers");
             let stood = |one: &StackView| one.created_at + LONG_STANDING < self.hearing.at;
-            if stack.is_some_and(|one| is_ours(&one.tags) && stood(&one)) {
+            if stack.as_ref().is_some_and(stood) {
                 self.watch.violate(format!("{} {key} is said to be gone", self.clock.now()));
             }
         }
