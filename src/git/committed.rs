@@ -2,6 +2,7 @@
 //! and everything is read from that commit's tree, so that a ref may move meanwhile.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -25,8 +26,8 @@ const MODE_SUBMODULE: i32 = 0o160_000;
 /// Contents by the id that git gives to exactly them.
 type Blobs = BTreeMap<Oid, Arc<[u8]>>;
 
-/// A folder of a repository. The repository is opened for each question: that takes less than a
-/// millisecond, sees what other processes wrote, and can be asked from any thread.
+/// A folder of a repository. The repository is opened for each question but where a name points, which
+/// is asked every second: that sees what other processes wrote, and can be asked from any thread.
 #[derive(Clone, Debug)]
 pub(crate) struct Committed {
     /// The work tree, or the bare repository.
@@ -36,6 +37,17 @@ pub(crate) struct Committed {
     /// The files of the last snapshot: the next one shares nearly all of them, and opening thousands
     /// of loose objects again is what takes time.
     last: Arc<Mutex<Blobs>>,
+    opened: Opened,
+}
+
+/// A repository that stays open between two questions.
+#[derive(Clone, Default)]
+struct Opened(Arc<Mutex<Option<Repository>>>);
+
+impl fmt::Debug for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Opened")
+    }
 }
 
 impl Committed {
@@ -61,7 +73,7 @@ impl Committed {
         };
         // Joining nothing leaves a slash at the end, which git's trees do not know.
         let folder = folder.components().collect();
-        Ok(Some(Self { root, folder, last: Arc::default() }))
+        Ok(Some(Self { root, folder, last: Arc::default(), opened: Opened::default() }))
     }
 
     /// The work tree, or the bare repository.
@@ -81,8 +93,16 @@ impl Committed {
 
     /// The commit that `name` means now.
     pub(crate) fn head(&self, name: &str) -> Result<Revision, GitError> {
-        let repository = self.repository()?;
-        let commit = self.commit(&repository, name)?;
+        let mut opened = self.opened.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Files of refs are read again each time; only the repository around them is not.
+        if let Some(repository) = opened.as_ref()
+            && let Ok(commit) = self.commit(repository, name)
+        {
+            return Ok(Revision::of(&commit.id().to_string()));
+        }
+        // What is wrong is said of the repository as it is now.
+        let repository = opened.insert(self.repository()?);
+        let commit = self.commit(repository, name)?;
         Ok(Revision::of(&commit.id().to_string()))
     }
 

@@ -268,6 +268,24 @@ mod tests {
     }
 
     #[test]
+    fn the_head_is_that_of_the_repository_as_it_is_now() {
+        let (root, repository) = repository();
+        write(root.path(), "fleet.yaml", "first");
+        commit(&repository);
+        let source = open(root.path());
+        source.head().unwrap();
+        write(root.path(), "fleet.yaml", "second");
+        let second = commit(&repository);
+        assert_eq!(source.head().unwrap().as_str(), second.to_string(), "it moved");
+        fs::remove_dir_all(root.path().join(".git")).unwrap();
+        assert!(source.head().is_err(), "it is gone");
+        let another = Repository::init(root.path()).unwrap();
+        write(root.path(), "fleet.yaml", "another");
+        let other = commit(&another);
+        assert_eq!(source.head().unwrap().as_str(), other.to_string(), "another is in its place");
+    }
+
+    #[test]
     fn the_worktree_is_read_as_it_lies_and_commits_can_still_be_named() {
         let (root, repository) = repository();
         write(root.path(), "fleet/fleet.yaml", "committed");
