@@ -69,7 +69,8 @@
 //!
 //! # What must never happen
 //!
-//! Checked at every call of the seeded runs in `tests/it/swarm.rs`.
+//! The seeded runs in `tests/it/swarm.rs` check the first six at every call, and the last in the
+//! journal's files and in all that a controller says.
 //!
 //! 1. A mutating call on a stack that is not ours, that moves, or whose decision is stale: calls
 //!    name the stack by its id, and a create or a delete is confirmed by asking for that very stack.
