@@ -132,8 +132,11 @@ impl Pass<'_> {
         // At the first look, what stands here and has no row was made before this journal began.
         let is_first = self.earlier.as_ref().is_none_or(|earlier| earlier.looked_at.is_none());
         let is_new = |seen: &Seen| self.is_ours(seen) && !self.records.contains_key(&seen.key.name);
-        if is_first && sight.look.stacks.values().any(is_new) {
-            self.means.journal.note_inherited(sight.look.at)?;
+        if is_first
+            && sight.look.stacks.values().any(is_new)
+            && self.means.journal.note_inherited(sight.look.at)?
+        {
+            self.tell(Progress::Inherited { target: self.target.clone() });
         }
         let now = self.means.clock.now();
         // Patience is counted to the listing: nothing was seen since, however long that took.
@@ -224,14 +227,8 @@ impl Pass<'_> {
         decided: &BTreeMap<StackName, Decided>,
     ) {
         let none = Memory::default();
-        let stays = |name: &StackName| {
-            decided.get(name).is_some_and(|one| {
-                matches!(
-                    one.decision,
-                    Decision::Hold(Hold::KeptForDependents(_) | Hold::Renamed(_))
-                )
-            })
-        };
+        let stays =
+            |name: &StackName| decided.get(name).is_some_and(|one| one.decision.lets_stand());
         let waiting = look.stacks.values().filter(|seen| {
             let memory = memories.get(&seen.key.name).unwrap_or(&none);
             crate::plan::is_waiting_to_go(&self.view.desired, seen, memory)

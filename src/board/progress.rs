@@ -65,6 +65,12 @@ pub enum Progress {
         /// Why.
         blind: Blind,
     },
+    /// The journal is new, and stacks of ours stand here that it knows nothing of: an earlier one is
+    /// lost. Said once.
+    Inherited {
+        /// Where the first of them were found.
+        target: Target,
+    },
     /// Something waits for a person.
     Asked(ApprovalRequest),
     /// A person suspended, resumed or approved something.

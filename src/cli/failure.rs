@@ -121,13 +121,22 @@ impl From<ControllerError> for Failure {
         match error {
             ControllerError::Journal(error) => error.into(),
             ControllerError::Git(error) => error.into(),
-            ControllerError::Refused(refusal) => Self {
-                what: "the newest revision is refused, and there is no earlier one to go on with"
-                    .into(),
-                causes: vec![refusal.text()],
-                help: Some("`driftless validate` shows all of it".into()),
-                is_silent: false,
-            },
+            ControllerError::Refused(refusal) => {
+                let help = match &refusal.request {
+                    Some(request) => format!(
+                        "`driftless approve {}` if that is meant; `driftless run` goes on with the \
+                         last good revision",
+                        request.id
+                    ),
+                    None => "`driftless validate` shows all of it".into(),
+                };
+                Self {
+                    what: "the newest revision is refused, and nothing was done".into(),
+                    causes: vec![refusal.text()],
+                    help: Some(help),
+                    is_silent: false,
+                }
+            }
         }
     }
 }

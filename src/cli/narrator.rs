@@ -88,6 +88,7 @@ impl Narrator {
             | Progress::Verdict { .. }
             | Progress::Gone { .. }
             | Progress::Blind { .. }
+            | Progress::Inherited { .. }
             | Progress::Asked(_)
             | Progress::Steered { .. }
             | Progress::Standing(_)
@@ -124,6 +125,14 @@ impl Narrator {
                 let text = format!("{target}: cannot be looked at: {}", blind.message);
                 let target = Some(target.clone());
                 Some(Line { target, ..Line::new(Importance::Trouble, text) })
+            }
+            Progress::Inherited { target } => {
+                let text = format!(
+                    "the journal is new, and stacks of this fleet stand already (first seen in \
+                     {target}): suspensions and approvals of an earlier journal are lost, and \
+                     deletions need an approval for a day"
+                );
+                Some(Line::new(Importance::Alarm, text))
             }
             Progress::Asked(request) => Some(asked(request)),
             Progress::Steered { suspensions, approvals } => Some(Line::new(

@@ -102,6 +102,7 @@ impl Show {
             | Progress::Verdict { .. }
             | Progress::Gone { .. }
             | Progress::Blind { .. }
+            | Progress::Inherited { .. }
             | Progress::Asked(_)
             | Progress::Steered { .. }
             | Progress::Standing(_)

@@ -68,12 +68,15 @@ impl Journal {
     }
 
     /// Writes down that stacks of ours were found that this journal knows nothing of: an earlier one
-    /// is lost, with what it knew of the last day.
-    pub fn note_inherited(&self, now: Moment) -> Result<(), JournalError> {
-        if self.fact::<Moment>(INHERITED)?.is_some() {
-            return Ok(());
+    /// is lost, with what it knew of the last day. Returns whether that is news.
+    pub fn note_inherited(&self, now: Moment) -> Result<bool, JournalError> {
+        let is_known = self.fact::<Moment>(INHERITED)?.is_some();
+        // A journal that is a day old knows all that matters, whatever is found now.
+        if is_known || self.reading(|connection| is_old(connection, now))? {
+            return Ok(false);
         }
-        self.writing(|transaction| put(transaction, INHERITED, &now))
+        self.writing(|transaction| put(transaction, INHERITED, &now))?;
+        Ok(true)
     }
 
     fn fact<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, JournalError> {

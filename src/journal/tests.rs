@@ -531,7 +531,8 @@ fn a_new_journal_knows_what_went_in_a_day_once_it_has_seen_all_and_found_nothing
     journal.note_fleet_known(NOW + HOUR).expect("written");
     assert!(journal.knows_fleet(NOW + HOUR).expect("read"));
     assert_eq!(gap(NOW + HOUR), None);
-    journal.note_inherited(NOW + HOUR * 2).expect("written");
+    assert!(journal.note_inherited(NOW + HOUR * 2).expect("written"));
+    assert!(!journal.note_inherited(NOW + HOUR * 3).expect("written"), "said once");
     assert_eq!(gap(NOW + HOUR * 23), Some(NOW + HOUR * 24), "a day from the first round");
     assert_eq!(gap(NOW + HOUR * 24), None);
 }

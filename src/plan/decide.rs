@@ -104,6 +104,12 @@ pub struct Decided {
 }
 
 impl Decision {
+    /// Whether a stack that git asks or lets go stays all the same, for now: it is not weighed with
+    /// those that wait to be deleted.
+    pub fn lets_stand(&self) -> bool {
+        matches!(self, Self::Hold(Hold::KeptForDependents(_) | Hold::Renamed(_)))
+    }
+
     /// The row that reports show.
     pub fn verdict(&self, key: &StackKey) -> Verdict {
         let plain = |weight, code: &str, text: String| Verdict {

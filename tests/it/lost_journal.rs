@@ -147,3 +147,15 @@ Resources:
     world.apply().await.assert_converged(3);
     assert_eq!(world.mutating_calls(), Vec::<String>::new());
 }
+
+#[tokio::test(start_paused = true)]
+async fn that_a_journal_was_lost_is_said_once() {
+    let said = |ended: &crate::world::Ended| {
+        ended.news.iter().filter(|news| matches!(news, Progress::Inherited { .. })).count()
+    };
+    let world = world();
+    assert_eq!(said(&world.apply().await), 0, "nothing was lost");
+    world.lose_journal();
+    assert_eq!(said(&world.apply().await), 1);
+    assert_eq!(said(&world.apply().await), 0);
+}

@@ -123,7 +123,7 @@ fn failure(seed: u64, report: &Report) -> String {
 fn no_seed_breaks_what_must_hold() {
     let (sums, failures) = play_all(seeds());
     #[allow(clippy::print_stdout, reason = "the figures of a long run are what it is for")]
-    if seeds().end > SEEDS.end {
+    if seeds() != SEEDS {
         println!("{sums:#?}");
     }
     assert!(failures.is_empty(), "{} seeds fail\n{}", failures.len(), failures.join("\n\n"));

@@ -162,7 +162,9 @@ impl<'a> Living<'a> {
         let none = Memory::default();
         for seen in sighted.look.stacks.values() {
             let memory = sighted.memories.get(&seen.key.name).unwrap_or(&none);
+            let stays = decided.get(&seen.key.name).is_some_and(|one| one.decision.lets_stand());
             if is_waiting_to_go(desired, seen, memory)
+                && !stays
                 && let Some(tenant) = ownership::tenant_of(seen)
             {
                 self.waiting.insert(seen.id.clone(), tenant);

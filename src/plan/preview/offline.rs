@@ -184,6 +184,11 @@ impl<'a> Previewing<'a> {
             return;
         }
         match self.on_removal(old) {
+            OnRemoval::Delete if self.user_that_stays(old).is_some() => {
+                let user = self.user_that_stays(old).map_or("", ServiceName::as_str);
+                let note = format!("no longer given: kept while {user}, which uses it, stays");
+                self.add(Kind::Retain, Pair { old: Some(old), new: None }, vec![note], None);
+            }
             OnRemoval::Delete => self.deleted(old, None, "no longer given (onRemoval: delete)"),
             OnRemoval::Retain if self.renamed.contains(&old.key) => {}
             OnRemoval::Retain => {
@@ -191,6 +196,22 @@ impl<'a> Previewing<'a> {
                 self.add(Kind::Retain, Pair { old: Some(old), new: None }, vec![note], None);
             }
         }
+    }
+
+    /// The service of a stack beside this one that uses it and stays.
+    fn user_that_stays(&self, old: &'a Wanted) -> Option<&'a ServiceName> {
+        let before = self.old?.stacks.get(&old.key.target)?;
+        let mut users = before.values().filter(|user| {
+            user.key != old.key
+                && user.tenant.name == old.tenant.name
+                && !user.asked_to_go
+                && user.depends_on.contains(&old.service.name)
+        });
+        let stays = |user: &&Wanted| match self.new.wanted(&user.key) {
+            Some(new) => !new.asked_to_go && new.depends_on.contains(&old.service.name),
+            None => self.on_removal(user) == OnRemoval::Retain,
+        };
+        users.find(stays).map(|user| &user.service.name)
     }
 
     fn deleted(&mut self, old: &'a Wanted, new: Option<&'a Wanted>, why: &str) {

@@ -196,6 +196,27 @@ fn stacks_that_are_retained_are_said_to_stay() {
 }
 
 #[test]
+fn a_dropped_stack_that_one_that_stays_uses_is_shown_to_be_kept() {
+    let mut old = Files::of(2);
+    old.edit("scan-api/service.yaml", "spec:\n", "spec:\n  onRemoval: delete\n");
+    let report = SERVICE.replace("scan-api", "report");
+    let report = report.replace("spec:\n", "spec:\n  dependsOn: [scan-api]\n");
+    old.put("report/service.yaml", &report).put("report/template.yaml", TEMPLATE);
+    let mut new = old.clone();
+    new.0.remove("tenants/t0001.yaml");
+    let preview = plan(&old, &new);
+    assert_eq!(preview.deletions, None, "as the controller will decide");
+    insta::assert_snapshot!(text(&preview, false));
+    let both = |files: &Files| {
+        let mut files = files.clone();
+        files.edit("report/service.yaml", "spec:\n", "spec:\n  onRemoval: delete\n");
+        files
+    };
+    let preview = plan(&both(&old), &both(&new));
+    assert_eq!(preview.deletions.map(|deletions| deletions.stacks), Some(2));
+}
+
+#[test]
 fn one_tenant_may_be_offboarded_without_approval() {
     let old = Files::of(3);
     let mut new = old.clone();
