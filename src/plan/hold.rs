@@ -297,7 +297,9 @@ impl fmt::Display for Hold {
                 f.write_str("waits until every target has been looked at since the start")
             }
             Self::NotAskedFor => f.write_str("it differs, and only other services were asked for"),
-            Self::ShuttingDown => f.write_str("the controller is stopping"),
+            Self::ShuttingDown => {
+                f.write_str("the controller was stopping: it goes on when one runs again")
+            }
         }
     }
 }
