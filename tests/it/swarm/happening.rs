@@ -121,7 +121,9 @@ impl Play {
                     "apiVersion: driftless.dev/v1\nkind: [".into(),
                 );
             }
-            1 => files.retain(|path, _| !path.starts_with("base.template")),
+            1 if !self.model().services.is_empty() => {
+                files.retain(|path, _| !path.contains(".template."));
+            }
             2 => {
                 let twice = "apiVersion: driftless.dev/v1\nkind: Tenant\nmetadata: { name: twice }\n\
                              spec: { account: \"200000000001\", regions: [eu-central-1] }\n";
