@@ -166,10 +166,13 @@ fn learn_failure(
     });
 }
 
-/// How many times in a row this step for this digest has failed, the new one included.
+/// How many times in a row the way to this digest has failed, the new one included, whichever step it
+/// was: steps that fail in turn would else never be left alone for longer. What is for no digest is
+/// counted by its step.
 pub fn count_of(memory: &Memory, step: &str, digest: Option<Digest>) -> u32 {
     let last = memory.failure.as_ref();
-    let same = last.filter(|failure| failure.step == step && failure.digest == digest);
+    let same = last
+        .filter(|failure| failure.digest == digest && (digest.is_some() || failure.step == step));
     same.map_or(1, |failure| failure.count.saturating_add(1))
 }
 
