@@ -1,5 +1,7 @@
 //! Carry out one step on one stack. Nothing is chosen here: the step says all.
 
+use std::collections::BTreeSet;
+
 use crate::aws::{AwsError, StackInputs, TargetApi};
 use crate::clock::Clock;
 use crate::journal::{Journal, JournalError};
@@ -28,8 +30,8 @@ pub async fn act(
     }
     let attempt = attempt(journal, clock, &memory, step, decided);
     if let (StepKind::CreateChangeSet { name }, Some(version)) = (&attempt.kind, &attempt.version) {
-        let (name, version) = (name.clone(), version.clone());
-        memory.change_set = Some(OwnChangeSet { name, version, digest: attempt.digest });
+        let (name, version, pays) = (name.clone(), version.clone(), BTreeSet::new());
+        memory.change_set = Some(OwnChangeSet { name, version, digest: attempt.digest, pays });
     }
     memory.attempt = Some(attempt.clone());
     journal.begin_attempt(&StackRecord { memory: memory.clone(), ..record.clone() })?;
@@ -67,7 +69,10 @@ async fn contradiction(api: &TargetApi, step: &Step) -> Option<Outcome> {
             Ok(Some(found)) => again(format!("it is there, in {}", found.status)),
             Err(error) => Some(unconfirmed(&error)),
         },
-        (StepKind::Delete { .. }, Some(seen)) => match api.describe(seen.id.as_str()).await {
+        (
+            StepKind::Delete { .. } | StepKind::ContinueRollback { .. } | StepKind::RollBack,
+            Some(seen),
+        ) => match api.describe(seen.id.as_str()).await {
             Ok(Some(found)) if is_same(&found, seen) => None,
             Ok(Some(found)) => again(format!("it has changed, to {}", found.status)),
             Ok(None) => again("it is gone".to_owned()),
@@ -79,7 +84,9 @@ async fn contradiction(api: &TargetApi, step: &Step) -> Option<Outcome> {
             | StepKind::DeleteChangeSet { .. }
             | StepKind::SetTerminationProtection(_)
             | StepKind::SetStackPolicy
-            | StepKind::Delete { .. },
+            | StepKind::Delete { .. }
+            | StepKind::ContinueRollback { .. }
+            | StepKind::RollBack,
             _,
         ) => None,
     }
@@ -111,6 +118,8 @@ fn attempt(
         !last.answered && last.kind.word() == step.kind.word() && last.digest == step.digest
     };
     let number = last.map_or(1, |last| last.number.saturating_add(u32::from(!is_repeated(last))));
+    let tries = last.filter(|last| last.kind.word() == step.kind.word());
+    let tries = tries.map_or(1, |last| last.tries.saturating_add(u32::from(!is_repeated(last))));
     let doubtful = last.is_some_and(is_repeated);
     let round = memory.creation_round;
     let controller = journal.controller_id();
@@ -141,6 +150,8 @@ fn attempt(
         settled: false,
         doubtful,
         no_echo,
+        tries,
+        refused: None,
     }
 }
 
@@ -172,6 +183,11 @@ async fn call(
         }
         (StepKind::DeleteChangeSet { name }, Some(id), _) => api.delete_change_set(id, name).await,
         (StepKind::Delete { retain }, Some(id), _) => api.delete_stack(id, retain, token).await,
+        (StepKind::ContinueRollback { skip }, Some(id), _) => {
+            let skip: Vec<String> = skip.keys().cloned().collect();
+            api.continue_rollback(id, &skip, token).await
+        }
+        (StepKind::RollBack, Some(id), _) => api.roll_back(id, token).await,
         (StepKind::SetTerminationProtection(on), Some(id), _) => {
             api.set_termination_protection(id, *on).await
         }
@@ -186,6 +202,8 @@ async fn call(
             | StepKind::ExecuteChangeSet { .. }
             | StepKind::DeleteChangeSet { .. }
             | StepKind::Delete { .. }
+            | StepKind::ContinueRollback { .. }
+            | StepKind::RollBack
             | StepKind::SetTerminationProtection(_)
             | StepKind::SetStackPolicy,
             _,
@@ -203,6 +221,8 @@ fn outcome_of(kind: &StepKind, result: Result<(), AwsError>) -> Outcome {
                 | StepKind::CreateChangeSet { .. }
                 | StepKind::ExecuteChangeSet { .. }
                 | StepKind::Delete { .. }
+                | StepKind::ContinueRollback { .. }
+                | StepKind::RollBack
                 | StepKind::SetTerminationProtection(_) => Outcome::Started,
             };
         }

@@ -13,8 +13,8 @@ use crate::observed::{
 };
 use crate::outcome::{Cause, Memory, StepKind};
 use crate::plan::{
-    CLOCK_SKEW, Insight, LeftBehind, Operation, StackRecord, awaited, has_failed, last_operation,
-    ownership, token, wants_events,
+    CLOCK_SKEW, Insight, LeftBehind, Operation, StackRecord, awaited, has_failed, is_follower,
+    last_operation, ownership, token, wants_events,
 };
 use crate::template::Template;
 
@@ -161,9 +161,13 @@ async fn ask_about(
     if let Some(own) = &memory.change_set {
         insight.change_set = api.change_set(&seen.id, &own.name).await?;
     }
-    if seen.status.standing() == Standing::DeleteFailed {
+    let standing = seen.status.standing();
+    if standing == Standing::DeleteFailed {
         let resources = api.resources(&seen.id).await?;
-        insight.left_behind = resources.into_iter().filter_map(left_behind).collect();
+        insight.left_behind = resources.into_iter().filter_map(left_by_delete).collect();
+    } else if standing == Standing::RollbackFailed {
+        let resources = api.resources(&seen.id).await?;
+        insight.left_behind = resources.into_iter().filter_map(left_by_rollback).collect();
     }
     sight.insights.insert(name.clone(), insight);
     if wants_events(memory, seen) {
@@ -191,14 +195,23 @@ fn unexplained(seen: &Seen) -> Cause {
     Cause::of_event(seen.status.as_str(), reason, name, "AWS::CloudFormation::Stack")
 }
 
-fn left_behind(resource: ResourceSeen) -> Option<LeftBehind> {
+fn left_by_delete(resource: ResourceSeen) -> Option<LeftBehind> {
     let failed = resource.status == "DELETE_FAILED";
-    let ResourceSeen { logical_id, kind, status, .. } = resource;
-    (status != "DELETE_COMPLETE" && status != "DELETE_SKIPPED").then_some(LeftBehind {
-        logical_id,
-        kind,
-        failed,
-    })
+    let is_gone = ["DELETE_COMPLETE", "DELETE_SKIPPED"].contains(&resource.status.as_str());
+    (!is_gone).then(|| left_behind(resource, failed))
+}
+
+/// What was only cancelled because another one failed cannot be skipped, and need not be.
+fn left_by_rollback(resource: ResourceSeen) -> Option<LeftBehind> {
+    let failed = resource.status == "UPDATE_FAILED"
+        && !is_follower(resource.reason.as_deref().unwrap_or_default());
+    failed.then(|| left_behind(resource, true))
+}
+
+fn left_behind(resource: ResourceSeen, failed: bool) -> LeftBehind {
+    let ResourceSeen { logical_id, kind, reason, .. } = resource;
+    let reason = reason.unwrap_or_else(|| "AWS gave no reason".to_owned());
+    LeftBehind { logical_id, kind, failed, reason }
 }
 
 /// From when on events tell about the last operation.

@@ -352,6 +352,8 @@ pub struct ResourceSeen {
     pub kind: String,
     /// AWS's word, such as `DELETE_FAILED`.
     pub status: String,
+    /// Why it is in this status.
+    pub reason: Option<String>,
 }
 
 #[cfg(test)]

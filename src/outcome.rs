@@ -1,7 +1,7 @@
 //! What became of the steps: causes of failures with their class, attempts, and the memory of one
 //! stack that the next decision is based on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use schemars::JsonSchema;
@@ -40,6 +40,13 @@ pub enum StepKind {
         /// Logical ids to leave behind; legal only on DELETE_FAILED.
         retain: Vec<String>,
     },
+    /// Continue a rollback that failed.
+    ContinueRollback {
+        /// Logical ids and types of resources that are left as they are.
+        skip: BTreeMap<String, String>,
+    },
+    /// Roll back an update that failed.
+    RollBack,
     /// Switch termination protection.
     SetTerminationProtection(bool),
     /// Set the stack policy.
@@ -50,6 +57,12 @@ impl StepKind {
     /// Whether AWS works on the stack after this call, so that it counts as in flight.
     pub fn starts_operation(&self) -> bool {
         matches!(self, Self::Create | Self::ExecuteChangeSet { .. } | Self::Delete { .. })
+            || self.is_repair()
+    }
+
+    /// Whether it mends what an earlier operation left: how that ended says nothing of what is wanted.
+    pub fn is_repair(&self) -> bool {
+        matches!(self, Self::ContinueRollback { .. } | Self::RollBack)
     }
 
     /// The name of the step in reports and tokens.
@@ -60,6 +73,8 @@ impl StepKind {
             Self::ExecuteChangeSet { .. } => "update",
             Self::DeleteChangeSet { .. } => "drop-change-set",
             Self::Delete { .. } => "delete",
+            Self::ContinueRollback { .. } => "continue-rollback",
+            Self::RollBack => "roll-back",
             Self::SetTerminationProtection(true) => "protect",
             Self::SetTerminationProtection(false) => "unprotect",
             Self::SetStackPolicy => "set-policy",
@@ -156,6 +171,13 @@ pub struct Attempt {
     /// Keyed hashes of the NoEcho values that it gave, by parameter.
     #[serde(default)]
     pub no_echo: BTreeMap<String, Digest>,
+    /// How many times in a row this kind of step has been made from this version, repeated calls not
+    /// counted.
+    #[serde(default)]
+    pub tries: u32,
+    /// Why AWS refused it, where it is a repair.
+    #[serde(default)]
+    pub refused: Option<Cause>,
 }
 
 /// What became of the call that carries a step out.
@@ -201,6 +223,18 @@ pub struct OwnChangeSet {
     pub version: StackVersion,
     /// Digest of what was wanted then.
     pub digest: Digest,
+    /// Logical ids of resources with a debt that it changes, as it was last seen.
+    #[serde(default)]
+    pub pays: BTreeSet<String>,
+}
+
+/// A resource that was skipped when a rollback was continued: AWS believes that it was rolled back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Debt {
+    /// Its type.
+    pub kind: String,
+    /// When it was skipped.
+    pub since: Moment,
 }
 
 /// What happens to a stack that git no longer gives.
@@ -245,4 +279,7 @@ pub struct Memory {
     pub failure: Option<Failure>,
     /// Our pending change set.
     pub change_set: Option<OwnChangeSet>,
+    /// Resources that are not as AWS believes, by logical id. One is paid when an update that changes
+    /// it was executed.
+    pub debts: BTreeMap<String, Debt>,
 }

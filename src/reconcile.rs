@@ -24,7 +24,7 @@ use crate::plan::{
     ApprovalRequest, Decided, Decision, FormerStack, Hold, Scene, StackRecord, Step, TargetRecord,
     Verdict, after_look, awaited, decide, may_run, ownership,
 };
-use crate::reconcile::history::{event_of_step, event_of_verdict, failed, is_same};
+use crate::reconcile::history::{event_of_step, event_of_verdict, failed, is_same, owed};
 use crate::report::{Event, Subject};
 
 pub use again::SWEEP;
@@ -291,6 +291,7 @@ impl Pass<'_> {
         if let Some(hold) = &hold {
             record.verdict = hold.verdict(&record.key);
         }
+        record.verdict.text.push_str(&owed(&record.memory));
         if let Some(earlier) = earlier.filter(|row| row.verdict.code == record.verdict.code) {
             record.verdict_since = earlier.verdict_since;
         }

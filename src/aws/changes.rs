@@ -154,6 +154,33 @@ impl TargetApi {
         .map(drop)
     }
 
+    /// Continues a rollback that failed, leaving the resources of the logical ids in `skip` as they
+    /// are; AWS allows only those that could not be rolled back.
+    pub async fn continue_rollback(
+        &self,
+        id: &StackId,
+        skip: &[String],
+        token: &str,
+    ) -> Result<(), AwsError> {
+        self.call(Api::ContinueUpdateRollback, |client| {
+            let skipped = (!skip.is_empty()).then(|| skip.to_vec());
+            let request = client.continue_update_rollback().stack_name(id.as_str());
+            request.set_resources_to_skip(skipped).client_request_token(token).send()
+        })
+        .await
+        .map(drop)
+    }
+
+    /// Rolls back an update that failed and was not rolled back.
+    pub async fn roll_back(&self, id: &StackId, token: &str) -> Result<(), AwsError> {
+        self.call(Api::RollbackStack, |client| {
+            let request = client.rollback_stack().stack_name(id.as_str());
+            request.client_request_token(token).send()
+        })
+        .await
+        .map(drop)
+    }
+
     /// Switches termination protection.
     pub async fn set_termination_protection(&self, id: &StackId, on: bool) -> Result<(), AwsError> {
         self.call(Api::UpdateTerminationProtection, |client| {
@@ -340,6 +367,8 @@ mod tests {
         api.delete_change_set(&id(), "c").await.expect("done");
         api.delete_change_set(&id(), "c").await.expect("gone already");
         api.delete_stack(&id(), &["Kept".into()], "t").await.expect("done");
+        api.continue_rollback(&id(), &["Left".into()], "t").await.expect("done");
+        api.roll_back(&id(), "t").await.expect("done");
         api.set_termination_protection(&id(), false).await.expect("done");
         api.set_stack_policy(&id(), "{}").await.expect("done");
         for (action, field, value) in [
@@ -351,6 +380,9 @@ mod tests {
             ("DeleteChangeSet", "ChangeSetName", "c"),
             ("DeleteStack", "RetainResources.member.1", "Kept"),
             ("DeleteStack", "ClientRequestToken", "t"),
+            ("ContinueUpdateRollback", "ResourcesToSkip.member.1", "Left"),
+            ("ContinueUpdateRollback", "ClientRequestToken", "t"),
+            ("RollbackStack", "ClientRequestToken", "t"),
             ("UpdateTerminationProtection", "EnableTerminationProtection", "false"),
             ("SetStackPolicy", "StackPolicyBody", "{}"),
         ] {

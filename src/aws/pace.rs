@@ -54,6 +54,8 @@ apis! {
     ExecuteChangeSet,
     DeleteChangeSet,
     DeleteStack,
+    ContinueUpdateRollback,
+    RollbackStack,
     UpdateTerminationProtection,
     SetStackPolicy,
 }
@@ -73,6 +75,8 @@ impl Api {
             | Self::ExecuteChangeSet
             | Self::DeleteChangeSet
             | Self::DeleteStack
+            | Self::ContinueUpdateRollback
+            | Self::RollbackStack
             | Self::UpdateTerminationProtection
             | Self::SetStackPolicy => true,
             Self::AssumeRole
@@ -104,6 +108,8 @@ impl Api {
             | Self::ExecuteChangeSet
             | Self::DeleteChangeSet
             | Self::DeleteStack
+            | Self::ContinueUpdateRollback
+            | Self::RollbackStack
             | Self::UpdateTerminationProtection
             | Self::SetStackPolicy => Rates { initial: 4.0, ceiling: 8.0 },
         }

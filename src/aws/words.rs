@@ -184,6 +184,7 @@ pub(super) fn resource(summary: &sdk::StackResourceSummary) -> Result<ResourceSe
         physical_id: physical_id.map(str::to_owned),
         kind: needed(api, "ResourceType", summary.resource_type())?.to_owned(),
         status: status.as_str().to_owned(),
+        reason: summary.resource_status_reason().map(str::to_owned),
     })
 }
 

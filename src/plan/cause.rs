@@ -7,6 +7,11 @@ use crate::outcome::{Attempt, Cause};
 /// Texts by which AWS says that a resource failed only because another one did.
 const FOLLOWERS: &[&str] = &["Resource creation cancelled", "Resource update cancelled"];
 
+/// Whether a failed event is only the consequence of another.
+pub fn is_follower(reason: &str) -> bool {
+    FOLLOWERS.iter().any(|text| reason.starts_with(text))
+}
+
 /// What events tell of the last operation on a stack.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Operation {
@@ -35,10 +40,7 @@ pub fn last_operation(events: &[StackEvent], stack: &StackId) -> Operation {
     };
     let operation = &events[events.iter().rposition(begins).unwrap_or(0)..];
     let failed = |event: &&StackEvent| event.status.ends_with("_FAILED");
-    let follows = |event: &&StackEvent| {
-        let reason = event.reason.as_deref().unwrap_or_default();
-        FOLLOWERS.iter().any(|text| reason.starts_with(text))
-    };
+    let follows = |event: &&StackEvent| is_follower(event.reason.as_deref().unwrap_or_default());
     let resource = operation.iter().filter(failed).find(|event| !is_own(event) && !follows(event));
     let rollback =
         |event: &&StackEvent| is_own(event) && event.status.contains("ROLLBACK_IN_PROGRESS");

@@ -6,7 +6,7 @@ use crate::desired::{Desired, Wanted};
 use crate::ids::{Digest, ServiceName, StackId, StackKey, StackName};
 use crate::moment::Moment;
 use crate::observed::{ChangeSetSeen, Look, Seen, Standing};
-use crate::outcome::{Memory, StepKind};
+use crate::outcome::{Cause, Memory, StepKind};
 use crate::plan::{Hold, Rendered, Steering, Verdict, Weight, ownership, table};
 
 /// What was found out about one stack beyond the listing.
@@ -14,19 +14,28 @@ use crate::plan::{Hold, Rendered, Steering, Verdict, Weight, ownership, table};
 pub struct Insight {
     /// Our pending change set as it is now; `None` when it is not there.
     pub change_set: Option<ChangeSetSeen>,
-    /// Resources that a failed delete left behind.
+    /// Resources that a failed delete or rollback left behind.
     pub left_behind: Vec<LeftBehind>,
 }
 
-/// A resource that is still there after a failed delete.
+/// A resource that is still there after a failed delete, or as it was before a failed rollback.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LeftBehind {
     /// Its logical id.
     pub logical_id: String,
     /// Its type.
     pub kind: String,
-    /// Whether deleting it failed; otherwise it was not tried.
+    /// Whether deleting or rolling back failed; otherwise it was not tried.
     pub failed: bool,
+    /// AWS's text about it.
+    pub reason: String,
+}
+
+impl LeftBehind {
+    /// Why it could not be rolled back.
+    pub(super) fn cause(&self) -> Cause {
+        Cause::of_event("UPDATE_FAILED", &self.reason, &self.logical_id, &self.kind)
+    }
 }
 
 /// A stack of a tenant in an account that the tenant no longer has.
@@ -118,6 +127,7 @@ impl Decision {
             text,
             help: None,
             approval: None,
+            until: None,
         };
         match self {
             Self::InSync => plain(Weight::Settled, "in-sync", "in sync".to_owned()),

@@ -239,6 +239,7 @@ impl Hold {
             text: self.to_string(),
             help: self.help(key),
             approval: self.request().map(|request| request.id.clone()),
+            until: if let Self::Cooldown { until, .. } = self { Some(*until) } else { None },
         }
     }
 }

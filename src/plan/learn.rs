@@ -5,7 +5,9 @@ use std::time::Duration;
 use crate::ids::Digest;
 use crate::moment::Moment;
 use crate::observed::{ChangeSetSeen, ChangeSetStatus, Seen, StackStatus, Standing};
-use crate::outcome::{Attempt, Cause, CauseClass, Failure, Memory, Outcome, StepKind};
+use crate::outcome::{
+    Attempt, Cause, CauseClass, Debt, Failure, Memory, Outcome, OwnChangeSet, StepKind,
+};
 use crate::plan::Operation;
 
 /// A stack that we acted on is not decided again before its effect is seen, or this long:
@@ -24,6 +26,7 @@ pub fn wants_events(memory: &Memory, seen: &Seen) -> bool {
     let known = memory.failure.as_ref().and_then(|failure| failure.version.as_ref());
     let version = seen.version();
     let taught = memory.taught.as_ref().is_some_and(|(taught, _)| *taught == version);
+    let awaited = awaited.filter(|attempt| !attempt.kind.is_repair());
     awaited.is_some() || !(taught || known == Some(&version))
 }
 
@@ -138,10 +141,12 @@ fn learn_change_set(
                 });
             }
         }
-        ChangeSetStatus::Empty
-        | ChangeSetStatus::Pending
-        | ChangeSetStatus::Ready
-        | ChangeSetStatus::Obsolete => {}
+        ChangeSetStatus::Ready => {
+            let changed = found.changes.iter().map(|change| &change.logical_id);
+            let pays = changed.filter(|id| memory.debts.contains_key(*id)).cloned().collect();
+            memory.change_set = Some(OwnChangeSet { pays, ..own });
+        }
+        ChangeSetStatus::Empty | ChangeSetStatus::Pending | ChangeSetStatus::Obsolete => {}
     }
 }
 
@@ -153,6 +158,11 @@ fn learn_failure(
     now: Moment,
 ) {
     let Some(cause) = cause else { return };
+    if attempt.is_some_and(|attempt| attempt.kind.is_repair()) && memory.failure.is_some() {
+        // How a repair ends says nothing new of why there was something to repair.
+        memory.failure.iter_mut().for_each(|failure| failure.version = Some(seen.version()));
+        return;
+    }
     let ours = attempt.filter(|attempt| attempt.kind.starts_operation());
     let step = ours.map_or("observed", |attempt| attempt.kind.word());
     let digest = ours.map(|attempt| attempt.digest);
@@ -193,11 +203,24 @@ fn shows_effect(attempt: &Attempt, seen: &Seen, known: &Memory) -> bool {
         StepKind::Delete { retain } => {
             retain.is_empty() && seen.status == StackStatus::DeleteFailed
         }
+        // A rollback that fails again cannot be told at once from one that has not begun.
+        StepKind::ContinueRollback { .. } => {
+            is_not_before(attempt, seen) && seen.status != StackStatus::UpdateRollbackFailed
+        }
+        StepKind::RollBack => {
+            is_not_before(attempt, seen) && seen.status != StackStatus::UpdateFailed
+        }
         StepKind::CreateChangeSet { .. }
         | StepKind::DeleteChangeSet { .. }
         | StepKind::SetTerminationProtection(_)
         | StepKind::SetStackPolicy => false,
     }
+}
+
+/// Whether the stack as seen is not an older version than the one that the attempt was based on.
+fn is_not_before(attempt: &Attempt, seen: &Seen) -> bool {
+    let version = attempt.version.as_ref();
+    version.is_none_or(|version| version.id != seen.id || seen.updated_at >= version.updated_at)
 }
 
 /// Memory after a call of ours.
@@ -212,6 +235,13 @@ pub fn after_outcome(memory: &Memory, outcome: &Outcome, now: Moment) -> Memory 
     };
     match (outcome, &attempt.kind) {
         (Outcome::Done, StepKind::DeleteChangeSet { .. }) => memory.change_set = None,
+        (Outcome::Failed(cause), kind) if kind.is_repair() => {
+            let refused = Some(cause.clone());
+            memory.attempt = Some(Attempt { answered: true, settled, refused, ..attempt });
+            return memory;
+        }
+        // What the repair is for is still what failed.
+        (Outcome::Unknown(_) | Outcome::Overtaken(_), kind) if kind.is_repair() => {}
         // Clearing away changes nothing about why something else failed.
         (Outcome::Failed(_), StepKind::DeleteChangeSet { .. }) if memory.failure.is_some() => {}
         (Outcome::Failed(cause), kind) => {
@@ -292,10 +322,18 @@ fn is_settled(
         (StepKind::DeleteChangeSet { .. }, Some(_)) => change_set.is_none(),
         (StepKind::SetTerminationProtection(on), Some(seen)) => seen.termination_protection == *on,
         (StepKind::SetStackPolicy, Some(_)) => false,
-        (StepKind::Create | StepKind::ExecuteChangeSet { .. }, Some(_)) => effect,
+        (
+            StepKind::Create
+            | StepKind::ExecuteChangeSet { .. }
+            | StepKind::ContinueRollback { .. }
+            | StepKind::RollBack,
+            Some(_),
+        ) => effect,
         // The stack is gone: there is nothing left that the effect could show on.
         (
             StepKind::ExecuteChangeSet { .. }
+            | StepKind::ContinueRollback { .. }
+            | StepKind::RollBack
             | StepKind::CreateChangeSet { .. }
             | StepKind::DeleteChangeSet { .. }
             | StepKind::SetTerminationProtection(_)
@@ -355,8 +393,11 @@ fn settle(
     });
     match &attempt.kind {
         StepKind::Create | StepKind::ExecuteChangeSet { .. } if effect => {
-            memory.change_set = None;
+            let set = memory.change_set.take();
             if complete {
+                for id in set.into_iter().flat_map(|set| set.pays) {
+                    memory.debts.remove(&id);
+                }
                 memory.no_echo.clone_from(&attempt.no_echo);
                 memory.failure = None;
             }
@@ -366,7 +407,14 @@ fn settle(
         {
             memory.change_set = None;
         }
+        StepKind::ContinueRollback { skip } if effect => {
+            for (id, kind) in skip {
+                let debt = Debt { kind: kind.clone(), since: attempt.at };
+                memory.debts.insert(id.clone(), debt);
+            }
+        }
         StepKind::Delete { .. } if seen.is_none() => {
+            memory.debts.clear();
             memory.failure = memory.failure.take().filter(|failure| failure.step != "delete");
         }
         StepKind::Create
@@ -374,6 +422,8 @@ fn settle(
         | StepKind::CreateChangeSet { .. }
         | StepKind::DeleteChangeSet { .. }
         | StepKind::Delete { .. }
+        | StepKind::ContinueRollback { .. }
+        | StepKind::RollBack
         | StepKind::SetTerminationProtection(_)
         | StepKind::SetStackPolicy => {}
     }
@@ -413,6 +463,8 @@ mod tests {
             settled: false,
             doubtful: false,
             no_echo: Default::default(),
+            tries: 1,
+            refused: None,
         }
     }
 

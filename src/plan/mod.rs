@@ -13,13 +13,14 @@ mod protection;
 mod record;
 mod removal;
 mod render;
+pub mod repair;
 mod steering;
 mod sync;
 mod table;
 pub mod token;
 mod update;
 
-pub use cause::{Operation, last_operation};
+pub use cause::{Operation, is_follower, last_operation};
 pub use decide::{Decided, Decision, FormerStack, Insight, LeftBehind, Scene, Step, decide};
 pub use hold::{Hold, Weight};
 pub use learn::{

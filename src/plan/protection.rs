@@ -1,14 +1,15 @@
 //! Which changes of a change set need a person: those that remove or replace what keeps data.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::fleet::Protection;
 use crate::ids::{Digest, StackId, StackKey};
 use crate::observed::{ChangeAction, PlannedChange, Replacement};
+use crate::outcome::Debt;
 use crate::plan::{ApprovalKind, ApprovalRequest};
 
 /// A nested stack hides what happens inside, so a change to one is treated like a replacement.
-const NESTED_STACK: &str = "AWS::CloudFormation::Stack";
+pub(super) const NESTED_STACK: &str = "AWS::CloudFormation::Stack";
 /// More resources than this are counted, not named, in one line.
 const NAMED_RESOURCES: usize = 5;
 
@@ -19,9 +20,16 @@ pub(super) fn objection(
     digest: &Digest,
     changes: &[PlannedChange],
     protection: &Protection,
+    debts: &BTreeMap<String, Debt>,
 ) -> Option<ApprovalRequest> {
-    let mut harms: Vec<String> =
-        changes.iter().filter_map(|change| harm(change, protection)).collect();
+    let owed = |change: &PlannedChange| {
+        let PlannedChange { logical_id, kind, .. } = change;
+        let is_owed = debts.contains_key(logical_id);
+        is_owed.then(|| format!("touch {logical_id} ({kind}), which a rollback skipped"))
+    };
+    let harms =
+        changes.iter().filter_map(|change| harm(change, protection).or_else(|| owed(change)));
+    let mut harms: Vec<String> = harms.collect();
     if harms.is_empty() {
         return None;
     }
@@ -77,7 +85,8 @@ mod tests {
         };
         let key = "111122223333/eu-central-1/db".parse().expect("a key");
         let (id, digest) = (StackId::of(stack), Digest::of(wanted));
-        objection(&key, &id, &digest, &[change], &Protection::default()).expect("a table is kept")
+        objection(&key, &id, &digest, &[change], &Protection::default(), &BTreeMap::new())
+            .expect("a table is kept")
     }
 
     #[test]
@@ -107,7 +116,8 @@ mod tests {
     fn summary(changes: &[PlannedChange]) -> Option<String> {
         let key = "111122223333/eu-central-1/db".parse().expect("a key");
         let (id, digest) = (StackId::of("arn:a"), Digest::of(b"one"));
-        let request = objection(&key, &id, &digest, changes, &Protection::default());
+        let (kept, debts) = (Protection::default(), BTreeMap::new());
+        let request = objection(&key, &id, &digest, changes, &kept, &debts);
         request.map(|request| request.summary)
     }
 

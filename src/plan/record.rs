@@ -21,6 +21,9 @@ pub struct Verdict {
     pub help: Option<String>,
     /// Id of the approval that would let it go on.
     pub approval: Option<String>,
+    /// When it is decided anew though nothing else happens.
+    #[serde(default)]
+    pub until: Option<Moment>,
 }
 
 /// All that is kept of one stack.

@@ -10,7 +10,8 @@ use crate::plan::decide::{Case, Decided, Decision, Step};
 use crate::plan::removal::{delete, delete_rest, held_after_refused_delete, unwanted_stack};
 use crate::plan::render::{Missing, render};
 use crate::plan::{
-    ApprovalKind, ApprovalRequest, Hold, Rendered, Scope, cooldown, may_run, ownership, update,
+    ApprovalKind, ApprovalRequest, Hold, Rendered, Scope, cooldown, may_run, ownership, repair,
+    update,
 };
 
 /// What git and people want of one stack.
@@ -284,8 +285,8 @@ fn wanted_stack(
             delete_rest(case, seen, "it never was complete", false)
         }
         Standing::DeleteFailed => Decision::Hold(Hold::DeleteFailed),
-        Standing::UpdateFailed => needs_person(case, seen, "rollback-stack"),
-        Standing::RollbackFailed => needs_person(case, seen, "continue-update-rollback"),
+        Standing::UpdateFailed => repair::roll_back(case, seen),
+        Standing::RollbackFailed => repair::continue_rollback(case, wanted, seen),
         Standing::InReview => Decision::Hold(Hold::InReview),
         Standing::Moving => Decision::Hold(Hold::Moving(seen.status.clone())),
         Standing::Gone | Standing::Unclear => needs_person(case, seen, "describe-stack-events"),

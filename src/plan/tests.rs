@@ -259,6 +259,8 @@ fn attempt(kind: StepKind, settled: bool) -> Attempt {
         settled,
         doubtful: false,
         no_echo: BTreeMap::new(),
+        tries: 1,
+        refused: None,
     }
 }
 

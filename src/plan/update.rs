@@ -115,7 +115,8 @@ fn carry_on(
             }
             let protected = &wanted.service.protected;
             let changes = &found.changes;
-            match protection::objection(&case.key, &seen.id, &set.digest, changes, protected) {
+            let (digest, debts) = (&set.digest, &case.memory.debts);
+            match protection::objection(&case.key, &seen.id, digest, changes, protected, debts) {
                 Some(request) if !approved(case, &request) => {
                     Decision::Hold(Hold::Protected(Box::new(request)))
                 }

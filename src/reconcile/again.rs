@@ -47,9 +47,12 @@ impl Pass<'_> {
         if row.verdict.weight != Weight::Waiting {
             return None;
         }
-        if let (Some(failure), "cooldown") = (&row.memory.failure, row.verdict.code.as_str()) {
-            let until = cooldown::retry_at(&row.key, failure)?;
-            let class = if failure.count < LASTING { Class::Failed } else { Class::Resync };
+        if let Some(until) = row.verdict.until {
+            let count = row.memory.failure.as_ref().map_or(1, |failure| failure.count);
+            // A repair for which somebody has to give a right is nothing to wait for.
+            let is_refused = row.memory.attempt.as_ref().is_some_and(|last| last.refused.is_some());
+            let is_lasting = count >= LASTING || is_refused;
+            let class = if is_lasting { Class::Resync } else { Class::Failed };
             return Some((until.since(now).max(self.means.look_every), class));
         }
         let begun = row.memory.attempt.as_ref().filter(|attempt| !attempt.settled);

@@ -1,8 +1,8 @@
 //! What a pass leaves behind in words: events for the history, and the verdict on a failed call.
 
 use crate::moment::Moment;
-use crate::outcome::{Cause, Outcome};
-use crate::plan::{Hold, StackRecord, Step, Verdict, Weight, cooldown};
+use crate::outcome::{Cause, Memory, Outcome};
+use crate::plan::{Hold, StackRecord, Step, Verdict, Weight, cooldown, repair};
 use crate::report::{Event, Subject};
 
 /// What the history keeps of a step.
@@ -37,6 +37,10 @@ pub(super) fn event_of_verdict(record: &StackRecord, at: Moment) -> Option<Event
 
 /// The verdict about a step whose call failed.
 pub(super) fn failed(record: &StackRecord, step: &Step, cause: &Cause) -> Verdict {
+    if let Some(attempt) = record.memory.attempt.as_ref().filter(|one| one.refused.is_some()) {
+        let until = repair::next_try(&record.key, attempt);
+        return Hold::Cooldown { until, cause: cause.clone() }.verdict(&record.key);
+    }
     let hold = match record.memory.failure.as_ref().filter(|failure| &failure.cause == cause) {
         Some(failure) => match cooldown::retry_at(&record.key, failure) {
             Some(until) => Hold::Cooldown { until, cause: cause.clone() },
@@ -45,6 +49,16 @@ pub(super) fn failed(record: &StackRecord, step: &Step, cause: &Cause) -> Verdic
         None => Hold::EffectPending { step: step.kind.word() },
     };
     hold.verdict(&record.key)
+}
+
+/// What a stack still owes, as the end of a sentence.
+pub(super) fn owed(memory: &Memory) -> String {
+    let debts: Vec<String> =
+        memory.debts.iter().map(|(id, debt)| format!("{id} ({})", debt.kind)).collect();
+    if debts.is_empty() {
+        return String::new();
+    }
+    format!("; not as AWS believes since a rollback skipped it: {}", debts.join(", "))
 }
 
 /// Whether two rows of one stack differ in nothing but when they were looked at.

@@ -61,6 +61,7 @@ impl Explanation {
             ("last step", self.last_step()),
             ("last failure", self.last_failure()),
             ("change set", self.change_set()),
+            ("owed", self.owed()),
             ("suspended", self.suspended()),
             ("approval", self.approval()),
         ];
@@ -140,6 +141,15 @@ impl Explanation {
     fn change_set(&self) -> Option<String> {
         let set = self.record.memory.change_set.as_ref()?;
         Some(format!("{} is prepared or being prepared by us", set.name))
+    }
+
+    fn owed(&self) -> Option<String> {
+        let debts = &self.record.memory.debts;
+        let lines = debts.iter().map(|(id, debt)| {
+            format!("{id} ({}), skipped in a rollback {}", debt.kind, self.ago(debt.since))
+        });
+        let lines: Vec<String> = lines.collect();
+        (!lines.is_empty()).then(|| lines.join("\n"))
     }
 
     fn suspended(&self) -> Option<String> {
@@ -223,6 +233,8 @@ mod tests {
             answered: true,
             doubtful: false,
             no_echo: std::collections::BTreeMap::new(),
+            tries: 1,
+            refused: None,
         });
         record.memory.failure = Some(Failure {
             cause,
@@ -236,6 +248,7 @@ mod tests {
             name: "driftless-0123".to_owned(),
             version,
             digest: Digest::of(b"wanted"),
+            pays: std::collections::BTreeSet::new(),
         });
         let event = |minutes, kind: &str, text: &str| Event {
             at: minutes_ago(minutes),

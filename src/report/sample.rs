@@ -44,6 +44,7 @@ pub(crate) fn record(
             text: text.to_owned(),
             help: None,
             approval: None,
+            until: None,
         },
         verdict_since: minutes_ago(4),
         memory: Memory {

@@ -226,6 +226,19 @@ impl Console {
         self.act(key, "UpdateStack", fields)
     }
 
+    /// Gives some parameters of a stack other values, and keeps what was done should it fail.
+    pub fn update_without_rollback(
+        &self,
+        key: &StackKey,
+        parameters: &BTreeMap<String, String>,
+    ) -> Result<(), ConsoleError> {
+        let mut fields = self.parameter_fields(key, parameters)?;
+        fields.push(("UsePreviousTemplate".to_owned(), "true".to_owned()));
+        fields.push(("DisableRollback".to_owned(), "true".to_owned()));
+        fields.extend(all_capabilities());
+        self.act(key, "UpdateStack", fields)
+    }
+
     /// Gives some parameters of a stack other values.
     pub fn update_parameters(
         &self,

@@ -115,7 +115,12 @@ fn decided(wish: Wish, seen: Option<&Seen>, memory: &Memory) -> Option<Decided> 
     let name: StackName = key().name;
     let stacks = seen.map(|seen| (name.clone(), seen.clone())).into_iter().collect();
     let look = Look { target: key().target, at: NOW, stacks };
-    let left = LeftBehind { logical_id: "Table".into(), kind: "t".into(), failed: true };
+    let left = LeftBehind {
+        logical_id: "Table".into(),
+        kind: "t".into(),
+        failed: true,
+        reason: "no".into(),
+    };
     let insight = Insight { change_set: None, left_behind: vec![left] };
     let decisions = decide(&Scene {
         desired: &desired(wish),

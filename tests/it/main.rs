@@ -14,6 +14,7 @@ mod kill;
 mod lost_journal;
 mod ministack;
 mod removal;
+mod repair;
 mod revisions;
 mod sample;
 mod schemas;

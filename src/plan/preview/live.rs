@@ -226,7 +226,13 @@ impl<'a> Living<'a> {
                 let note = format!("deleted first: {}", step.why);
                 (Kind::Create, Vec::new(), vec![note])
             }
-            (StepKind::ExecuteChangeSet { .. } | StepKind::DeleteChangeSet { .. }, _) => {
+            (
+                StepKind::ExecuteChangeSet { .. }
+                | StepKind::DeleteChangeSet { .. }
+                | StepKind::ContinueRollback { .. }
+                | StepKind::RollBack,
+                _,
+            ) => {
                 let note = format!("{}: {}", step.kind.word(), step.why);
                 (Kind::Update, differing(case), vec![note])
             }

@@ -25,6 +25,7 @@ fn half_gone() -> World {
         logical_id: logical_id.to_owned(),
         kind: kind.to_owned(),
         failed,
+        reason: "it is in use".to_owned(),
     };
     let left_behind = vec![
         left("Note", "AWS::SSM::Parameter", false),

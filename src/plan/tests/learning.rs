@@ -51,7 +51,7 @@ fn found(status: ChangeSetStatus) -> ChangeSetSeen {
 }
 
 fn own_set(version: StackVersion) -> OwnChangeSet {
-    OwnChangeSet { name: "set".to_owned(), version, digest: Digest::of(b"wanted") }
+    OwnChangeSet { name: "set".to_owned(), version, digest: Digest::of(b"wanted"), pays: [].into() }
 }
 
 /// The memory after a look a second later.

@@ -135,7 +135,12 @@ fn a_question_mark_in_an_output_is_mangled_only_where_other_characters_went_in()
 fn what_never_was_complete_and_could_not_be_deleted_is_deleted_further() {
     let mut world = World::of(&[]);
     world.put("network", "network", StackStatus::DeleteFailed);
-    let left = LeftBehind { logical_id: "Vpc".into(), kind: "AWS::EC2::VPC".into(), failed: true };
+    let left = LeftBehind {
+        logical_id: "Vpc".into(),
+        kind: "AWS::EC2::VPC".into(),
+        failed: true,
+        reason: "no".into(),
+    };
     let insight = Insight { change_set: None, left_behind: vec![left] };
     world.insights.insert(key("network").name, insight);
     assert_eq!(world.code("network"), "delete-failed");
@@ -256,8 +261,8 @@ fn a_hold_says_what_a_person_can_do_where_one_can() {
     assert_eq!(help(&world), Some(format!("driftless approve {request}")));
 
     world = World::at_rest(&[]);
-    world.seen("network").status = StackStatus::UpdateRollbackFailed;
-    let command = "aws cloudformation continue-update-rollback --stack-name arn:network \
+    world.seen("network").status = StackStatus::ImportRollbackFailed;
+    let command = "aws cloudformation describe-stack-events --stack-name arn:network \
                    --region eu-central-1";
     assert_eq!(help(&world).as_deref(), Some(command));
     world.seen("network").status = StackStatus::UpdateInProgress;

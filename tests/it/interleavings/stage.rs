@@ -116,6 +116,8 @@ impl Attempt {
             answered: self.answered,
             settled: self.settled,
             no_echo: BTreeMap::new(),
+            tries: 1,
+            refused: None,
         };
         Memory { attempt: Some(attempt), ..Memory::default() }
     }

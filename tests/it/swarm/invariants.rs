@@ -25,7 +25,8 @@ const DAY: Duration = Duration::from_secs(86_400 - 240);
 const PROTECTED: &str = "AWS::DynamoDB::Table";
 
 pub(super) fn starts_operation(api: &str) -> bool {
-    matches!(api, "CreateStack" | "ExecuteChangeSet" | "DeleteStack" | "UpdateStack")
+    let calls = ["CreateStack", "ExecuteChangeSet", "DeleteStack", "UpdateStack"];
+    calls.contains(&api) || ["ContinueUpdateRollback", "RollbackStack"].contains(&api)
 }
 
 /// The controller that made a token of ours.
@@ -178,6 +179,10 @@ impl State {
                 }
             }
             "DeleteStack" => self.may_delete(deed, model, want),
+            "ContinueUpdateRollback" | "RollbackStack" => {
+                present.ok_or("git does not want the stack")?;
+                may_repair(deed)
+            }
             other => Err(format!("nobody calls {other}")),
         }
     }
@@ -298,6 +303,29 @@ fn may_retain(deed: &Deed<'_>, seen: &StackView, is_new: bool) -> Result<(), Str
     match seen.resources.iter().find(is_left) {
         Some((id, _)) if !is_new => Err(format!("it deletes {id} with a second delete")),
         Some(_) | None => Ok(()),
+    }
+}
+
+/// A rollback is begun or continued where one is missing, and never without what is protected.
+fn may_repair(deed: &Deed<'_>) -> Result<(), String> {
+    let Some(seen) = &deed.seen else { return Ok(()) };
+    let fits = match deed.api {
+        "RollbackStack" => Status::UPDATE_FAILED,
+        _ => Status::UPDATE_ROLLBACK_FAILED,
+    };
+    // The same call again, whose answer was lost.
+    let by = deed.last.as_ref().and_then(|last| last.token.as_deref());
+    if seen.status != fits && by != token(deed.fields) {
+        return Err(format!("its status is {}", seen.status));
+    }
+    let numbers = 1..;
+    let mut skipped =
+        numbers.map_while(|number| deed.fields.get(&format!("ResourcesToSkip.member.{number}")));
+    let is_kept =
+        |id: &&String| seen.resources.get(*id).is_some_and(|resource| resource.kind == PROTECTED);
+    match skipped.find(is_kept) {
+        Some(id) => Err(format!("it skips {id}")),
+        None => Ok(()),
     }
 }
 
