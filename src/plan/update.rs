@@ -91,6 +91,11 @@ fn carry_on(
     if found.is_some_and(|found| found.status == ChangeSetStatus::Pending) {
         return Decision::Hold(Hold::ChangeSetPending);
     }
+    let is_behind = set.version.id == seen.id && seen.updated_at < set.version.updated_at;
+    if is_behind {
+        // The listing lags: the set was made for what is there now.
+        return Decision::Hold(Hold::ChangeSetPending);
+    }
     if set.version != seen.version() {
         return drop("somebody updated the stack since it was prepared");
     }

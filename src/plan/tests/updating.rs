@@ -5,7 +5,7 @@ use crate::moment::Moment;
 use crate::observed::{ChangeAction, ChangeSetSeen, ChangeSetStatus, PlannedChange, Replacement};
 use crate::outcome::OwnChangeSet;
 use crate::plan::Insight;
-use crate::plan::tests::{ALONE, DROPPED, World, key};
+use crate::plan::tests::{ALONE, DROPPED, MINUTE, World, key};
 
 /// `api` differs, and a change set for it has come this far.
 fn prepared(status: ChangeSetStatus, changes: &[PlannedChange]) -> World {
@@ -144,4 +144,14 @@ fn a_service_that_is_asked_to_go_is_not_waited_for() {
     world.deploy("api");
     world.seen("api").tags.insert("more".to_owned(), "tags".to_owned());
     assert_eq!(world.code("api"), "prepare-update");
+}
+
+#[test]
+fn a_listing_that_lags_does_not_drop_the_set_that_was_made_for_what_is_there() {
+    let mut world = prepared(ChangeSetStatus::Ready, &[removal("AWS::SSM::Parameter")]);
+    let version = world.seen("api").version();
+    own_set(&mut world).version.updated_at = version.updated_at.map(|at| at + MINUTE);
+    assert_eq!(world.code("api"), "change-set-pending");
+    world.seen("api").updated_at = version.updated_at.map(|at| at + MINUTE * 2);
+    assert_eq!(world.code("api"), "drop-change-set");
 }
