@@ -6,7 +6,7 @@ use crate::aws::{AwsError, StackInputs, TargetApi};
 use crate::clock::Clock;
 use crate::journal::{Journal, JournalError};
 use crate::observed::{Seen, Standing};
-use crate::outcome::{Attempt, Memory, Outcome, OwnChangeSet, StepKind};
+use crate::outcome::{Attempt, Debt, Memory, Outcome, OwnChangeSet, StepKind};
 use crate::plan::{Decided, StackRecord, Step, after_outcome, ownership, token};
 
 /// Carries out `step` and returns what is remembered afterwards with what became of it.
@@ -32,6 +32,11 @@ pub async fn act(
     if let (StepKind::CreateChangeSet { name }, Some(version)) = (&attempt.kind, &attempt.version) {
         let (name, version, pays) = (name.clone(), version.clone(), BTreeSet::new());
         memory.change_set = Some(OwnChangeSet { name, version, digest: attempt.digest, pays });
+    }
+    if let StepKind::ContinueRollback { skip } = &attempt.kind {
+        // Owed from before the call on: its answer may be lost, and the next rung skips others.
+        let debt = |kind: &String| Debt { kind: kind.clone(), since: attempt.at };
+        memory.debts.extend(skip.iter().map(|(id, kind)| (id.clone(), debt(kind))));
     }
     memory.attempt = Some(attempt.clone());
     journal.begin_attempt(&StackRecord { memory: memory.clone(), ..record.clone() })?;

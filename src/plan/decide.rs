@@ -113,7 +113,7 @@ pub struct Decided {
 }
 
 impl Decision {
-    /// Whether a stack that git asks or lets go stays all the same, for now: it is not weighed with
+    /// Whether a stack that git asks to go, or no longer gives, stays for now: it is not weighed with
     /// those that wait to be deleted.
     pub fn lets_stand(&self) -> bool {
         matches!(self, Self::Hold(Hold::KeptForDependents(_) | Hold::Renamed(_)))

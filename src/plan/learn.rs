@@ -6,7 +6,7 @@ use crate::ids::Digest;
 use crate::moment::Moment;
 use crate::observed::{ChangeSetSeen, ChangeSetStatus, Seen, StackStatus, Standing};
 use crate::outcome::{
-    Attempt, Cause, CauseClass, Debt, Failure, Memory, Outcome, OwnChangeSet, StepKind,
+    Attempt, Cause, CauseClass, Failure, Memory, Outcome, OwnChangeSet, StepKind,
 };
 use crate::plan::Operation;
 
@@ -236,9 +236,7 @@ pub fn after_outcome(memory: &Memory, outcome: &Outcome, now: Moment) -> Memory 
     match (outcome, &attempt.kind) {
         (Outcome::Done, StepKind::DeleteChangeSet { .. }) => memory.change_set = None,
         (Outcome::Failed(cause), kind) if kind.is_repair() => {
-            let refused = Some(cause.clone());
-            memory.attempt = Some(Attempt { answered: true, settled, refused, ..attempt });
-            return memory;
+            return after_refused_repair(memory, attempt, cause);
         }
         // What the repair is for is still what failed.
         (Outcome::Unknown(_) | Outcome::Overtaken(_), kind) if kind.is_repair() => {}
@@ -288,6 +286,20 @@ pub fn after_outcome(memory: &Memory, outcome: &Outcome, now: Moment) -> Memory 
         Outcome::Unknown(_) => (false, true),
     };
     memory.attempt = Some(Attempt { answered, settled, doubtful, ..attempt });
+    memory
+}
+
+/// Memory after AWS refused a repair. What the repair is for is still what failed.
+fn after_refused_repair(mut memory: Memory, attempt: Attempt, cause: &Cause) -> Memory {
+    // That this try was refused does not say what became of an earlier one.
+    let answered = !attempt.doubtful;
+    if let StepKind::ContinueRollback { skip } = &attempt.kind
+        && answered
+    {
+        memory.debts.retain(|id, _| !skip.contains_key(id));
+    }
+    let refused = Some(cause.clone());
+    memory.attempt = Some(Attempt { answered, settled: true, refused, ..attempt });
     memory
 }
 
@@ -406,12 +418,6 @@ fn settle(
             if change_set.is_none() =>
         {
             memory.change_set = None;
-        }
-        StepKind::ContinueRollback { skip } if effect => {
-            for (id, kind) in skip {
-                let debt = Debt { kind: kind.clone(), since: attempt.at };
-                memory.debts.insert(id.clone(), debt);
-            }
         }
         StepKind::Delete { .. } if seen.is_none() => {
             memory.debts.clear();

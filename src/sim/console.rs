@@ -232,11 +232,8 @@ impl Console {
         key: &StackKey,
         parameters: &BTreeMap<String, String>,
     ) -> Result<(), ConsoleError> {
-        let mut fields = self.parameter_fields(key, parameters)?;
-        fields.push(("UsePreviousTemplate".to_owned(), "true".to_owned()));
-        fields.push(("DisableRollback".to_owned(), "true".to_owned()));
-        fields.extend(all_capabilities());
-        self.act(key, "UpdateStack", fields)
+        let keeping = ("DisableRollback".to_owned(), "true".to_owned());
+        self.update_values(key, parameters, [keeping])
     }
 
     /// Gives some parameters of a stack other values.
@@ -245,8 +242,18 @@ impl Console {
         key: &StackKey,
         parameters: &BTreeMap<String, String>,
     ) -> Result<(), ConsoleError> {
+        self.update_values(key, parameters, [])
+    }
+
+    fn update_values<const N: usize>(
+        &self,
+        key: &StackKey,
+        parameters: &BTreeMap<String, String>,
+        more: [(String, String); N],
+    ) -> Result<(), ConsoleError> {
         let mut fields = self.parameter_fields(key, parameters)?;
         fields.push(("UsePreviousTemplate".to_owned(), "true".to_owned()));
+        fields.extend(more);
         fields.extend(all_capabilities());
         self.act(key, "UpdateStack", fields)
     }

@@ -154,3 +154,14 @@ async fn a_repair_that_is_refused_is_asked_for_again_when_somebody_may_have_give
     assert_eq!(status(&world), Status::UPDATE_ROLLBACK_COMPLETE);
     assert!(made.len() <= 6, "{made:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_was_skipped_by_a_call_without_an_answer_is_owed_all_the_same() {
+    let world = world(fault("network", "Vpc", Phase::Rollback, "it is locked")).await;
+    let calls = Calls { api: Some("ContinueUpdateRollback".to_owned()), ..Calls::default() };
+    world.cloud.script().calls(calls, CallFault::AnswerLost, None);
+    let clock = world.clock.clone();
+    world.run_until(clock.sleep(std::time::Duration::from_secs(3_600))).await;
+    assert_eq!(status(&world), Status::UPDATE_ROLLBACK_COMPLETE);
+    assert!(world.record(1, "network").memory.debts.contains_key("Vpc"));
+}
