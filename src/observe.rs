@@ -50,6 +50,7 @@ pub async fn observe(
     let listed = api.list().await.map_err(|error| blind(&error))?;
     let mut stacks: BTreeMap<StackName, Seen> =
         listed.into_iter().map(|seen| (seen.key.name.clone(), seen)).collect();
+    confirm_older(api, &mut stacks, records).await?;
     confirm_missing(api, &mut stacks, records).await?;
     find_working(api, &mut stacks, records).await?;
     let look = Look { target: api.target().clone(), at, stacks: BTreeMap::new() };
@@ -75,6 +76,28 @@ pub async fn observe(
 
 fn blind(error: &AwsError) -> Blind {
     Blind { reason: error.blind_reason(), message: error.to_string() }
+}
+
+/// Stacks that the listing shows as they were before we saw them last are asked for one by one:
+/// listings lag, and what is long over must not be taken for news.
+async fn confirm_older(
+    api: &TargetApi,
+    stacks: &mut BTreeMap<StackName, Seen>,
+    records: &BTreeMap<StackName, StackRecord>,
+) -> Result<(), Blind> {
+    let known = records.values().filter_map(|record| record.seen.as_ref());
+    for known in known {
+        let Some(listed) = stacks.get_mut(&known.key.name) else { continue };
+        if listed.id != known.id || listed.updated_at >= known.updated_at {
+            continue;
+        }
+        let found = api.describe(known.id.as_str()).await.map_err(|error| blind(&error))?;
+        match found.filter(|found| found.status.standing() != Standing::Gone) {
+            Some(found) => *listed = found,
+            None => drop(stacks.remove(&known.key.name)),
+        }
+    }
+    Ok(())
 }
 
 /// Known stacks that are missing from the listing are asked for one by one. One that is there is

@@ -283,3 +283,24 @@ async fn what_aws_breaks_is_tried_again_at_a_growing_distance() {
 async fn what_git_has_to_mend_is_made_once() {
     assert_eq!(creates_in_two_hours("Queue jobs already exists").await, 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_listing_from_before_a_failure_does_not_have_it_tried_again() {
+    let world = World::with_tenants(1);
+    world.apply().await.assert_converged(2);
+    world.cloud.script().resource(resource(1, "Setting", Phase::Change, "value not allowed"));
+    let mut before = world.clock.now();
+    for (from, to) in [("1", "2"), ("2", "3")] {
+        before = world.clock.now();
+        let size = |number: &str| format!("Size: \"{number}\"");
+        world.edit("api/service.yaml", &size(from), &size(to));
+        world.commit();
+        assert_eq!(world.apply().await.standing.total().stuck, 1);
+    }
+    world.mutating_calls();
+    world.cloud.script().calls(calls(1, "DescribeStacks"), CallFault::AsOf(before), Some(1));
+    for _ in 0..2 {
+        assert_eq!(world.apply().await.standing.total().stuck, 1);
+    }
+    assert_eq!(world.mutating_calls(), Vec::<String>::new());
+}

@@ -7,6 +7,7 @@ use std::time::Duration;
 use driftless::ids::StackKey;
 use driftless::journal::Journal;
 use driftless::moment::Moment;
+use driftless::outcome::Memory;
 use driftless::plan::{Approval, Scope};
 
 use crate::swarm::model::{Kind, Model, Want};
@@ -120,6 +121,13 @@ impl Truth {
             Ok(row) => row.and_then(|row| row.memory.attempt).is_some_and(|one| one.token == token),
             Err(_) => self.is_in_trouble,
         })
+    }
+
+    /// What the journals remember of a stack.
+    pub(crate) fn memories(&self, key: &StackKey) -> Vec<Memory> {
+        let journals = self.journal.iter().chain(&self.twin);
+        let row = |journal: &Journal| journal.stack(key).ok().flatten();
+        journals.filter_map(row).map(|row| row.memory).collect()
     }
 
     pub(crate) fn has_twin(&self) -> bool {

@@ -258,6 +258,9 @@ impl Watch {
         state.check_wishes(deed, &mut broken);
         let at = deed.at;
         let what = format!("{at} {} {}", deed.api, deed.key);
+        if !broken.is_empty() {
+            state.show(deed, &self.cloud.console().events(&deed.key).expect("the cloud answers"));
+        }
         state.violations.extend(broken.into_iter().map(|why| format!("{what}: {why}")));
     }
 }
@@ -278,6 +281,18 @@ fn between<'a>(body: &'a str, mark: &str) -> Option<&'a str> {
 }
 
 impl State {
+    /// Writes into the trace what is known about a stack: what AWS did, and what we remember of it.
+    fn show(&mut self, deed: &Deed<'_>, events: &[EventView]) {
+        for EventView { at, resource, status, reason, token } in events {
+            let resource = resource.as_deref().unwrap_or("-");
+            let words = [reason.as_deref(), token.as_deref()].map(Option::unwrap_or_default);
+            self.trace.push(format!("  {at} {resource} {status} {} {}", words[0], words[1]));
+        }
+        for memory in self.truth.memories(&deed.key) {
+            self.trace.push(format!("  {memory:#?}"));
+        }
+    }
+
     /// Whether the program dies at this call.
     fn dies(&mut self, before: bool, at: Moment) -> bool {
         let Some(death) = &mut self.death else { return false };
