@@ -61,6 +61,13 @@ pub enum Hold {
         /// Its logical id.
         output: String,
     },
+    /// An output that a parameter needs does not come: its stack is complete, and lacks it.
+    NoSuchOutput {
+        /// Whose output.
+        service: ServiceName,
+        /// Its logical id.
+        output: String,
+    },
     /// An output that a parameter needs lost its non-ASCII characters on the way.
     MangledOutput {
         /// Whose output.
@@ -126,6 +133,7 @@ impl Hold {
             Self::InReview => "in-review",
             Self::WaitsForService(_) => "waits-for-service",
             Self::WaitsForOutput { .. } => "waits-for-output",
+            Self::NoSuchOutput { .. } => "no-such-output",
             Self::MangledOutput { .. } => "mangled-output",
             Self::VariableMissing(_) => "variable-missing",
             Self::WaitsForDependents(_) => "waits-for-dependents",
@@ -167,6 +175,7 @@ impl Hold {
             Self::NotOurs
             | Self::Renamed(_)
             | Self::InReview
+            | Self::NoSuchOutput { .. }
             | Self::MangledOutput { .. }
             | Self::VariableMissing(_)
             | Self::Protected(_)
@@ -205,6 +214,10 @@ impl Hold {
                 "find out who tried to delete it; then finish the delete or say `absent: true`"
                     .to_owned(),
             ),
+            Self::NoSuchOutput { service, .. } => Some(format!(
+                "see why the template of {service} leaves the output out for this tenant (a \
+                 condition?), or give the parameter in git"
+            )),
             Self::MangledOutput { .. } => {
                 Some("use ASCII in that output, or give the parameter in git".to_owned())
             }
@@ -264,6 +277,9 @@ impl fmt::Display for Hold {
             }
             Self::WaitsForOutput { service, output } => {
                 write!(f, "waits for output {output} of {service}")
+            }
+            Self::NoSuchOutput { service, output } => {
+                write!(f, "{service} is complete and has no output {output} here")
             }
             Self::MangledOutput { service, output } => write!(
                 f,

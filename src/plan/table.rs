@@ -226,7 +226,9 @@ fn rendered(case: &Case<'_>, wanted: &Wanted) -> Result<Rendered, Hold> {
         (Some(hold), _) => Err(hold),
         (None, Ok(rendered)) => Ok(rendered),
         (None, Err(Missing::Output { service, output })) => {
-            Err(Hold::WaitsForOutput { service, output })
+            let is_final = case.satisfied.contains(&service);
+            let waits = Hold::WaitsForOutput { service: service.clone(), output: output.clone() };
+            Err(if is_final { Hold::NoSuchOutput { service, output } } else { waits })
         }
         (None, Err(Missing::Variable { variable, .. })) => Err(Hold::VariableMissing(variable)),
     }

@@ -304,3 +304,16 @@ async fn a_listing_from_before_a_failure_does_not_have_it_tried_again() {
     }
     assert_eq!(world.mutating_calls(), Vec::<String>::new());
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_output_that_a_complete_stack_does_not_have_is_not_waited_for() {
+    let world = World::with_tenants(1);
+    let conditional = "Outputs:\n  VpcName: { Condition: Public, Value: !Ref Vpc }\n\
+                       Conditions: { Public: !Equals [!Ref Note, public] }\n";
+    world.edit("network/network.yaml", "Outputs:\n  VpcName: { Value: !Ref Vpc }\n", conditional);
+    world.commit();
+    let ended = world.apply().await;
+    assert_eq!((ended.standing.total().stuck, ended.standing.total().settled), (1, 1));
+    let verdict = "no-such-output: network is complete and has no output VpcName here";
+    assert_eq!(world.verdict(1, "api"), verdict);
+}

@@ -272,6 +272,7 @@ impl Play {
             5 => console.protect(&key, self.dice.chance(0.5)),
             6 => console.create_change_set(&key, "somebody", &another_template()),
             7 => console.create_stack(&key, &another_template(), &self.some_tags(&key)),
+            _ if !self.stands(&key) => return,
             _ => {
                 let status = self.dice.one_of(&statuses).expect("one of five");
                 console.set_status(&key, status)
@@ -280,6 +281,13 @@ impl Play {
         // What AWS refuses did not happen.
         let word = if done.is_ok() { "done" } else { "refused" };
         self.watch.note(self.clock.now(), &format!("   {key}: {word}"));
+    }
+
+    /// Whether a stack is there and no operation on it has to be ended first.
+    fn stands(&self, key: &StackKey) -> bool {
+        let ends = ["CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE"];
+        let seen = self.cloud.console().stack(key).expect("the cloud answers");
+        seen.is_some_and(|seen| ends.contains(&seen.status.as_str()))
     }
 
     fn person_deletes(&mut self) {

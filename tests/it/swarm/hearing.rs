@@ -7,7 +7,7 @@ use std::time::Duration;
 use driftless::board::Progress;
 use driftless::ids::{Digest, StackKey, StackName, Target};
 use driftless::moment::Moment;
-use driftless::observed::StackVersion;
+use driftless::observed::{StackStatus, StackVersion};
 use driftless::outcome::Outcome;
 use driftless::plan::{StackRecord, Step};
 use driftless::sim::StackView;
@@ -31,7 +31,7 @@ pub(crate) struct Hearing {
 
 #[derive(Debug)]
 struct Unanswered {
-    what: (&'static str, Digest, Option<StackVersion>),
+    what: (&'static str, Digest, Option<(StackVersion, StackStatus)>),
     token: String,
 }
 
@@ -53,7 +53,9 @@ impl Hearing {
             }
             return None;
         }
-        let what = (step.kind.word(), attempt.digest, attempt.version.clone());
+        // Another status is the effect of the call: what is asked then is asked anew.
+        let seen = step.seen.as_ref().map(|seen| (seen.version(), seen.status.clone()));
+        let what = (step.kind.word(), attempt.digest, seen);
         let before = self.unanswered.remove(&key);
         let other = before.filter(|one| one.what == what && one.token != attempt.token);
         let token = attempt.token.clone();

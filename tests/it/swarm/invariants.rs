@@ -98,10 +98,15 @@ impl State {
             }
             return;
         }
-        // Each controller counts what it knows; one that has ended was another's.
+        // Of two controllers each counts its own; what an earlier one began it finds by looking, and
+        // where nobody can look nobody knows.
+        let is_twin = |id: &str| self.truth.twins.contains(id);
         let counts = |one: &&Running| {
             let other = one.token.as_deref().and_then(controller_of);
-            other.is_some_and(|id| Some(id) == own || !self.truth.twins.contains(id))
+            let is_found = self.listed.contains_key(&one.key.target);
+            other.is_some_and(|id| {
+                Some(id) == own || (is_found && !is_twin(id) && !own.is_some_and(is_twin))
+            })
         };
         let ours: Vec<_> = running.iter().filter(counts).collect();
         let here = ours.iter().filter(|one| one.key.target == deed.key.target).count();
@@ -201,7 +206,8 @@ impl State {
                     || replacement.as_deref().is_some_and(|word| word != "False"))
         });
         let approved = self.truth.protected_approved.iter();
-        let approved = approved.into_iter().any(|(key, then)| *key == deed.key && same(then, want));
+        let approved =
+            approved.into_iter().any(|(key, then)| *key == deed.key && then.brings_the_same(want));
         if harms && !approved {
             return Err(format!("it replaces or removes the table of {} unapproved", seen.name));
         }
@@ -266,10 +272,6 @@ impl State {
             ));
         }
     }
-}
-
-fn same(then: &Want, now: &Want) -> bool {
-    then.template == now.template && then.parameters == now.parameters && then.tags == now.tags
 }
 
 fn tenant_number(account: &AccountId) -> u32 {

@@ -104,6 +104,15 @@ pub(crate) struct Want {
     pub(crate) suspended: bool,
 }
 
+impl Want {
+    /// Whether template, parameters and tags are the same.
+    pub(crate) fn brings_the_same(&self, other: &Self) -> bool {
+        self.template == other.template
+            && self.parameters == other.parameters
+            && self.tags == other.tags
+    }
+}
+
 const POLICY: &str =
     r#"{"Statement":[{"Action":"Update:*","Effect":"Allow","Principal":"*","Resource":"*"}]}"#;
 

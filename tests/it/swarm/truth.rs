@@ -31,6 +31,8 @@ pub(crate) struct Truth {
     pub(crate) touched: BTreeMap<StackKey, Moment>,
     /// Every commit that validates.
     models: BTreeMap<String, Arc<Model>>,
+    /// The same, in the order in which they were made.
+    said: Vec<Arc<Model>>,
     /// What each commit was made on.
     parents: BTreeMap<String, Option<String>>,
     /// Revisions that a person approved though they are not made on what was followed.
@@ -60,6 +62,7 @@ impl Truth {
     /// A commit that validates; `rewritten`: of a history that nobody may follow unasked.
     pub(crate) fn committed(&mut self, id: &str, model: &Arc<Model>, rewritten: bool) {
         self.models.insert(id.to_owned(), model.clone());
+        self.said.push(model.clone());
         if rewritten {
             return;
         }
@@ -77,6 +80,21 @@ impl Truth {
     pub(crate) fn approved(&mut self, id: &str, now: Moment) -> Option<Arc<Model>> {
         self.revisions_approved.insert(id.to_owned(), now);
         self.models.get(id).cloned()
+    }
+
+    /// How many commits there are that validate.
+    pub(crate) fn commits(&self) -> usize {
+        self.said.len()
+    }
+
+    /// Whether git said since then that the stack shall be another than it shall be now.
+    pub(crate) fn said_otherwise(&self, key: &StackKey, since: usize) -> bool {
+        let now = self.followed.first().and_then(|model| model.wanted().remove(key));
+        let says = |model: &Arc<Model>| model.wanted().remove(key);
+        self.said.iter().skip(since).map(says).any(|want| match (want, &now) {
+            (Some(want), Some(now)) => !want.brings_the_same(now),
+            (want, now) => want.is_some() != now.is_some(),
+        })
     }
 
     /// What a commit says that validates.

@@ -26,8 +26,8 @@ type Wish = (StackKey, &'static str, String, String);
 pub(super) struct Wishes {
     tokens: BTreeMap<String, Wish>,
     tries: BTreeMap<Wish, Vec<Moment>>,
-    /// What each token asked for.
-    contents: BTreeMap<String, String>,
+    /// What each token asked for, and how many commits there were then.
+    contents: BTreeMap<String, (String, usize)>,
     /// Stacks that were deleted after git was asked for something else, and what was wanted then.
     condemned: BTreeMap<StackKey, String>,
 }
@@ -100,7 +100,8 @@ impl State {
         if tries > TRIES_AN_HOUR {
             broken.push(format!("it is tried for the {tries}th time within an hour"));
         }
-        self.wishes.contents.insert(token.to_owned(), content);
+        let commits = self.truth.commits();
+        self.wishes.contents.entry(token.to_owned()).or_insert((content, commits));
     }
 
     /// What only git can mend is not tried again before git says something else.
@@ -124,7 +125,12 @@ impl State {
             && by != own
             && touched < last.began_at
             && controller_of(by) == controller_of(own);
-        let Some(before) = self.wishes.contents.get(by).filter(|_| failed) else { return };
+        let Some((before, commits)) = self.wishes.contents.get(by).filter(|_| failed) else {
+            return;
+        };
+        if self.truth.said_otherwise(&deed.key, *commits) {
+            return;
+        }
         match deed.api {
             "ExecuteChangeSet" | "CreateChangeSet" if before == content => {
                 broken.push(format!("git has to mend what {by} failed for"));

@@ -39,7 +39,7 @@ pub(super) struct State {
     pub(super) started: BTreeMap<(StackKey, &'static str), BTreeSet<String>>,
     /// Changing calls that had an effect, in order.
     pub(super) deeds: Vec<Done>,
-    /// When the first page of the last listing of a target was taken.
+    /// When the first page of the last listing of a target was taken, for this journal.
     pub(super) listed: BTreeMap<Target, Moment>,
     pub(super) rates: Rates,
     pub(super) wishes: Wishes,
@@ -157,6 +157,7 @@ impl Watch {
         let mut state = self.state();
         state.truth.journal_lost();
         state.wishes.forget();
+        state.listed.clear();
     }
 
     /// Reads what the controllers follow.
