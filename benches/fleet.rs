@@ -145,7 +145,7 @@ fn load_and_render(files: &BTreeMap<String, String>, tenants: usize) {
 fn render_all(desired: &Desired) -> usize {
     let wanted = desired.stacks.values().flat_map(BTreeMap::values);
     let output = |_: &_, _: &str| Some("a-name".to_owned());
-    wanted.filter(|wanted| render(desired, wanted, &output).is_ok()).count()
+    wanted.filter(|wanted| render(&desired.fleet, wanted, &output).is_ok()).count()
 }
 
 /// Makes a repository of the documents.

@@ -194,6 +194,15 @@ pub struct DocumentName(Arc<str>);
 pub type TenantName = DocumentName;
 /// The name of a Service document.
 pub type ServiceName = DocumentName;
+/// The name of a wave.
+pub type WaveName = DocumentName;
+
+impl DocumentName {
+    /// `all`: the only wave where a document names none.
+    pub fn all() -> Self {
+        Self("all".into())
+    }
+}
 
 impl FromStr for DocumentName {
     type Err = InvalidName;

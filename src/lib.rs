@@ -33,6 +33,7 @@
 //! | [`outcome`] | what became of steps, and the [`outcome::Memory`] of one stack |
 //! | [`fleet`] | the documents, and findings on each of them |
 //! | [`desired`] | tenants joined with services: who gets what where |
+//! | [`rollout`] | releases, waves and gates: which release each stack may take now |
 //! | [`check`] | findings on the joined fleet |
 //! | [`plan`] | what to do: the decision table, limits, cooldowns, holds |
 //! | [`report`] | values in, text out |
@@ -64,7 +65,7 @@
 //! | [`settings`] | flags and environment, resolved once |
 //! | [`cli`] | people: one file a command |
 //!
-//! `package`, `rollout`, `drift`, `artifacts`, `announce` and `http` have their places in this list
+//! `package`, `drift`, `artifacts`, `announce` and `http` have their places in this list
 //! reserved by the design and come with the features that need them.
 //!
 //! # What must never happen
@@ -93,6 +94,7 @@ pub mod observed;
 pub mod outcome;
 pub mod fleet;
 pub mod desired;
+pub mod rollout;
 pub mod check;
 pub mod plan;
 pub mod report;

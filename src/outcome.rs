@@ -12,8 +12,12 @@ use crate::moment::Moment;
 use crate::observed::{KnownTemplate, StackVersion};
 
 mod class;
+mod mark;
+mod normal;
 
 pub use class::is_throttling;
+pub use mark::{LeftOut, Mark, Trouble};
+pub use normal::normalised;
 
 /// What is done to one stack in one step.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -282,4 +286,10 @@ pub struct Memory {
     /// Resources that are not as AWS believes, by logical id. One is paid when an update that changes
     /// it was executed.
     pub debts: BTreeMap<String, Debt>,
+    /// The release that it was last seen in sync with.
+    pub release: Option<Digest>,
+    /// The release that it was last given, whatever became of it.
+    pub taking: Option<Digest>,
+    /// Where it stands in the rollout of its service.
+    pub mark: Mark,
 }

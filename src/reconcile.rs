@@ -4,6 +4,7 @@ mod again;
 mod blind;
 mod history;
 mod only;
+mod places;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,19 +14,20 @@ use crate::act::act;
 use crate::aws::{Access, Aws, TargetApi};
 use crate::board::{Board, Progress, View};
 use crate::clock::Clock;
+use crate::desired::Wanted;
 use crate::ids::{StackKey, StackName, Target};
 use crate::journal::{Journal, JournalError};
 use crate::moment::Moment;
 use crate::observe::{Sight, observe};
 use crate::observed::{Look, Seen};
-use crate::outcome::{Memory, Outcome};
-use crate::plan::deletions::{self, Deletion};
+use crate::outcome::{Memory, Outcome, StepKind};
 use crate::plan::{
     ApprovalRequest, Decided, Decision, FormerStack, Hold, Scene, StackRecord, Step, TargetRecord,
-    Verdict, after_look, awaited, decide, may_run, ownership,
+    Verdict, after_look, decide, mark, may_run, ownership,
 };
 use crate::reconcile::history::{event_of_step, event_of_verdict, failed, is_same, owed};
 use crate::report::{Event, Subject};
+use crate::rollout::Gate;
 
 pub use again::SWEEP;
 pub use only::Only;
@@ -143,6 +145,7 @@ impl Pass<'_> {
         let memories = self.memories(&sight, sight.look.at);
         self.count_in_flight(&sight.look, &memories);
         let former = self.former_stacks()?;
+        let gates = self.gates(&sight.look, &memories);
         let decided = {
             let keyed_hash = |text: &str| self.means.journal.keyed_hash(text);
             decide(&Scene {
@@ -152,6 +155,7 @@ impl Pass<'_> {
                 memories: &memories,
                 insights: &sight.insights,
                 former: &former,
+                gates: &gates,
                 another_controller: sight.another_controller.as_deref(),
                 keyed_hash: &keyed_hash,
                 now,
@@ -203,22 +207,6 @@ impl Pass<'_> {
         ownership::is_ours(seen, &self.view.desired.fleet.name)
     }
 
-    /// Tells the ledger what runs here: what moves, and what we asked for and have not seen yet.
-    fn count_in_flight(&self, look: &Look, memories: &BTreeMap<StackName, Memory>) {
-        let runs = memories
-            .iter()
-            .filter(|(name, memory)| self.takes_place(look.stacks.get(*name), memory, look.at))
-            .map(|(name, _)| name.clone());
-        self.means.board.ledger().replace(self.target, runs.collect());
-    }
-
-    /// Whether an operation may run on a stack that is ours, or that we asked for: others' do not
-    /// count against our limits.
-    fn takes_place(&self, seen: Option<&Seen>, memory: &Memory, at: Moment) -> bool {
-        let is_ours = awaited(memory).is_some() || seen.is_some_and(|seen| self.is_ours(seen));
-        is_ours && may_run(seen, memory, at)
-    }
-
     /// Tells the board which stacks here wait to be deleted.
     fn note_waiting(
         &self,
@@ -238,6 +226,24 @@ impl Pass<'_> {
             .filter_map(|seen| Some((seen.id.clone(), ownership::tenant_of(seen)?)))
             .collect();
         self.means.board.replace_waiting(&self.view, self.target, waiting);
+    }
+
+    /// Which release each wanted stack may have now.
+    fn gates(
+        &self,
+        look: &Look,
+        memories: &BTreeMap<StackName, Memory>,
+    ) -> BTreeMap<StackName, Gate> {
+        let none = Memory::default();
+        let rollouts = self.means.board.rollouts();
+        let wanted = self.view.desired.stacks.get(self.target).into_iter().flatten();
+        let gate = |(name, wanted): (&StackName, &Wanted)| {
+            let Memory { release, taking, .. } = memories.get(name).unwrap_or(&none);
+            let is_there = look.stacks.contains_key(name);
+            let (service, key) = (&wanted.service.name, &wanted.key);
+            (name.clone(), rollouts.gate(service, key, release.as_ref(), taking.as_ref(), is_there))
+        };
+        wanted.map(gate).collect()
     }
 
     /// Stacks of this target's tenant in accounts that it had before.
@@ -272,6 +278,9 @@ impl Pass<'_> {
         let hold = match &decided.decision {
             Decision::Step(step) => match self.reserve(step, &record.memory)? {
                 Ok(()) => {
+                    if matches!(step.kind, StepKind::Create | StepKind::ExecuteChangeSet { .. }) {
+                        record.memory.taking = decided.release;
+                    }
                     let outcome = self.take(step, &decided, &mut record).await?;
                     done.events.push(event_of_step(&record, step, &outcome, look.at));
                     None
@@ -281,8 +290,9 @@ impl Pass<'_> {
             Decision::Hold(hold) => Some(hold.clone()),
             Decision::InSync | Decision::Nothing => None,
         };
-        if decided.decision == Decision::InSync {
+        if decided.decision.is_in_sync() {
             record.memory.failure = None;
+            record.memory.release = decided.release.or(record.memory.release);
             // A secret that no journal remembers counts as the wanted one; the next is another.
             for (name, hash) in &decided.no_echo {
                 record.memory.no_echo.entry(name.clone()).or_insert(*hash);
@@ -291,6 +301,7 @@ impl Pass<'_> {
         if let Some(hold) = &hold {
             record.verdict = hold.verdict(&record.key);
         }
+        record.memory.mark = mark(&record.memory, &decided, hold.as_ref());
         record.verdict.text.push_str(&owed(&record.memory));
         if let Some(earlier) = earlier.filter(|row| row.verdict.code == record.verdict.code) {
             record.verdict_since = earlier.verdict_since;
@@ -333,69 +344,6 @@ impl Pass<'_> {
             };
             rows.insert(name.clone(), row);
         }
-    }
-
-    /// Takes the places that the step needs, or says which limit holds it.
-    fn reserve(&self, step: &Step, memory: &Memory) -> Result<Result<(), Hold>, JournalError> {
-        let (means, limits) = (self.means, &self.view.desired.fleet.limits);
-        if means.board.is_stopped() {
-            return Ok(Err(Hold::ShuttingDown));
-        }
-        let wanted = self.view.desired.wanted(&step.key);
-        let service = wanted.map(|wanted| wanted.service.name.clone());
-        let service = service.or_else(|| step.seen.as_ref().and_then(ownership::service_of));
-        if !means.only.has(service.as_ref()) {
-            return Ok(Err(Hold::NotAskedFor));
-        }
-        if means.board.is_blindfolded(step.is_deletion) {
-            return Ok(Err(Hold::FleetNotSeenYet));
-        }
-        if step.kind.starts_operation() {
-            let (fleet, per_target) = (limits.stacks_in_flight, limits.per_target);
-            let place =
-                means.board.ledger().reserve(&step.key, fleet as usize, per_target as usize);
-            if let Err(hold) = place {
-                return Ok(Err(hold));
-            }
-        }
-        if step.is_deletion
-            && let Err(hold) = self.reserve_deletion(step)?
-        {
-            self.give_back(step, memory);
-            return Ok(Err(hold));
-        }
-        Ok(Ok(()))
-    }
-
-    /// Gives the place of a step back that starts nothing, unless an earlier one may run.
-    fn give_back(&self, step: &Step, memory: &Memory) {
-        if !may_run(step.seen.as_ref(), memory, self.means.clock.now()) {
-            self.means.board.ledger().release(&step.key);
-        }
-    }
-
-    fn reserve_deletion(&self, step: &Step) -> Result<Result<(), Hold>, JournalError> {
-        let Some(seen) = &step.seen else { return Ok(Ok(())) };
-        let Some(tenant) = ownership::tenant_of(seen) else {
-            // Ours without a tenant tag: somebody changed the tags, and nobody counts it.
-            return Ok(Err(Hold::NotOurs));
-        };
-        let now = self.means.clock.now();
-        let deletion = Deletion { stack: seen.id.clone(), key: step.key.clone(), tenant, at: now };
-        // A stack that is wanted, and deleted only to be made again, is not among those that wait.
-        let mut waiting = self.means.board.waiting();
-        waiting.insert(deletion.stack.clone(), deletion.tenant.clone());
-        let desired = &self.view.desired;
-        self.means.journal.reserve_deletion(&deletion, |book| {
-            deletions::allow(
-                &deletion.stack,
-                book,
-                &waiting,
-                &desired.fleet.limits.deletes,
-                desired.stack_count(),
-                now,
-            )
-        })
     }
 
     async fn take(

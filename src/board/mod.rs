@@ -8,12 +8,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::desired::Desired;
-use crate::ids::{AccountId, ServiceName, StackName, Target, TenantName};
+use crate::fleet::Limits;
+use crate::ids::{AccountId, ServiceName, StackKey, StackName, Target, TenantName};
 use crate::moment::Moment;
+use crate::outcome::{LeftOut, Mark};
 use crate::plan::deletions::Waiting;
 use crate::plan::{
-    ApprovalRequest, FormerStack, Ledger, StackRecord, Steering, may_run, ownership,
+    ApprovalRequest, FormerStack, Hold, Ledger, StackRecord, Steering, may_run, ownership,
 };
+use crate::rollout::Rollouts;
 
 mod progress;
 
@@ -35,6 +38,7 @@ pub struct View {
 struct Shared {
     view: Mutex<View>,
     ledger: Mutex<Ledger>,
+    rollouts: Mutex<Rollouts>,
     places: Mutex<BTreeMap<Target, Place>>,
     /// Of all places; taken while `places` is held.
     counted: Mutex<Counted>,
@@ -111,6 +115,7 @@ impl Board {
         Self(Arc::new(Shared {
             view: Mutex::new(view),
             ledger: Mutex::default(),
+            rollouts: Mutex::default(),
             places: Mutex::default(),
             counted: Mutex::default(),
             homes: Mutex::default(),
@@ -151,6 +156,30 @@ impl Board {
     /// The places for operations.
     pub fn ledger(&self) -> MutexGuard<'_, Ledger> {
         lock(&self.0.ledger)
+    }
+
+    /// The rollouts of all services. Whoever holds them does not ask for the view.
+    pub fn rollouts(&self) -> MutexGuard<'_, Rollouts> {
+        lock(&self.0.rollouts)
+    }
+
+    /// Takes a place for an operation on a stack of a service, or says which limit stands in the way.
+    pub fn reserve(
+        &self,
+        key: &StackKey,
+        service: Option<&ServiceName>,
+        limits: &Limits,
+    ) -> Result<(), Hold> {
+        let rollouts = self.rollouts();
+        let mut ledger = self.ledger();
+        let course = service.and_then(|service| rollouts.course(service));
+        if let Some((course, (wave, limit))) = course.and_then(|one| Some((one, one.limit(key)?)))
+            && !ledger.holds(key)
+            && ledger.count(&|other| course.wave_of(other) == Some(wave)) >= limit as usize
+        {
+            return Err(Hold::WaveBusy(limit));
+        }
+        ledger.reserve(key, limits.stacks_in_flight as usize, limits.per_target as usize)
     }
 
     /// No new call that changes anything is made from now on.
@@ -246,6 +275,7 @@ impl Board {
         requests: Vec<ApprovalRequest>,
     ) {
         self.settle_in(target, rows.values());
+        self.note_marks(rows);
         let mut tallies: BTreeMap<Option<ServiceName>, Tally> = BTreeMap::new();
         for row in rows.values() {
             tallies.entry(row.memory.service.clone()).or_default().count(row.verdict.weight);
@@ -276,8 +306,21 @@ impl Board {
         self.looked_at(basis, target);
     }
 
+    fn note_marks(&self, rows: &BTreeMap<StackName, StackRecord>) {
+        let mut rollouts = self.rollouts();
+        for row in rows.values() {
+            if let Some(service) = &row.memory.service {
+                rollouts.note(service, &row.key, row.memory.mark.clone());
+            }
+        }
+    }
+
     /// A pass over `target` saw nothing, though an earlier one may have.
     pub fn saw_nothing(&self, basis: &View, target: &Target) {
+        for wanted in basis.desired.stacks.get(target).into_iter().flat_map(BTreeMap::values) {
+            let mark = Mark::LeftOut(LeftOut::Blind);
+            self.rollouts().note(&wanted.service.name, &wanted.key, mark);
+        }
         let mut places = lock(&self.0.places);
         let place = places.entry(target.clone()).or_default();
         lock(&self.0.counted).blind += usize::from(!place.is_blind);

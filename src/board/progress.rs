@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use crate::fleet::Finding;
-use crate::ids::{Revision, StackName, Target};
+use crate::ids::{Revision, ServiceName, StackName, Target};
 use crate::moment::Moment;
 use crate::observed::Blind;
 use crate::outcome::Outcome;
 use crate::plan::{ApprovalRequest, StackRecord, Step, Weight};
+use crate::rollout::{Change, Order};
 
 /// One piece of news.
 #[derive(Clone, Debug)]
@@ -70,6 +71,20 @@ pub enum Progress {
     Inherited {
         /// Where the first of them were found.
         target: Target,
+    },
+    /// Something happened in the rollout of a service.
+    Rollout {
+        /// Which service.
+        service: ServiceName,
+        /// What.
+        change: Change,
+    },
+    /// A person's order could not be obeyed.
+    Disobeyed {
+        /// What was said.
+        order: Order,
+        /// Why it cannot be done, a sentence.
+        why: String,
     },
     /// Something waits for a person.
     Asked(ApprovalRequest),

@@ -2,10 +2,11 @@
 //! said again.
 
 use crate::board::{Progress, Standing};
-use crate::ids::{Revision, Target};
+use crate::ids::{Revision, ServiceName, Target};
 use crate::outcome::Outcome;
 use crate::plan::{ApprovalRequest, StackRecord, Step, Weight};
 use crate::report::{counted, findings};
+use crate::rollout::{Change, ChangeKind};
 
 /// How much a line matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -89,6 +90,8 @@ impl Narrator {
             | Progress::Gone { .. }
             | Progress::Blind { .. }
             | Progress::Inherited { .. }
+            | Progress::Rollout { .. }
+            | Progress::Disobeyed { .. }
             | Progress::Asked(_)
             | Progress::Steered { .. }
             | Progress::Standing(_)
@@ -134,6 +137,11 @@ impl Narrator {
                 );
                 Some(Line::new(Importance::Alarm, text))
             }
+            Progress::Rollout { service, change } => Some(rollout_line(service, change)),
+            Progress::Disobeyed { order, why } => Some(Line::new(
+                Importance::Alarm,
+                format!("{}: {} asked to {}: {why}", order.service, order.by, order.word),
+            )),
             Progress::Asked(request) => Some(asked(request)),
             Progress::Steered { suspensions, approvals } => Some(Line::new(
                 Importance::Fleet,
@@ -266,6 +274,30 @@ fn verdict(record: &StackRecord, earlier: Option<Weight>) -> Option<Line> {
         }
         (Weight::Waiting, _) => line(Importance::Detail, &verdict.text),
     }
+}
+
+fn rollout_line(service: &ServiceName, change: &Change) -> Line {
+    let importance = match change.kind {
+        ChangeKind::Halted | ChangeKind::Reverting => Importance::Alarm,
+        // What has one wave goes out at once, and the steps are said anyway.
+        ChangeKind::Began | ChangeKind::Opened(_) | ChangeKind::Completed if change.is_quiet => {
+            Importance::Detail
+        }
+        ChangeKind::Began
+        | ChangeKind::Opened(_)
+        | ChangeKind::Completed
+        | ChangeKind::Resumed
+        | ChangeKind::Superseded => Importance::Fleet,
+    };
+    let word = match change.kind {
+        ChangeKind::Halted => "halted: ",
+        ChangeKind::Reverting => "halted, going back: ",
+        ChangeKind::Resumed => "goes on: ",
+        ChangeKind::Superseded => "superseded: ",
+        ChangeKind::Began | ChangeKind::Opened(_) | ChangeKind::Completed => "",
+    };
+    let text = format!("{service}: release {}: {word}{}", change.release.short(), change.text);
+    Line::new(importance, text)
 }
 
 fn asked(request: &ApprovalRequest) -> Line {

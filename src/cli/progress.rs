@@ -103,6 +103,8 @@ impl Show {
             | Progress::Gone { .. }
             | Progress::Blind { .. }
             | Progress::Inherited { .. }
+            | Progress::Rollout { .. }
+            | Progress::Disobeyed { .. }
             | Progress::Asked(_)
             | Progress::Steered { .. }
             | Progress::Standing(_)

@@ -57,7 +57,7 @@ pub(super) fn run(
     let wanted: Vec<&Wanted> = desired.all_wanted().filter(of).collect();
     let mut stacks = Vec::new();
     for wanted in wanted {
-        let rendered = render(desired, wanted, &variable).map_err(without_value)?;
+        let rendered = render(&desired.fleet, wanted, &variable).map_err(without_value)?;
         stacks.push((wanted, rendered));
     }
     match args.format {

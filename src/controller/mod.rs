@@ -2,10 +2,11 @@
 
 mod queue;
 mod revisions;
+mod rollouts;
 mod wake;
 mod workers;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,11 +20,12 @@ use crate::clock::Clock;
 use crate::controller::workers::Workers;
 use crate::desired::Desired;
 use crate::git::{GitError, Source};
-use crate::ids::Target;
+use crate::ids::{ServiceName, Target};
 use crate::journal::{Journal, JournalError};
 use crate::moment::Moment;
 use crate::plan::ApprovalRequest;
 use crate::reconcile::{Class, Next, Only, Reconciler};
+use crate::rollout::Rollout;
 
 pub use queue::Queue;
 pub use revisions::{Checked, changed_targets, checked};
@@ -98,6 +100,8 @@ struct Controller {
     /// Why the newest revision was refused, as it was said last.
     refused: Option<String>,
     told: Standing,
+    /// The rollouts as they were written down last.
+    kept_rollouts: BTreeMap<ServiceName, Rollout>,
 }
 
 /// Converges the fleet until `until`, or until `shutdown` resolves and running calls have ended.
@@ -179,6 +183,7 @@ impl Controller {
             revision_request: None,
             refused: None,
             told: Standing::default(),
+            kept_rollouts: BTreeMap::new(),
             tasks: JoinSet::new(),
             queue: Queue::default(),
             workers: Workers::default(),
@@ -187,12 +192,14 @@ impl Controller {
             reconciler,
             until,
         };
-        controller.recall(&view.desired)?;
+        let marks = controller.recall(&view.desired)?;
         for target in &targets {
             controller.queue.add(target, Next { at: now, class: Class::Changed });
         }
         controller.plan_sweeps(&swept);
         controller.announce_start(&view.desired, good.warnings, targets, refused);
+        controller.recall_rollouts(&view.desired, &marks)?;
+        controller.obey_orders()?;
         Ok(controller)
     }
 
@@ -233,7 +240,8 @@ impl Controller {
             }
             self.wake_everything();
         }
-        self.note_known()
+        self.note_known()?;
+        self.advance_rollouts()
     }
 
     /// Writes down once that every target has been seen; a blind one may be the last.
@@ -249,7 +257,10 @@ impl Controller {
     }
 
     fn is_done(&self) -> bool {
-        self.until != Until::Stopped && self.had_seen_all && self.queue.is_at_rest()
+        self.until != Until::Stopped
+            && self.had_seen_all
+            && self.queue.is_at_rest()
+            && !self.rollouts_go_on()
     }
 
     fn tell_standing(&mut self) {

@@ -1,6 +1,6 @@
 //! What wakes targets besides their own time: a new revision, a person's word, the daily sweep.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::board::Progress;
@@ -8,10 +8,10 @@ use crate::controller::{Controller, ControllerError, Settings, Until, changed_ta
 use crate::desired::Desired;
 use crate::fleet::{Finding, Severity};
 use crate::git::GitError;
-use crate::ids::{Revision, Target};
+use crate::ids::{Revision, StackKey, Target};
 use crate::journal::{AcceptedRevision, RefusedRevision};
 use crate::moment::Moment;
-use crate::outcome::OnRemoval;
+use crate::outcome::{Mark, OnRemoval};
 use crate::plan::{ApprovalKind, ApprovalRequest, cooldown};
 use crate::reconcile::{Class, Next, Only, SWEEP};
 use crate::snapshot::Snapshot;
@@ -200,14 +200,20 @@ fn says_delete_anew(before: &Desired, after: &Desired) -> bool {
 
 impl Controller {
     /// Tells the board what the journal remembers, before anything is looked at.
-    pub(super) fn recall(&mut self, desired: &Desired) -> Result<(), ControllerError> {
+    /// Returns how each stack stood in its rollout.
+    pub(super) fn recall(
+        &mut self,
+        desired: &Desired,
+    ) -> Result<BTreeMap<StackKey, Mark>, ControllerError> {
+        let mut marks = BTreeMap::new();
         for target in self.settings.journal.targets_with_stacks()? {
             let rows = self.settings.journal.stacks_in(&target)?;
             let rows: Vec<_> = rows.into_values().collect();
             self.board.recall(&target, &rows, desired);
             self.board.recall_running(&target, &rows);
+            marks.extend(rows.into_iter().map(|row| (row.key, row.memory.mark)));
         }
-        Ok(())
+        Ok(marks)
     }
 
     /// Spreads the sweeps over the day.
@@ -294,6 +300,8 @@ impl Controller {
             changed.extend(self.settings.journal.targets_with_stacks()?);
         }
         let desired = Arc::new(desired);
+        // The gates first: nobody may take what is new before they are asked.
+        self.want_rollouts(&desired)?;
         self.board.want(Arc::clone(&desired), &changed);
         (self.revision_request, self.refused) = (None, None);
         for target in &changed {
@@ -302,12 +310,14 @@ impl Controller {
         }
         self.board.tell(accepted(&desired, changed.clone(), warnings));
         self.wake(&changed);
+        self.advance_rollouts()?;
         self.plan_sweeps(&crate::observe::swept_targets(&desired));
         Ok(())
     }
 
     /// Notices what people said through other processes, and refreshes what they are asked.
     pub(super) fn listen(&mut self) -> Result<(), ControllerError> {
+        self.advance_rollouts()?;
         let changes = self.settings.journal.changes()?;
         let now = self.settings.clock.now();
         if self.board.has_moved() || self.revision_request.is_some() {
@@ -324,6 +334,7 @@ impl Controller {
             approvals: steering.approvals.len(),
         });
         self.board.steer(steering);
+        self.obey_orders()?;
         self.wake_everything();
         // An approval may be of a revision that was refused.
         if self.until == Until::Stopped && self.revision_request.is_some() {
@@ -342,6 +353,7 @@ impl Controller {
         }
         let mut open = self.board.requests();
         open.extend(self.revision_request.clone());
+        open.extend(self.wave_requests());
         if self.asked.as_ref() == Some(&open) {
             return Ok(());
         }
@@ -366,7 +378,7 @@ impl Controller {
         self.wake(&all.collect());
     }
 
-    fn wake(&mut self, targets: &BTreeSet<Target>) {
+    pub(super) fn wake(&mut self, targets: &BTreeSet<Target>) {
         let now = self.settings.clock.now();
         for target in targets {
             self.queue.add(target, Next { at: now, class: Class::Changed });

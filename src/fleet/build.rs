@@ -12,6 +12,7 @@ use crate::fleet::document::{
 };
 use crate::fleet::files::Files;
 use crate::fleet::reader::{Read, Reader};
+use crate::fleet::waves;
 use crate::fleet::yaml::Node;
 use crate::fleet::{
     Access, Cloud, Exception, Fleet, Limits, Operator, PROTECTED_BY_DEFAULT, Protection,
@@ -45,6 +46,7 @@ pub(super) fn fleet(node: &Rc<Node>, source: Source, reader: &mut Reader<'_>) ->
         tags,
         limits,
         resync: spec.resync.map_or(RESYNC, |length| length.0),
+        rollout: spec.rollout.map(|rollout| Arc::new(waves::plan(rollout, node, reader))),
         suspend: spec.suspend.unwrap_or(false),
         source,
     };
@@ -216,7 +218,7 @@ pub(super) fn service(
         stack_name: spec.stack_name.unwrap_or_else(|| Text::literal(metadata.name.as_str())),
         selector: spec
             .selector
-            .map(|selector| self::selector(selector, node, reader))
+            .map(|selector| self::selector(selector, &["spec", "selector"], node, reader))
             .unwrap_or_default(),
         regions: match spec.regions {
             None | Some(RegionChoice::Tenant) => ServiceRegions::Tenant,
@@ -231,6 +233,7 @@ pub(super) fn service(
         stack_policy: policy.flatten(),
         protected: protection(spec.protect, node, reader),
         on_removal: spec.on_removal.unwrap_or_default(),
+        rollout: spec.rollout.map(|rollout| Arc::new(waves::plan(rollout, node, reader))),
         suspend: spec.suspend.unwrap_or(false),
         name: metadata.name,
         source,
@@ -250,7 +253,13 @@ fn check_service(spec: &ServiceSpec, node: &Node, reader: &mut Reader<'_>) {
     }
 }
 
-fn selector(spec: SelectorSpec, node: &Node, reader: &mut Reader<'_>) -> Selector {
+/// The selector that is written at `pointer`.
+pub(super) fn selector(
+    spec: SelectorSpec,
+    pointer: &[&str],
+    node: &Node,
+    reader: &mut Reader<'_>,
+) -> Selector {
     let mut match_expressions = Vec::new();
     for (index, spec) in spec.match_expressions.unwrap_or_default().into_iter().enumerate() {
         let values = spec.values.unwrap_or_default();
@@ -262,7 +271,7 @@ fn selector(spec: SelectorSpec, node: &Node, reader: &mut Reader<'_>) -> Selecto
         };
         if let Some(wrong) = wrong {
             let index = index.to_string();
-            let pointer = ["spec", "selector", "matchExpressions", &index, "operator"];
+            let pointer = [pointer, &["matchExpressions", &index, "operator"]].concat();
             let message = format!("the operator {wrong}");
             let help = "add or remove `values`, or use another operator".to_owned();
             reader.error(node.find(&pointer), "bad-selector", message, Some(help));

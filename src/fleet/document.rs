@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 
 use crate::fleet::reader::{Read, Reader};
 use crate::fleet::yaml::Node;
-use crate::fleet::{Cloud, Lifecycle, Operator, Text};
+use crate::fleet::{Cloud, Lifecycle, OnHalt, Operator, Text};
 use crate::ids::{AccountId, DocumentName, Region};
 use crate::outcome::OnRemoval;
 
@@ -146,6 +146,8 @@ documents! {
         limits as "limits": Option<LimitsSpec>,
         /// Each target is looked at at least this often; 30m unless given.
         resync as "resync": Option<Length>,
+        /// How new releases go out, for services that do not say it themselves.
+        rollout as "rollout": Option<RolloutSpec>,
         /// Start nothing new anywhere.
         suspend as "suspend": Option<bool>,
     }
@@ -237,8 +239,50 @@ documents! {
         protect as "protect": Option<ProtectedTypes>,
         /// What happens to a stack that git no longer gives: `retain` (unless given) or `delete`.
         on_removal as "onRemoval": Option<OnRemoval>,
+        /// How a new release goes out; as the Fleet document says unless given.
+        rollout as "rollout": Option<RolloutSpec>,
         /// Start nothing new for this service.
         suspend as "suspend": Option<bool>,
+    }
+
+    /// How a new release of a service goes out.
+    struct RolloutSpec {
+        /// The tenants that take a release together, one wave after the other. A tenant goes with
+        /// the first wave that takes it; one wave of all tenants unless given.
+        waves as "waves": Option<Vec<WaveSpec>>,
+        /// What becomes of stacks that have a release which failed too often: `stay` (unless given)
+        /// or `revert` to the last good release.
+        on_halt as "onHalt": Option<OnHalt>,
+        /// Names of waves that begin only when a person says so.
+        approval as "approval": Option<Vec<DocumentName>>,
+        /// Whether other tenants lead at each release, where waves are percentages; no unless given.
+        shuffle as "shuffle": Option<bool>,
+    }
+
+    /// Tenants that take a release together: those of a selector, a percentage, or with neither all
+    /// that are left.
+    struct WaveSpec {
+        /// The wave's name.
+        name as "name": DocumentName,
+        /// The tenants with these labels.
+        selector as "selector": Option<SelectorSpec>,
+        /// This part of all tenants that get the service, 1 to 100, chosen by hash.
+        percent as "percent": Option<u32>,
+        /// Operations running in AWS at once for this wave; no limit of its own unless given.
+        max_in_flight as "maxInFlight": Option<u32>,
+        /// How many stacks may fail before the rollout halts; 10 percent, and one at least, unless
+        /// given.
+        failures as "failures": Option<FailuresSpec>,
+        /// How long all must have been well before the next wave begins.
+        soak as "soak": Option<Length>,
+    }
+
+    /// How many stacks of a wave may fail; of two limits the lower one counts.
+    struct FailuresSpec {
+        /// Stacks.
+        count as "count": Option<u32>,
+        /// Percent of the wave's stacks, rounded down; 10 at most, as 90 percent must be well.
+        percent as "percent": Option<u32>,
     }
 
     /// Which tenants get a service: all conditions must hold.

@@ -16,6 +16,7 @@ mod source;
 mod stray;
 mod text;
 mod values;
+mod waves;
 mod yaml;
 
 pub use finding::{Finding, Severity};
@@ -30,3 +31,4 @@ pub use schema::schemas;
 pub use selector::{Operator, Requirement, Selector};
 pub use source::Source;
 pub use text::{Part, Text, TextError, Variable};
+pub use waves::{FailureBudget, MUST_SETTLE_PERCENT, OnHalt, Share, Wave, WavePlan};

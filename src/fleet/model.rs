@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 
-use crate::fleet::{Protection, Selector, Source, Text};
+use crate::fleet::{Protection, Selector, Source, Text, WavePlan};
 use crate::ids::{AccountId, Digest, DocumentName, Region, ServiceName, TenantName};
 use crate::outcome::OnRemoval;
 use crate::template::{Template, canonical_digest};
@@ -81,6 +81,8 @@ pub struct Fleet {
     pub limits: Limits,
     /// Each target is looked at at least this often.
     pub resync: Duration,
+    /// How new releases go out, for services that do not say it.
+    pub rollout: Option<Arc<WavePlan>>,
     /// Whether new steps are stopped everywhere.
     pub suspend: bool,
     /// Where it is written.
@@ -229,6 +231,8 @@ pub struct Service {
     pub protected: Protection,
     /// What happens when a stack is dropped.
     pub on_removal: OnRemoval,
+    /// How its releases go out, where it says so.
+    pub rollout: Option<Arc<WavePlan>>,
     /// Whether new steps are stopped.
     pub suspend: bool,
     /// Where it is written.

@@ -18,6 +18,7 @@ mod file;
 mod history;
 mod lock;
 mod revisions;
+mod rollouts;
 mod schema;
 mod stacks;
 mod steering;
@@ -27,6 +28,7 @@ pub use error::JournalError;
 pub use file::SetAside;
 pub use history::{About, MAX_EVENTS};
 pub use lock::ActingLock;
+pub use rollouts::KeptRollout;
 pub use stacks::Filter;
 
 /// An open journal. Clones share it; every call is short and blocks the thread while it lasts.

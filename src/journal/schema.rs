@@ -46,6 +46,15 @@ const STEPS: &[&str] = &[
             (SELECT value FROM facts WHERE name = 'inherited_at'), '0')
         WHERE EXISTS (SELECT 1 FROM targets);
 ",
+    "
+    CREATE TABLE rollouts (service TEXT PRIMARY KEY, record TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE releases (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        service TEXT NOT NULL, id TEXT NOT NULL, record TEXT NOT NULL,
+        UNIQUE (service, id)
+    );
+    CREATE TABLE orders (number INTEGER PRIMARY KEY AUTOINCREMENT, record TEXT NOT NULL);
+",
 ];
 
 /// The newest format that this program knows.

@@ -169,7 +169,7 @@ fn withdraw(connection: &Connection, id: &str) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn count_change(connection: &Connection) -> rusqlite::Result<()> {
+pub(super) fn count_change(connection: &Connection) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
             "INSERT INTO facts (name, value) VALUES ('changes', 1)

@@ -1,13 +1,16 @@
 //! What to do with the stacks of one target now: wanted x seen x memory, in order of dependency.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::desired::{Desired, Wanted};
+use crate::fleet::Fleet;
 use crate::ids::{Digest, ServiceName, StackId, StackKey, StackName};
 use crate::moment::Moment;
 use crate::observed::{ChangeSetSeen, Look, Seen, Standing};
 use crate::outcome::{Cause, Memory, StepKind};
-use crate::plan::{Hold, Rendered, Steering, Verdict, Weight, ownership, table};
+use crate::plan::{Hold, Rendered, Steering, Verdict, Weight, gated, ownership, table};
+use crate::rollout::{Gate, Release};
 
 /// What was found out about one stack beyond the listing.
 #[derive(Clone, Debug, Default)]
@@ -63,6 +66,8 @@ pub struct Scene<'a> {
     pub former: &'a [FormerStack],
     /// Id of another controller that is seen at work here.
     pub another_controller: Option<&'a str>,
+    /// Which release each wanted stack may have; one without a gate gets what git says.
+    pub gates: &'a BTreeMap<StackName, Gate>,
     /// The keyed hash under which NoEcho values are remembered.
     pub keyed_hash: &'a dyn Fn(&str) -> Digest,
     /// When the decisions are made.
@@ -110,6 +115,8 @@ pub struct Decided {
     pub no_echo: BTreeMap<String, Digest>,
     /// What is remembered of the stack.
     pub wanted: bool,
+    /// The release at which it was decided, where the service has releases.
+    pub release: Option<Digest>,
 }
 
 impl Decision {
@@ -117,6 +124,11 @@ impl Decision {
     /// those that wait to be deleted.
     pub fn lets_stand(&self) -> bool {
         matches!(self, Self::Hold(Hold::KeptForDependents(_) | Hold::Renamed(_)))
+    }
+
+    /// Whether the stack is as it may be now, though a release may wait.
+    pub fn is_in_sync(&self) -> bool {
+        matches!(self, Self::InSync | Self::Hold(Hold::WaitsForWave { in_sync: true, .. }))
     }
 
     /// The row that reports show.
@@ -152,16 +164,15 @@ pub fn decide(scene: &Scene<'_>) -> BTreeMap<StackName, Decided> {
     let mut decided = BTreeMap::new();
     let mut satisfied = BTreeSet::new();
     for name in in_order_of_dependency(wanted) {
-        let case = Case::of(scene, name.clone(), &satisfied);
-        let outcome = table::decide_stack(&case);
-        if is_satisfied(&case, &outcome.decision) {
-            satisfied.extend(case.wanted.map(|wanted| wanted.service.name.clone()));
+        let outcome = gated::decide(scene, &name, &satisfied);
+        if is_satisfied(scene.look.stacks.get(&name), &outcome.decision) {
+            satisfied.extend(wanted.get(&name).map(|wanted| wanted.service.name.clone()));
         }
         decided.insert(name, outcome);
     }
     for (name, seen) in &scene.look.stacks {
         if !wanted.contains_key(name) && ownership::is_ours(seen, &scene.desired.fleet.name) {
-            let case = Case::of(scene, name.clone(), &satisfied);
+            let case = Case::of(scene, name.clone(), &satisfied, None);
             decided.insert(name.clone(), table::decide_stack(&case));
         }
     }
@@ -169,10 +180,12 @@ pub fn decide(scene: &Scene<'_>) -> BTreeMap<StackName, Decided> {
 }
 
 /// Whether stacks that depend on this one may go on.
-fn is_satisfied(case: &Case<'_>, decision: &Decision) -> bool {
-    let complete = case.seen.is_some_and(|seen| seen.status.standing() == Standing::Complete);
+fn is_satisfied(seen: Option<&Seen>, decision: &Decision) -> bool {
+    let complete = seen.is_some_and(|seen| seen.status.standing() == Standing::Complete);
     match decision {
         Decision::InSync => true,
+        // Complete at the release that it may have now: nobody waits for one that is not let through.
+        Decision::Hold(Hold::WaitsForWave { .. }) => complete,
         // Whoever suspends a service does not want to stop the services that use it as it is.
         Decision::Hold(Hold::Suspended { .. }) => complete,
         Decision::Nothing | Decision::Step(_) | Decision::Hold(_) => false,
@@ -205,7 +218,11 @@ fn in_order_of_dependency(wanted: &BTreeMap<StackName, Wanted>) -> Vec<StackName
 pub(super) struct Case<'a> {
     pub(super) scene: &'a Scene<'a>,
     pub(super) key: StackKey,
-    pub(super) wanted: Option<&'a Wanted>,
+    pub(super) wanted: Option<Cow<'a, Wanted>>,
+    /// The fleet as the release of the stack has it.
+    pub(super) fleet: &'a Fleet,
+    /// Why no release may be given to it, where none may.
+    pub(super) closed: Option<Hold>,
     pub(super) seen: Option<&'a Seen>,
     pub(super) memory: Memory,
     pub(super) insight: Insight,
@@ -214,11 +231,23 @@ pub(super) struct Case<'a> {
 }
 
 impl<'a> Case<'a> {
-    fn of(scene: &'a Scene<'a>, name: StackName, satisfied: &'a BTreeSet<ServiceName>) -> Self {
+    /// The stack at a release; without one, as git says.
+    pub(super) fn of(
+        scene: &'a Scene<'a>,
+        name: StackName,
+        satisfied: &'a BTreeSet<ServiceName>,
+        release: Option<&'a Release>,
+    ) -> Self {
         let key = StackKey { target: scene.look.target.clone(), name };
+        let wanted = scene.desired.wanted(&key).map(|wanted| match release {
+            Some(release) => release.wanted(wanted),
+            None => Cow::Borrowed(wanted),
+        });
         Self {
             scene,
-            wanted: scene.desired.wanted(&key),
+            wanted,
+            fleet: release.map_or(&scene.desired.fleet, |release| release.fleet()),
+            closed: None,
             seen: scene.look.stacks.get(&key.name).filter(|seen| {
                 // A stack that is gone is as good as one that was never there.
                 seen.status.standing() != Standing::Gone

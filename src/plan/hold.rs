@@ -9,6 +9,7 @@ use crate::moment::Moment;
 use crate::observed::StackStatus;
 use crate::outcome::Cause;
 use crate::plan::{ApprovalRequest, Verdict};
+use crate::rollout::Behind;
 
 /// How much a verdict matters to somebody who looks at the fleet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -54,6 +55,15 @@ pub enum Hold {
     InReview,
     /// A service that this one needs is not complete here.
     WaitsForService(ServiceName),
+    /// A release goes out that this stack may not have yet.
+    WaitsForWave {
+        /// Which, and why not.
+        behind: Behind,
+        /// Whether the stack is as the release says that it may have.
+        in_sync: bool,
+    },
+    /// As many operations run as the wave allows.
+    WaveBusy(u32),
     /// An output that a parameter needs is not there yet.
     WaitsForOutput {
         /// Whose output.
@@ -132,6 +142,8 @@ impl Hold {
             Self::ChangeSetPending => "change-set-pending",
             Self::InReview => "in-review",
             Self::WaitsForService(_) => "waits-for-service",
+            Self::WaitsForWave { .. } => "waits-for-wave",
+            Self::WaveBusy(_) => "wave-busy",
             Self::WaitsForOutput { .. } => "waits-for-output",
             Self::NoSuchOutput { .. } => "no-such-output",
             Self::MangledOutput { .. } => "mangled-output",
@@ -165,6 +177,8 @@ impl Hold {
             | Self::EffectPending { .. }
             | Self::ChangeSetPending
             | Self::WaitsForService(_)
+            | Self::WaitsForWave { .. }
+            | Self::WaveBusy(_)
             | Self::WaitsForOutput { .. }
             | Self::WaitsForDependents(_)
             | Self::Cooldown { .. }
@@ -231,6 +245,8 @@ impl Hold {
             | Self::EffectPending { .. }
             | Self::ChangeSetPending
             | Self::WaitsForService(_)
+            | Self::WaitsForWave { .. }
+            | Self::WaveBusy(_)
             | Self::WaitsForOutput { .. }
             | Self::WaitsForDependents(_)
             | Self::KeptForDependents(_)
@@ -274,6 +290,11 @@ impl fmt::Display for Hold {
             Self::InReview => f.write_str("somebody's change set for a new stack is in review"),
             Self::WaitsForService(service) => {
                 write!(f, "waits until {service} is complete in this target")
+            }
+            Self::WaitsForWave { behind, in_sync: true } => write!(f, "in sync; {behind}"),
+            Self::WaitsForWave { behind, in_sync: false } => write!(f, "{behind}"),
+            Self::WaveBusy(limit) => {
+                write!(f, "waits for a place: {limit} operations run in its wave")
             }
             Self::WaitsForOutput { service, output } => {
                 write!(f, "waits for output {output} of {service}")

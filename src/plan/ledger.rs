@@ -55,6 +55,15 @@ impl Ledger {
         }
     }
 
+    /// How many operations run on stacks that `are` such.
+    pub fn count(&self, are: &dyn Fn(&StackKey) -> bool) -> usize {
+        let of = |target: &Target, name: &StackName| {
+            are(&StackKey { target: target.clone(), name: name.clone() })
+        };
+        let places = self.in_flight.iter();
+        places.map(|(target, names)| names.iter().filter(|name| of(target, name)).count()).sum()
+    }
+
     /// How many operations run in the fleet.
     pub fn total(&self) -> usize {
         self.total

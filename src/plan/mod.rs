@@ -4,9 +4,11 @@ mod cause;
 pub mod cooldown;
 pub mod deletions;
 mod decide;
+mod gated;
 mod hold;
 mod learn;
 mod ledger;
+mod marking;
 pub mod ownership;
 pub mod preview;
 mod protection;
@@ -28,6 +30,7 @@ pub use learn::{
     wants_events,
 };
 pub use ledger::Ledger;
+pub use marking::mark;
 pub use record::{StackRecord, TargetRecord, Verdict};
 pub use render::{Missing, Rendered, render};
 pub use steering::{Approval, ApprovalKind, ApprovalRequest, Scope, Steering, Suspension};

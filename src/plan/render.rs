@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::desired::{Desired, Hole, Wanted};
-use crate::fleet::StackPolicy;
+use crate::desired::{Hole, Scope, Wanted};
+use crate::fleet::{Fleet, StackPolicy};
 use crate::ids::{Digest, ServiceName, TenantName};
 use crate::plan::ownership::{FLEET_TAG, SERVICE_TAG, TENANT_TAG};
 use crate::template::Template;
@@ -50,22 +50,29 @@ pub enum Missing {
 }
 
 /// The wanted stack with its holes filled; `output` gives the outputs of stacks in the same target.
+///
+/// `fleet` is the fleet as the release of the stack has it.
 pub fn render(
-    desired: &Desired,
+    fleet: &Fleet,
     wanted: &Wanted,
     output: &dyn Fn(&ServiceName, &str) -> Option<String>,
 ) -> Result<Rendered, Missing> {
-    let scope = desired.scope(wanted);
+    let scope = Scope {
+        fleet,
+        target: &wanted.key.target,
+        tenant: Some(&wanted.tenant),
+        service: Some(&wanted.service.name),
+    };
     let missing = |hole| missing(hole, wanted);
     let mut parameters = BTreeMap::new();
-    for (name, _, text) in wanted.parameters(&desired.fleet) {
+    for (name, _, text) in wanted.parameters(fleet) {
         parameters.insert(name.to_owned(), scope.resolve(text, output).map_err(missing)?);
     }
     let mut tags = BTreeMap::new();
-    for (key, text) in wanted.tags(&desired.fleet) {
+    for (key, text) in wanted.tags(fleet) {
         tags.insert(key.to_owned(), scope.resolve(text, output).map_err(missing)?);
     }
-    tags.insert(FLEET_TAG.to_owned(), desired.fleet.name.to_string());
+    tags.insert(FLEET_TAG.to_owned(), fleet.name.to_string());
     tags.insert(TENANT_TAG.to_owned(), wanted.tenant.name.to_string());
     tags.insert(SERVICE_TAG.to_owned(), wanted.service.name.to_string());
     let service = &wanted.service;
@@ -107,6 +114,7 @@ fn digest(
 mod tests {
     use super::*;
     use crate::check;
+    use crate::desired::Desired;
     use crate::ids::Revision;
     use crate::snapshot::{Entry, Snapshot};
 
@@ -146,7 +154,7 @@ mod tests {
 
     fn rendered(desired: &Desired, service: &str, url: Option<&str>) -> Result<Rendered, Missing> {
         let wanted = desired.all_wanted().find(|wanted| wanted.service.name.as_str() == service);
-        render(desired, wanted.expect(service), &|_, _| url.map(str::to_owned))
+        render(&desired.fleet, wanted.expect(service), &|_, _| url.map(str::to_owned))
     }
 
     #[test]

@@ -86,6 +86,8 @@ pub enum ApprovalKind {
     Rename,
     /// A revision that is not a descendant of the last one. The one member is the revision.
     Revision,
+    /// A wave of a rollout. The one member names service, wave and release.
+    Wave,
 }
 
 impl fmt::Display for ApprovalKind {
@@ -95,6 +97,7 @@ impl fmt::Display for ApprovalKind {
             Self::Protected => "protected resources",
             Self::Rename => "rename",
             Self::Revision => "rewritten history",
+            Self::Wave => "wave",
         })
     }
 }
@@ -237,6 +240,7 @@ mod tests {
             ApprovalKind::Protected,
             ApprovalKind::Rename,
             ApprovalKind::Revision,
+            ApprovalKind::Wave,
         ];
         let id = |kind| ApprovalRequest::of(kind, ["a".to_owned()].into(), String::new()).id;
         let ids: BTreeSet<String> = kinds.map(id).into();

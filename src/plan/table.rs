@@ -48,11 +48,12 @@ pub(super) fn decide_stack(case: &Case<'_>) -> Decided {
     };
     let decision = unless_suspended(case, unless_one_may_run(case, decision));
     let rendered = rendered.and_then(Result::ok);
-    Decided { decision, rendered, no_echo, wanted: present.is_some() }
+    let wanted = present.is_some();
+    Decided { decision, rendered, no_echo, wanted, release: None }
 }
 
-fn demand<'a>(case: &Case<'a>) -> Demand<'a> {
-    match case.wanted {
+fn demand<'a>(case: &'a Case<'_>) -> Demand<'a> {
+    match case.wanted.as_deref() {
         Some(wanted) if wanted.asked_to_go => Demand::Gone("git asks it to go"),
         Some(wanted) => Demand::Present(wanted),
         None => {
@@ -102,7 +103,7 @@ fn untouchable(case: &Case<'_>, demand: &Demand<'_>) -> Option<Decision> {
         };
         return Some(Decision::Hold(hold));
     }
-    if let Some(request) = case.wanted.and_then(|wanted| another_s(case, wanted, seen)) {
+    if let Some(request) = case.wanted.as_deref().and_then(|wanted| another_s(case, wanted, seen)) {
         return Some(Decision::Hold(Hold::Renamed(Box::new(request))));
     }
     if seen.status.is_moving() {
@@ -197,6 +198,9 @@ pub(super) fn unless_approved(
 
 /// What a stack is to be made of now, with the outputs of the stacks beside it.
 fn rendered(case: &Case<'_>, wanted: &Wanted) -> Result<Rendered, Hold> {
+    if let Some(closed) = &case.closed {
+        return Err(closed.clone());
+    }
     let mangled = std::cell::RefCell::new(None);
     let output = |service: &ServiceName, output: &str| {
         let mut found = case.siblings().filter(|(name, seen)| {
@@ -221,7 +225,7 @@ fn rendered(case: &Case<'_>, wanted: &Wanted) -> Result<Rendered, Hold> {
         }
         Some(value.clone())
     };
-    let outcome = render(case.scene.desired, wanted, &output);
+    let outcome = render(case.fleet, wanted, &output);
     match (mangled.into_inner(), outcome) {
         (Some(hold), _) => Err(hold),
         (None, Ok(rendered)) => Ok(rendered),
@@ -388,9 +392,9 @@ fn suspending_document(
 /// A suspension stops steps and nothing else: what is in sync stays in sync.
 fn unless_suspended(case: &Case<'_>, decision: Decision) -> Decision {
     let Decision::Step(step) = &decision else { return decision };
-    let by_document = case.wanted.and_then(|wanted| wanted.suspended.clone());
+    let by_document = case.wanted.as_ref().and_then(|wanted| wanted.suspended.clone());
     let by_fleet = case.scene.desired.fleet.suspend.then(|| "the Fleet document".to_owned());
-    let names = match (case.wanted, &step.seen) {
+    let names = match (case.wanted.as_deref(), &step.seen) {
         (Some(wanted), _) => Some((wanted.tenant.name.clone(), wanted.service.name.clone())),
         (None, Some(seen)) => ownership::tenant_of(seen).zip(ownership::service_of(seen)),
         (None, None) => None,

@@ -140,7 +140,7 @@ impl World {
     fn deploy(&mut self, name: &str) {
         self.put(name, name, StackStatus::CreateComplete);
         let Some(wanted) = self.desired.wanted(&key(name)) else { return };
-        let rendered = render(&self.desired, wanted, &|_, _| Some("vpc-1".to_owned()));
+        let rendered = render(&self.desired.fleet, wanted, &|_, _| Some("vpc-1".to_owned()));
         let rendered = rendered.expect("its outputs are there");
         let version = self.seen(name).version();
         let template = Some(rendered.template.returned_digest());
@@ -190,6 +190,7 @@ impl World {
             memories: &self.memories,
             insights: &self.insights,
             former: &self.former,
+            gates: &BTreeMap::new(),
             another_controller: self.another_controller.as_deref(),
             keyed_hash: &|text| Digest::of(text.as_bytes()),
             now: self.now,

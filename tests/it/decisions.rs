@@ -129,6 +129,7 @@ fn decided(wish: Wish, seen: Option<&Seen>, memory: &Memory) -> Option<Decided> 
         memories: &BTreeMap::from([(name.clone(), memory.clone())]),
         insights: &BTreeMap::from([(name.clone(), insight)]),
         former: &[],
+        gates: &BTreeMap::new(),
         another_controller: None,
         keyed_hash: &|text| Digest::of(text.as_bytes()),
         now: NOW,
@@ -249,7 +250,7 @@ fn a_delete_that_failed_behind_our_back_is_held() {
 fn what_is_rendered_carries_static_ownership_tags_only() {
     let desired = desired(Wish::Present);
     let wanted = desired.wanted(&key()).expect("wanted");
-    let rendered = render(&desired, wanted, &|_, _| None).expect("no outputs needed");
+    let rendered = render(&desired.fleet, wanted, &|_, _| None).expect("no outputs needed");
     let tags: Vec<_> = rendered.tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
     assert_eq!(tags, ["driftless:fleet=test", "driftless:service=db", "driftless:tenant=acme"]);
 }

@@ -16,6 +16,7 @@ mod ministack;
 mod removal;
 mod repair;
 mod revisions;
+mod rollout;
 mod sample;
 mod schemas;
 mod scripts;

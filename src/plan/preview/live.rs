@@ -155,6 +155,7 @@ impl<'a> Living<'a> {
             memories: &sighted.memories,
             insights: &sighted.insights,
             former: &former,
+            gates: &BTreeMap::new(),
             another_controller: sighted.another_controller.as_deref(),
             keyed_hash: self.scene.keyed_hash,
             now: self.scene.now,

@@ -161,7 +161,7 @@ proptest! {
         let web = desired.all_wanted().find(|wanted| wanted.service.name.as_str() == "web");
         let web = web.expect("the service");
         let output = |_: &_, _: &str| Some("http://x".to_owned());
-        let rendered = render(&desired, web, &output).expect("no holes");
+        let rendered = render(&desired.fleet, web, &output).expect("no holes");
         let list = format!("{value},z");
         let name = web.key.name.to_string();
         let role = desired.role_arn(&web.key.target);

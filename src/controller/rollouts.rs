@@ -1,0 +1,131 @@
+//! Keeps the rollouts going: lets gates open, does what people order, writes down how far each has
+//! come, and wakes the targets that may go on.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::board::Progress;
+use crate::controller::{Controller, ControllerError};
+use crate::desired::Desired;
+use crate::ids::{ServiceName, StackKey, Target};
+use crate::outcome::Mark;
+use crate::plan::{ApprovalKind, ApprovalRequest};
+use crate::report::{Event, Subject};
+use crate::rollout::{Change, ChangeKind, Rollouts};
+
+impl Controller {
+    /// Takes the rollouts up where the journal left them. `marks` is how stacks stood when they were
+    /// seen last.
+    pub(super) fn recall_rollouts(
+        &mut self,
+        desired: &Desired,
+        marks: &BTreeMap<StackKey, Mark>,
+    ) -> Result<(), ControllerError> {
+        let (kept, bodies) = self.settings.journal.rollouts()?;
+        let now = self.settings.clock.now();
+        let mark = |key: &StackKey| marks.get(key).cloned().unwrap_or_default();
+        let mut rollouts = Rollouts::recall(kept, bodies);
+        let changes = rollouts.want(desired, now, &mark);
+        *self.board.rollouts() = rollouts;
+        self.happened(changes, &[])?;
+        self.advance_rollouts()
+    }
+
+    /// From now on git says this.
+    pub(super) fn want_rollouts(&mut self, desired: &Desired) -> Result<(), ControllerError> {
+        let now = self.settings.clock.now();
+        let changes = self.board.rollouts().want(desired, now, &|_| Mark::Open);
+        self.happened(changes, &[])
+    }
+
+    /// Does what people ordered, and lets gates open.
+    pub(super) fn advance_rollouts(&mut self) -> Result<(), ControllerError> {
+        let now = self.settings.clock.now();
+        let steering = self.board.view().steering;
+        let approves = |member: &str| steering.approves(ApprovalKind::Wave, member, now);
+        // What a journal remembers of the waves before must not open a gate: they are looked at first.
+        let is_ready = self.board.has_seen_all();
+        let changes = self.board.rollouts().advance(now, is_ready, &approves);
+        self.happened(changes, &[])
+    }
+
+    /// Does what people said about rollouts since this was asked last.
+    pub(super) fn obey_orders(&mut self) -> Result<(), ControllerError> {
+        let orders = self.settings.journal.orders()?;
+        let now = self.settings.clock.now();
+        let mut changes = Vec::new();
+        for (_, order) in &orders {
+            let done = self.board.rollouts().obey(order, now);
+            match done {
+                Ok(change) => changes.push((order.service.clone(), change)),
+                Err(why) => self.board.tell(Progress::Disobeyed { order: order.clone(), why }),
+            }
+        }
+        let numbers: Vec<i64> = orders.iter().map(|(number, _)| *number).collect();
+        self.happened(changes, &numbers)
+    }
+
+    /// Writes changes down, says them, and wakes who may go on.
+    fn happened(
+        &mut self,
+        changes: Vec<(ServiceName, Change)>,
+        obeyed: &[i64],
+    ) -> Result<(), ControllerError> {
+        let rollouts = self.board.rollouts();
+        let moved = rollouts.moved(&self.kept_rollouts);
+        if moved.is_empty() && obeyed.is_empty() {
+            return Ok(());
+        }
+        let kept = rollouts.kept().filter(|(name, ..)| moved.contains_key(*name));
+        self.settings.journal.write_rollouts(kept, obeyed)?;
+        let woken: BTreeSet<Target> = changes
+            .iter()
+            .flat_map(|(service, change)| rollouts.woken(service, change))
+            .map(|key| key.target)
+            .collect();
+        drop(rollouts);
+        self.kept_rollouts.extend(moved);
+        let known = self.queue.targets();
+        self.wake(&woken.intersection(&known).cloned().collect());
+        for (service, change) in changes {
+            let text = format!("{service}: release {}: {}", change.release.short(), change.text);
+            let (at, kind) = (self.settings.clock.now(), word(change.kind).to_owned());
+            self.settings.journal.note(&Event { at, about: Subject::Fleet, kind, text })?;
+            self.board.tell(Progress::Rollout { service, change });
+        }
+        Ok(())
+    }
+
+    /// Whether a rollout goes on without a person and without a look: a wave soaks.
+    pub(super) fn rollouts_go_on(&self) -> bool {
+        let now = self.settings.clock.now();
+        let steering = self.board.view().steering;
+        let approves = |member: &str| steering.approves(ApprovalKind::Wave, member, now);
+        self.board.rollouts().goes_on(now, &approves)
+    }
+
+    /// What waits for a person's word that a wave may begin.
+    pub(super) fn wave_requests(&self) -> Vec<ApprovalRequest> {
+        let now = self.settings.clock.now();
+        let steering = self.board.view().steering;
+        let approves = |member: &str| steering.approves(ApprovalKind::Wave, member, now);
+        let awaiting = self.board.rollouts().awaiting(now, &approves);
+        let request = |(service, wave, member): (ServiceName, _, String)| {
+            let summary = format!("wave {wave} of {service} may begin");
+            ApprovalRequest::of(ApprovalKind::Wave, [member].into(), summary)
+        };
+        awaiting.into_iter().map(request).collect()
+    }
+}
+
+/// The word of a change in the history.
+fn word(kind: ChangeKind) -> &'static str {
+    match kind {
+        ChangeKind::Began => "rollout-began",
+        ChangeKind::Opened(_) => "wave-began",
+        ChangeKind::Completed => "rollout-completed",
+        ChangeKind::Halted => "rollout-halted",
+        ChangeKind::Resumed => "rollout-resumed",
+        ChangeKind::Reverting => "rollout-reverted",
+        ChangeKind::Superseded => "rollout-superseded",
+    }
+}

@@ -1,0 +1,105 @@
+//! Whether the stacks of a wave are well at the release that goes out, and when too many failed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::ids::{StackKey, TenantName, WaveName};
+use crate::outcome::{Mark, Trouble};
+use crate::rollout::{Course, Run, WaveIndex, shared_by_all};
+
+/// One cause in so many tenants is the release's, whoever it seems to count against.
+const SAME_CAUSE: usize = 3;
+/// A wave is well when so much of it is: `fleet` refuses budgets that allow for more failures.
+const MUST_SETTLE_PERCENT: usize = crate::fleet::MUST_SETTLE_PERCENT as usize;
+
+impl Course {
+    /// What fails at the running release, with its wave: each stack that counts alone, and those
+    /// that share their cause with so many others that it is the release's.
+    pub(super) fn failed<'a>(
+        &'a self,
+        run: &'a Run,
+    ) -> impl Iterator<Item = (WaveIndex, &'a StackKey, &'a Trouble)> {
+        let troubled = || {
+            let waves = self.tallies.iter().enumerate();
+            waves.flat_map(|(wave, tally)| {
+                tally.troubled.iter().map(move |(key, trouble)| (wave, key, trouble))
+            })
+        };
+        let mut tenants: BTreeMap<&str, BTreeSet<&TenantName>> = BTreeMap::new();
+        for (_, key, trouble) in troubled() {
+            let tenant = self.members.get(key).map(|member| &member.tenant.name);
+            tenants.entry(&trouble.cause).or_default().extend(tenant);
+        }
+        troubled().filter(move |(_, key, trouble)| {
+            let is_shared =
+                tenants.get(trouble.cause.as_str()).is_some_and(|all| all.len() >= SAME_CAUSE);
+            (trouble.counts() || is_shared) && !run.pardoned.contains(*key)
+        })
+    }
+
+    /// Why the rollout must halt, if it must: more stacks of a wave failed than may, or so many that
+    /// the next wave can never begin.
+    pub(super) fn over_budget(&self, run: &Run) -> Option<String> {
+        let mut failed: BTreeMap<WaveIndex, Vec<(&StackKey, &Trouble)>> = BTreeMap::new();
+        for (wave, key, trouble) in self.failed(run) {
+            failed.entry(wave).or_default().push((key, trouble));
+        }
+        for (wave, failed) in &failed {
+            let (plan, tally) = (&self.plan.waves[*wave], &self.tallies[*wave]);
+            let budget = plan.failures.of(tally.total);
+            let judged = tally.total - tally.left_out(true);
+            let is_over = failed.len() > budget;
+            let lost = failed.iter().filter(|(_, trouble)| !trouble.may_heal()).count();
+            let is_hopeless = (judged - lost.min(judged)) * 100 < MUST_SETTLE_PERCENT * judged;
+            if is_over || is_hopeless {
+                return Some(self.why_halted(&plan.name, tally.total, failed));
+            }
+        }
+        None
+    }
+
+    fn why_halted(
+        &self,
+        wave: &WaveName,
+        total: usize,
+        failed: &[(&StackKey, &Trouble)],
+    ) -> String {
+        let mut causes: BTreeMap<&str, usize> = BTreeMap::new();
+        failed.iter().for_each(|(_, trouble)| *causes.entry(&trouble.cause).or_default() += 1);
+        let commonest =
+            causes.iter().max_by_key(|(cause, count)| (**count, std::cmp::Reverse(*cause)));
+        let (cause, count) = commonest.map_or(("", 0), |(cause, count)| (*cause, *count));
+        let more = match causes.len() {
+            0 | 1 => String::new(),
+            _ => format!(", and {} for other causes", failed.len() - count),
+        };
+        let where_ = self.shared(failed).map(|one| format!(", all with {one}")).unwrap_or_default();
+        let of = format!("{} of {total} failed in wave {wave}{where_}", failed.len());
+        format!("{of}: {cause}{more}")
+    }
+
+    /// What the failed stacks share and no healthy one has.
+    fn shared(&self, failed: &[(&StackKey, &Trouble)]) -> Option<String> {
+        let release = self.judged()?;
+        let traits = |key: &StackKey| {
+            let labels = self.members.get(key).into_iter().flat_map(|one| &one.tenant.labels);
+            let region = format!("region {}", key.target.region);
+            let labels = labels.map(|(label, value)| format!("{label}={value}"));
+            std::iter::once(region).chain(labels).collect::<Vec<_>>()
+        };
+        let failed: Vec<_> = failed.iter().map(|(key, _)| traits(key)).collect();
+        let healthy = self.members.iter().filter(|(_, one)| one.mark == Mark::Settled(release));
+        let healthy: Vec<_> = healthy.map(|(key, _)| traits(key)).collect();
+        shared_by_all(&failed, &healthy)
+    }
+
+    /// Whether all stacks of a wave were seen well at the release, but for those that may fail and
+    /// those that do not count.
+    pub(super) fn is_well(&self, run: &Run, wave: WaveIndex) -> bool {
+        let tally = &self.tallies[wave];
+        let pardoned = tally.troubled.keys().filter(|key| run.pardoned.contains(*key)).count();
+        let judged = tally.total - tally.left_out(true) - pardoned;
+        let failed = self.failed(run).filter(|(at, ..)| *at == wave).count();
+        let open = judged - tally.settled - tally.left_out(false) - failed;
+        open == 0 && tally.settled * 100 >= MUST_SETTLE_PERCENT * judged
+    }
+}

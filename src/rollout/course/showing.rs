@@ -1,0 +1,94 @@
+//! How a rollout is shown to people, and what it asks of them.
+
+use std::collections::BTreeMap;
+
+use crate::ids::WaveName;
+use crate::moment::Moment;
+use crate::outcome::LeftOut;
+use crate::rollout::{Course, WaveIndex};
+
+/// One wave as reports show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WaveView {
+    /// Its name.
+    pub name: WaveName,
+    /// Stacks.
+    pub total: usize,
+    /// Those that were seen well at the release.
+    pub settled: usize,
+    /// Those that failed and count.
+    pub failed: usize,
+    /// Those that do not count, by reason.
+    pub left_out: BTreeMap<LeftOut, usize>,
+    /// Since when it may take the release.
+    pub opened_at: Option<Moment>,
+}
+
+impl Course {
+    /// What the next wave waits for, for people; `None` when no release goes out.
+    pub fn waits_for(&self, now: Moment, approves: &dyn Fn(&str) -> bool) -> Option<String> {
+        let run = self.state.running.as_ref()?;
+        if let Some(halt) = &run.halt {
+            return Some(self.why_not(run, 0)).filter(|_| !halt.why.is_empty());
+        }
+        let all = 0..self.plan.waves.len();
+        for wave in all.clone().filter(|wave| self.is_opened(run, *wave)) {
+            if !self.is_well(run, wave) {
+                let tally = &self.tallies[wave];
+                let name = &self.plan.waves[wave].name;
+                return Some(format!("{} of {} well in wave {name}", tally.settled, tally.total));
+            }
+        }
+        let next = all.clone().find(|wave| !self.is_opened(run, *wave));
+        let before = next.map_or(all.end - 1, |next| next.saturating_sub(1));
+        let soak = self.plan.waves[before].soak;
+        let ends = run.well_since.map(|since| since + soak).filter(|ends| *ends > now);
+        if let Some(ends) = ends {
+            return Some(format!("wave {} soaks until {ends}", self.plan.waves[before].name));
+        }
+        let next = next?;
+        let name = &self.plan.waves[next].name;
+        let waits = self.needs_approval(run, next, approves);
+        waits.then(|| format!("wave {name} waits for approval"))
+    }
+
+    /// The wave that waits only for a person, with what is to be approved.
+    pub(in crate::rollout) fn awaits_approval(
+        &self,
+        now: Moment,
+        approves: &dyn Fn(&str) -> bool,
+    ) -> Option<(WaveName, String)> {
+        let run = self.state.running.as_ref().filter(|run| run.halt.is_none())?;
+        let next = (0..self.plan.waves.len()).find(|wave| !self.is_opened(run, *wave))?;
+        let soak = self.plan.waves[next.saturating_sub(1)].soak;
+        let has_soaked = run.well_since.is_some_and(|since| now.since(since) >= soak);
+        let is_next = next == 0 || has_soaked;
+        let asks = is_next && self.needs_approval(run, next, approves);
+        asks.then(|| (self.plan.waves[next].name.clone(), self.approval(run, next)))
+    }
+
+    /// Whether time alone brings the rollout on: all are well, and no person is waited for.
+    pub(in crate::rollout) fn goes_on(&self, now: Moment, approves: &dyn Fn(&str) -> bool) -> bool {
+        let run = self.state.running.as_ref().filter(|run| run.halt.is_none());
+        run.is_some_and(|run| run.well_since.is_some())
+            && self.awaits_approval(now, approves).is_none()
+    }
+
+    /// The waves in order, as they stand at the running release, or at the good one.
+    pub fn waves(&self) -> Vec<WaveView> {
+        let run = self.state.running.as_ref();
+        let failed: Vec<WaveIndex> =
+            run.map(|run| self.failed(run).map(|(wave, ..)| wave).collect()).unwrap_or_default();
+        let waves = self.plan.waves.iter().zip(&self.tallies).enumerate();
+        waves
+            .map(|(index, (wave, tally))| WaveView {
+                name: wave.name.clone(),
+                total: tally.total,
+                settled: tally.settled,
+                failed: failed.iter().filter(|one| **one == index).count(),
+                left_out: tally.left_out.clone(),
+                opened_at: run.and_then(|run| run.opened.get(&wave.name)).copied(),
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,18 @@
+//! How a change to a service goes out: as a release, wave by wave, with gates that open when the
+//! waves before have been seen well at this very release.
+
+mod course;
+mod gate;
+mod membership;
+mod release;
+mod rollouts;
+mod run;
+mod sharing;
+
+pub use course::{Course, WaveView};
+pub use gate::{Behind, Gate};
+pub use membership::{Membership, WaveIndex};
+pub use release::{Release, ReleaseBody};
+pub use rollouts::{Bodies, Change, ChangeKind, Rollouts};
+pub use run::{Halt, Order, OrderWord, Rollout, Run};
+pub use sharing::shared_by_all;

@@ -1,0 +1,150 @@
+//! A release: everything that a service is made of, and that is not in a Tenant document.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::desired::{Desired, Wanted};
+use crate::fleet::{Fleet, Service, StackPolicy, Text};
+use crate::ids::{Digest, ServiceName};
+use crate::template::Template;
+
+/// What a release is made of, as the journal keeps it: git history may be rewritten.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReleaseBody {
+    /// The template as it is in git.
+    pub template: String,
+    /// Parameters of the service.
+    pub parameters: BTreeMap<String, Text>,
+    /// Tags of the service.
+    pub tags: BTreeMap<String, Text>,
+    /// Acknowledged capabilities.
+    pub capabilities: Vec<String>,
+    /// Whether the stacks refuse to be deleted.
+    pub termination_protection: bool,
+    /// The stack policy in canonical form.
+    pub stack_policy: Option<String>,
+    /// Parameters of the fleet that the template declares and the service does not give.
+    pub fleet_parameters: BTreeMap<String, Text>,
+    /// Tags of the fleet that the service does not replace.
+    pub fleet_tags: BTreeMap<String, Text>,
+}
+
+/// A release joined with the documents of today, ready to be given to stacks.
+#[derive(Clone, Debug)]
+pub struct Release {
+    /// The hash of its body.
+    pub id: Digest,
+    /// Today's service with the inputs of the release.
+    service: Arc<Service>,
+    /// Today's fleet with the parameters and tags of the release.
+    fleet: Arc<Fleet>,
+    /// Services whose outputs its inputs use.
+    uses: BTreeSet<ServiceName>,
+    /// Whether it is what git says now.
+    is_head: bool,
+}
+
+impl ReleaseBody {
+    /// What git says of a service.
+    pub fn of(fleet: &Fleet, service: &Service) -> Self {
+        let declared = service.template.parameters();
+        let given = |name: &String| declared.contains_key(name);
+        let fleet_parameters = fleet
+            .parameters
+            .iter()
+            .filter(|(name, _)| given(name) && !service.parameters.contains_key(*name));
+        let fleet_tags = fleet.tags.iter().filter(|(key, _)| !service.tags.contains_key(*key));
+        let owned = |(name, text): (&String, &Text)| (name.clone(), text.clone());
+        Self {
+            template: service.template.body().to_owned(),
+            parameters: service.parameters.clone(),
+            tags: service.tags.clone(),
+            capabilities: service.capabilities.clone(),
+            termination_protection: service.termination_protection,
+            stack_policy: service.stack_policy.as_ref().map(|policy| policy.body.clone()),
+            fleet_parameters: fleet_parameters.map(owned).collect(),
+            fleet_tags: fleet_tags.map(owned).collect(),
+        }
+    }
+}
+
+/// The hash of what git says of a service. Comments and the order of a template do not matter.
+fn id(fleet: &Fleet, service: &Service) -> Digest {
+    let template = service.template.digest();
+    let body = ReleaseBody { template: String::new(), ..ReleaseBody::of(fleet, service) };
+    // Maps of text with text for keys always serialise.
+    let rest = serde_json::to_vec(&body).unwrap_or_default();
+    Digest::of_parts([template.as_bytes() as &[u8], &rest])
+}
+
+impl Release {
+    /// What git says of a service now.
+    pub fn head(desired: &Desired, service: &Arc<Service>) -> Self {
+        Self {
+            id: id(&desired.fleet, service),
+            service: Arc::clone(service),
+            fleet: Arc::clone(&desired.fleet),
+            uses: BTreeSet::new(),
+            is_head: true,
+        }
+    }
+
+    /// An earlier release on top of what git says now; `None` when its body cannot be read any more.
+    pub fn earlier(
+        id: Digest,
+        body: &ReleaseBody,
+        desired: &Desired,
+        today: &Service,
+    ) -> Option<Self> {
+        let template = Template::parse(&body.template).ok()?;
+        let policy = match &body.stack_policy {
+            Some(text) => Some(Arc::new(StackPolicy::parse(text).ok()?)),
+            None => None,
+        };
+        let texts = body.parameters.values().chain(body.tags.values());
+        let texts = texts.chain(body.fleet_parameters.values());
+        let service = Service {
+            template: Arc::new(template),
+            parameters: body.parameters.clone(),
+            tags: body.tags.clone(),
+            capabilities: body.capabilities.clone(),
+            termination_protection: body.termination_protection,
+            stack_policy: policy,
+            ..today.clone()
+        };
+        let fleet = Fleet {
+            parameters: body.fleet_parameters.clone(),
+            tags: body.fleet_tags.clone(),
+            ..Fleet::clone(&desired.fleet)
+        };
+        Some(Self {
+            id,
+            uses: texts.flat_map(Text::services_used).cloned().collect(),
+            service: Arc::new(service),
+            fleet: Arc::new(fleet),
+            is_head: false,
+        })
+    }
+
+    /// The fleet as this release has it.
+    pub fn fleet(&self) -> &Arc<Fleet> {
+        &self.fleet
+    }
+
+    /// The stack as this release wants it.
+    pub fn wanted<'a>(&self, wanted: &'a Wanted) -> Cow<'a, Wanted> {
+        if self.is_head {
+            return Cow::Borrowed(wanted);
+        }
+        let mut depends_on = BTreeSet::clone(&wanted.depends_on);
+        depends_on.extend(self.uses.iter().cloned());
+        Cow::Owned(Wanted {
+            service: Arc::clone(&self.service),
+            depends_on: Arc::new(depends_on),
+            ..wanted.clone()
+        })
+    }
+}

@@ -1,0 +1,250 @@
+//! The rollouts of all services.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::desired::Desired;
+use crate::fleet::{Tenant, WavePlan};
+use crate::ids::{Digest, ServiceName, StackKey, WaveName};
+use crate::moment::Moment;
+use crate::outcome::Mark;
+use crate::rollout::course::Parts;
+use crate::rollout::{Course, Gate, Order, Release, ReleaseBody, Rollout, Run, WaveIndex};
+
+/// What changed in a rollout.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// What kind of thing.
+    pub kind: ChangeKind,
+    /// The release that it is about.
+    pub release: Digest,
+    /// In words, without service and release.
+    pub text: String,
+    /// Whether all stacks take the release at once, so that there is little to say.
+    pub is_quiet: bool,
+}
+
+/// What can happen to a rollout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChangeKind {
+    /// A release begins to go out.
+    Began,
+    /// A wave may take it.
+    Opened(WaveIndex),
+    /// It went through all waves.
+    Completed,
+    /// Nothing more takes it.
+    Halted,
+    /// It goes on.
+    Resumed,
+    /// Those that have it go back.
+    Reverting,
+    /// Another goes out instead.
+    Superseded,
+}
+
+/// Bodies of the releases of each service, the oldest first.
+pub type Bodies = BTreeMap<ServiceName, Vec<(Digest, ReleaseBody)>>;
+
+/// Releases of a service that are known besides those in use.
+const KEPT: usize = 8;
+
+/// The rollouts of all services.
+#[derive(Clone, Debug, Default)]
+pub struct Rollouts {
+    courses: BTreeMap<ServiceName, Course>,
+    /// Of services that git no longer has: should one return, what is good is known.
+    parked: BTreeMap<ServiceName, Rollout>,
+    bodies: Bodies,
+}
+
+impl Rollouts {
+    /// What a journal kept.
+    pub fn recall(kept: BTreeMap<ServiceName, Rollout>, bodies: Bodies) -> Self {
+        Self { courses: BTreeMap::new(), parked: kept, bodies }
+    }
+
+    /// From now on git says this. A new release goes out at once where none does, where the running
+    /// one is halted, and where it is the good one again; else it waits. `marks` says how stacks stood
+    /// that are new here.
+    pub fn want(
+        &mut self,
+        desired: &Desired,
+        now: Moment,
+        marks: &dyn Fn(&StackKey) -> Mark,
+    ) -> Vec<(ServiceName, Change)> {
+        let default = Arc::new(WavePlan::default());
+        let mut members: BTreeMap<&ServiceName, Vec<(StackKey, Arc<Tenant>)>> = BTreeMap::new();
+        for wanted in desired.all_standing() {
+            let member = (wanted.key.clone(), Arc::clone(&wanted.tenant));
+            members.entry(&wanted.service.name).or_default().push(member);
+        }
+        let before = std::mem::take(&mut self.courses);
+        let mut changes = Vec::new();
+        for (name, service) in &desired.services {
+            let head = Release::head(desired, service);
+            let old = before.get(name);
+            let state = old.map(|course| course.state().clone());
+            let state = state.or_else(|| self.parked.remove(name)).unwrap_or_default();
+            let bodies = self.bodies.entry(name.clone()).or_default();
+            keep(bodies, &head.id, &state, || ReleaseBody::of(&desired.fleet, service));
+            let earlier =
+                bodies.iter().filter(|(id, _)| *id != head.id).filter_map(|(id, body)| {
+                    Some((*id, Arc::new(Release::earlier(*id, body, desired, service)?)))
+                });
+            let parts = Parts {
+                plan: service
+                    .rollout
+                    .clone()
+                    .or(desired.fleet.rollout.clone())
+                    .unwrap_or(default.clone()),
+                revision: desired.revision.clone(),
+                earlier: earlier.collect(),
+                members: members.remove(name).unwrap_or_default(),
+                head,
+            };
+            let mark = |key: &StackKey| {
+                old.and_then(|course| course.mark(key)).cloned().unwrap_or_else(|| marks(key))
+            };
+            let mut course = Course::of(parts, state, &mark);
+            let change = course.follow_head(now);
+            changes.extend(change.map(|change| (name.clone(), change)));
+            self.courses.insert(name.clone(), course);
+        }
+        let gone = before.into_iter().filter(|(name, _)| !desired.services.contains_key(name));
+        self.parked.extend(gone.map(|(name, course)| (name, course.state().clone())));
+        changes
+    }
+
+    /// A look showed how a stack stands.
+    pub fn note(&mut self, service: &ServiceName, key: &StackKey, mark: Mark) {
+        if let Some(course) = self.courses.get_mut(service) {
+            course.note(key, mark);
+        }
+    }
+
+    /// Which release a stack may have; of a service that is not known yet none.
+    pub fn gate(
+        &self,
+        service: &ServiceName,
+        key: &StackKey,
+        has: Option<&Digest>,
+        taking: Option<&Digest>,
+        is_there: bool,
+    ) -> Gate {
+        match self.courses.get(service) {
+            Some(course) => course.gate(key, has, taking, is_there),
+            None => Gate::unknown(),
+        }
+    }
+
+    /// Lets gates open, rollouts halt and end. `approves`: whether a person let a wave of a service
+    /// begin.
+    pub fn advance(
+        &mut self,
+        now: Moment,
+        is_ready: bool,
+        approves: &dyn Fn(&str) -> bool,
+    ) -> Vec<(ServiceName, Change)> {
+        let mut changes = Vec::new();
+        for (name, course) in &mut self.courses {
+            let approves = |member: &str| approves(&format!("{name}: {member}"));
+            let happened = course.advance(now, is_ready, &approves);
+            changes.extend(happened.into_iter().map(|change| (name.clone(), change)));
+        }
+        changes
+    }
+
+    /// Does what a person said; the error is a sentence.
+    pub fn obey(&mut self, order: &Order, now: Moment) -> Result<Change, String> {
+        let course = self.courses.get_mut(&order.service);
+        course.ok_or_else(|| "there is no such service".to_owned())?.obey(order, now)
+    }
+
+    /// The waves that wait for a person only, with what is to be approved.
+    pub fn awaiting(
+        &self,
+        now: Moment,
+        approves: &dyn Fn(&str) -> bool,
+    ) -> Vec<(ServiceName, WaveName, String)> {
+        let asks = self.courses.iter().filter_map(|(name, course)| {
+            let approves = |member: &str| approves(&format!("{name}: {member}"));
+            let (wave, member) = course.awaits_approval(now, &approves)?;
+            Some((name.clone(), wave, format!("{name}: {member}")))
+        });
+        asks.collect()
+    }
+
+    /// Whether time alone brings a rollout on.
+    pub fn goes_on(&self, now: Moment, approves: &dyn Fn(&str) -> bool) -> bool {
+        self.courses.iter().any(|(name, course)| {
+            course.goes_on(now, &|member| approves(&format!("{name}: {member}")))
+        })
+    }
+
+    /// The stacks that may be decided otherwise after a change.
+    pub fn woken(&self, service: &ServiceName, change: &Change) -> BTreeSet<StackKey> {
+        let Some(course) = self.courses.get(service) else { return BTreeSet::new() };
+        let keys = match change.kind {
+            ChangeKind::Opened(wave) => course.members_of(&|one, _| one == wave),
+            ChangeKind::Began | ChangeKind::Halted => Vec::new(),
+            ChangeKind::Completed | ChangeKind::Resumed => {
+                course.members_of(&|_, mark| *mark != Mark::Settled(change.release))
+            }
+            ChangeKind::Reverting | ChangeKind::Superseded => course.members_of(&|_, _| true),
+        };
+        keys.into_iter().collect()
+    }
+
+    /// The rollouts of one service.
+    pub fn course(&self, service: &ServiceName) -> Option<&Course> {
+        self.courses.get(service)
+    }
+
+    /// The rollouts of all services that git has.
+    pub fn courses(&self) -> impl Iterator<Item = (&ServiceName, &Course)> {
+        self.courses.iter()
+    }
+
+    /// The rollouts that have come further than these, as they are now.
+    pub fn moved(&self, than: &BTreeMap<ServiceName, Rollout>) -> BTreeMap<ServiceName, Rollout> {
+        let states = self.courses.iter().map(|(name, course)| (name, course.state()));
+        let moved = states.filter(|(name, state)| than.get(*name) != Some(*state));
+        moved.map(|(name, state)| (name.clone(), state.clone())).collect()
+    }
+
+    /// What has to be kept: of each service its state, and the bodies of the releases in it.
+    pub fn kept(
+        &self,
+    ) -> impl Iterator<Item = (&ServiceName, &Rollout, Vec<(&Digest, &ReleaseBody)>)> {
+        self.courses.iter().map(|(name, course)| {
+            let state = course.state();
+            let running = state.running.as_ref().map(|run: &Run| &run.release);
+            let used: BTreeSet<&Digest> =
+                [state.good.as_ref(), running, Some(course.head())].into_iter().flatten().collect();
+            let bodies = self.bodies.get(name).into_iter().flatten();
+            let bodies = bodies.filter(|(id, _)| used.contains(id)).map(|(id, body)| (id, body));
+            (name, state, bodies.collect())
+        })
+    }
+}
+
+/// Adds the head to the known releases, and drops the oldest that nothing refers to.
+fn keep(
+    bodies: &mut Vec<(Digest, ReleaseBody)>,
+    head: &Digest,
+    state: &Rollout,
+    body: impl FnOnce() -> ReleaseBody,
+) {
+    if !bodies.iter().any(|(id, _)| id == head) {
+        bodies.push((*head, body()));
+    }
+    let running = state.running.as_ref().map(|run| run.release);
+    let used = [state.good, running, Some(*head)];
+    let mut surplus = bodies.len().saturating_sub(KEPT);
+    bodies.retain(|(id, _)| {
+        let goes = surplus > 0 && !used.contains(&Some(*id));
+        surplus -= usize::from(goes);
+        !goes
+    });
+}

@@ -1,0 +1,339 @@
+//! Releases go out in waves: gates open when the waves before were seen well, bad releases stop.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use driftless::board::Progress;
+use driftless::ids::StackKey;
+use driftless::moment::Moment;
+use driftless::rollout::{ChangeKind, Order, OrderWord};
+use driftless::sim::{Phase, ResourceFault, Status};
+
+use crate::world::{Ended, World, account, key};
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Two canaries, two tenants of the free tier, the others; ten minutes between the first two waves.
+const WAVES: &str = "  rollout:
+    waves:
+      - { name: canary, selector: { matchLabels: { ring: canary } }, soak: 10m }
+      - { name: free, selector: { matchLabels: { tier: free } } }
+      - { name: all }
+";
+
+/// So many tenants: the first two are canaries, the next two have the free tier.
+fn world(tenants: usize, waves: &str) -> World {
+    let world = World::with_tenants(tenants);
+    for number in 1..=tenants {
+        let labels = match number {
+            1 | 2 => "{ ring: canary }",
+            3 | 4 => "{ tier: free }",
+            _ => "{ tier: paid }",
+        };
+        let path = format!("tenants/t{number}.yaml");
+        world.edit(
+            &path,
+            &format!("name: t{number} }}"),
+            &format!("name: t{number}, labels: {labels} }}"),
+        );
+    }
+    world.edit(
+        "api/service.yaml",
+        "  template: api.yaml\n",
+        &format!("  template: api.yaml\n{waves}"),
+    );
+    world.commit();
+    world
+}
+
+/// All tenants have the first release, and it is the good one.
+async fn settled(tenants: usize, waves: &str) -> World {
+    let world = world(tenants, waves);
+    world.apply().await.assert_converged(tenants * 2);
+    world.cloud.clear_calls();
+    world
+}
+
+fn resize(world: &World, from: &str, to: &str) {
+    let size = |number: &str| format!("Size: \"{number}\"");
+    world.edit("api/service.yaml", &size(from), &size(to));
+    world.commit();
+}
+
+/// Lets the controller run for so long.
+async fn run(world: &World, length: Duration) -> Ended {
+    let clock = world.clock.clone();
+    let until = clock.now() + length;
+    world.run_until(async move { clock.sleep_until(until).await }).await
+}
+
+/// The size of each tenant's api.
+fn sizes(world: &World, tenants: usize) -> Vec<String> {
+    let size = |tenant| world.stack(tenant, "api").map(|stack| stack.parameters["Size"].clone());
+    (1..=tenants).map(|tenant| size(tenant).unwrap_or_else(|| "-".to_owned())).collect()
+}
+
+fn failing(tenant: Option<usize>, text: &str) -> ResourceFault {
+    ResourceFault {
+        account: tenant.map(|tenant| format!("{:012}", account(tenant)).parse().expect("an id")),
+        stack: Some("api".parse().expect("a name")),
+        logical_id: "Setting".to_owned(),
+        phase: Phase::Change,
+        text: text.to_owned(),
+        times: None,
+    }
+}
+
+fn happened(ended: &Ended) -> Vec<(ChangeKind, String)> {
+    let of_api = ended.news.iter().filter_map(|news| match news {
+        Progress::Rollout { service, change } if service.as_str() == "api" => {
+            Some((change.kind, change.text.clone()))
+        }
+        _ => None,
+    });
+    of_api.collect()
+}
+
+/// When each stack of the service began to be updated.
+fn updates(world: &World) -> BTreeMap<StackKey, Moment> {
+    let calls = world.cloud.calls();
+    let executed = calls.into_iter().filter(|call| call.api == "ExecuteChangeSet");
+    let of = |account: driftless::ids::AccountId| {
+        format!("{account}/eu-central-1/api").parse().expect("a key")
+    };
+    executed.map(|call| (of(call.account), call.at)).collect()
+}
+
+fn order(world: &World, word: OrderWord) {
+    let order = Order {
+        service: "api".parse().expect("a name"),
+        word,
+        by: "ann".to_owned(),
+        reason: "to see".to_owned(),
+        at: world.clock.now(),
+    };
+    world.journal().give_order(&order).expect("given");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wave_begins_when_the_one_before_was_well_for_as_long_as_it_soaks() {
+    let world = settled(8, WAVES).await;
+    resize(&world, "1", "2");
+    world.apply().await.assert_converged(16);
+    assert_eq!(sizes(&world, 8), ["2"; 8]);
+    let updates = updates(&world);
+    let of = |tenants: std::ops::RangeInclusive<usize>| -> Vec<Moment> {
+        tenants.map(|tenant| updates[&key(tenant, "api")]).collect()
+    };
+    let (canaries, free, others) = (of(1..=2), of(3..=4), of(5..=8));
+    let last = |of: &[Moment]| *of.iter().max().expect("some");
+    let first = |of: &[Moment]| *of.iter().min().expect("some");
+    let soaked = first(&free).since(last(&canaries));
+    assert!(soaked >= 10 * MINUTE && soaked < 12 * MINUTE, "{soaked:?}");
+    let next = first(&others).since(last(&free));
+    assert!(next > Duration::ZERO && next < 2 * MINUTE, "{next:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_very_first_release_goes_through_the_waves_as_well() {
+    let world = world(8, WAVES);
+    run(&world, 5 * MINUTE).await;
+    assert_eq!(sizes(&world, 8), ["1", "1", "-", "-", "-", "-", "-", "-"]);
+    let verdict = world.verdict(5, "api");
+    assert!(verdict.starts_with("waits-for-wave: release "), "{verdict}");
+    assert!(verdict.ends_with("waits for wave all"), "{verdict}");
+    world.apply().await.assert_converged(16);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_release_that_fails_everywhere_touches_the_canaries_only() {
+    let world = settled(8, WAVES).await;
+    world.cloud.script().resource(failing(None, "value not allowed"));
+    resize(&world, "1", "2");
+    let ended = run(&world, 60 * MINUTE).await;
+    let touched: Vec<StackKey> = updates(&world).into_keys().collect();
+    assert_eq!(touched, [key(1, "api"), key(2, "api")]);
+    let halts: Vec<_> =
+        happened(&ended).into_iter().filter(|(kind, _)| *kind == ChangeKind::Halted).collect();
+    let why = "2 of 2 failed in wave canary: Setting (AWS::SSM::Parameter): UPDATE_FAILED: value \
+               not allowed";
+    assert_eq!(halts, [(ChangeKind::Halted, why.to_owned())]);
+    let verdict = world.verdict(5, "api");
+    assert!(verdict.starts_with("waits-for-wave: in sync; release "), "{verdict}");
+    assert!(verdict.contains(" is halted: 2 of 2 failed in wave canary"), "{verdict}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bad_release_is_taken_back_where_the_service_says_so() {
+    let waves = format!("{WAVES}    onHalt: revert\n");
+    let world = settled(8, &waves).await;
+    // One of the two canaries takes it.
+    world.cloud.script().resource(failing(Some(2), "value not allowed"));
+    resize(&world, "1", "2");
+    run(&world, 60 * MINUTE).await;
+    assert_eq!(sizes(&world, 8), ["1"; 8]);
+    assert!(updates(&world).contains_key(&key(1, "api")), "it had it");
+    world.cloud.script().clear();
+    resize(&world, "2", "3");
+    world.apply().await.assert_converged(16);
+    assert_eq!(sizes(&world, 8), ["3"; 8]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_all_failed_stacks_have_in_common_is_named() {
+    let world =
+        settled(12, "  rollout: { waves: [{ name: all, failures: { count: 1 } }] }\n").await;
+    for tenant in [3, 4] {
+        world.cloud.script().resource(failing(Some(tenant), "value not allowed"));
+    }
+    resize(&world, "1", "2");
+    let ended = run(&world, 60 * MINUTE).await;
+    let halts = happened(&ended).into_iter().filter(|(kind, _)| *kind == ChangeKind::Halted);
+    let halts: Vec<String> = halts.map(|(_, text)| text).collect();
+    assert_eq!(halts.len(), 1);
+    assert!(halts[0].starts_with("2 of 12 failed in wave all, all with tier=free: "), "{halts:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_aws_broke_heals_and_stops_no_wave() {
+    let world = settled(8, WAVES).await;
+    let fault = failing(Some(1), "Internal Failure");
+    world.cloud.script().resource(ResourceFault { times: Some(2), ..fault });
+    resize(&world, "1", "2");
+    let ended = run(&world, 90 * MINUTE).await;
+    assert_eq!(sizes(&world, 8), ["2"; 8]);
+    assert!(happened(&ended).iter().all(|(kind, _)| *kind != ChangeKind::Halted));
+}
+
+#[tokio::test(start_paused = true)]
+async fn frequent_commits_do_not_keep_the_last_wave_waiting() {
+    let world = settled(8, WAVES).await;
+    for size in 2..6 {
+        resize(&world, &(size - 1).to_string(), &size.to_string());
+        run(&world, 2 * MINUTE).await;
+    }
+    // The release of the first commit goes on while the others wait.
+    run(&world, 5 * MINUTE).await;
+    assert_eq!(sizes(&world, 8)[7], "2");
+    world.apply().await.assert_converged(16);
+    assert_eq!(sizes(&world, 8), ["5"; 8]);
+    let touched = world.cloud.calls().into_iter().filter(|call| call.api == "ExecuteChangeSet");
+    assert_eq!(touched.count(), 16, "those between went nowhere");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tenant_that_comes_while_a_rollout_is_halted_gets_the_good_release() {
+    let world = settled(8, WAVES).await;
+    world.cloud.script().resource(failing(Some(1), "value not allowed"));
+    resize(&world, "1", "2");
+    run(&world, 30 * MINUTE).await;
+    world.write_tenant(9, "");
+    world.commit();
+    run(&world, 30 * MINUTE).await;
+    assert_eq!(sizes(&world, 9)[8], "1");
+    assert_eq!(world.stack(9, "api").expect("there").status, Status::CREATE_COMPLETE);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_in_one_tenant_goes_out_at_once_on_the_release_that_it_has() {
+    let world = settled(8, WAVES).await;
+    resize(&world, "1", "2");
+    run(&world, 3 * MINUTE).await;
+    let more = "  services: { api: { parameters: { Size: \"7\" } } }\n";
+    let path = "tenants/t6.yaml";
+    world.edit(path, "  regions: [eu-central-1]\n", &format!("  regions: [eu-central-1]\n{more}"));
+    world.commit();
+    run(&world, 3 * MINUTE).await;
+    assert_eq!(sizes(&world, 8), ["2", "2", "1", "1", "1", "7", "1", "1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn going_back_in_git_takes_a_running_release_back_at_once() {
+    let world = settled(8, WAVES).await;
+    resize(&world, "1", "2");
+    run(&world, 3 * MINUTE).await;
+    assert_eq!(sizes(&world, 8), ["2", "2", "1", "1", "1", "1", "1", "1"]);
+    resize(&world, "2", "1");
+    world.apply().await.assert_converged(16);
+    assert_eq!(sizes(&world, 8), ["1"; 8]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_journal_that_is_lost_skips_no_gate() {
+    let world = settled(8, WAVES).await;
+    resize(&world, "1", "2");
+    run(&world, 3 * MINUTE).await;
+    world.lose_journal();
+    let lost_at = world.clock.now();
+    run(&world, 9 * MINUTE).await;
+    assert_eq!(sizes(&world, 8), ["2", "2", "1", "1", "1", "1", "1", "1"]);
+    assert!(world.clock.now().since(lost_at) >= 9 * MINUTE);
+    world.apply().await.assert_converged(16);
+    assert_eq!(sizes(&world, 8), ["2"; 8]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wave_that_needs_approval_waits_for_a_person() {
+    let world = settled(8, WAVES).await;
+    world.edit("api/service.yaml", WAVES, &format!("{WAVES}    approval: [all]\n"));
+    resize(&world, "1", "2");
+    assert_eq!(world.apply().await.standing.total().waiting, 4, "it does not wait for people");
+    assert_eq!(sizes(&world, 8), ["2", "2", "2", "2", "1", "1", "1", "1"]);
+    let requests = world.journal().requests().expect("read");
+    let [(request, _)] = requests.as_slice() else { panic!("{requests:#?}") };
+    assert_eq!(request.summary, "wave all of api may begin");
+    let now = world.clock.now();
+    let approved = world.journal().approve(&request.id, "ann", "", now, now + 60 * MINUTE);
+    approved.expect("approved");
+    world.apply().await.assert_converged(16);
+}
+
+#[tokio::test(start_paused = true)]
+async fn people_halt_resume_and_take_back() {
+    let world = settled(8, WAVES).await;
+    resize(&world, "1", "2");
+    run(&world, 3 * MINUTE).await;
+    order(&world, OrderWord::Halt);
+    run(&world, 60 * MINUTE).await;
+    assert_eq!(sizes(&world, 8), ["2", "2", "1", "1", "1", "1", "1", "1"]);
+    order(&world, OrderWord::Resume);
+    run(&world, 5 * MINUTE).await;
+    assert_eq!(sizes(&world, 8)[2], "1", "it soaks anew");
+    order(&world, OrderWord::Revert);
+    run(&world, 5 * MINUTE).await;
+    assert_eq!(sizes(&world, 8), ["1"; 8]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_waiting_release_supersedes_the_running_one_when_a_person_says_so() {
+    let world = settled(8, WAVES).await;
+    resize(&world, "1", "2");
+    run(&world, 3 * MINUTE).await;
+    resize(&world, "2", "3");
+    run(&world, 2 * MINUTE).await;
+    assert_eq!(sizes(&world, 8)[0], "2", "it waits");
+    order(&world, OrderWord::Supersede);
+    run(&world, 5 * MINUTE).await;
+    assert_eq!(sizes(&world, 8), ["3", "3", "1", "1", "1", "1", "1", "1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_operations_of_a_wave_run_than_it_allows() {
+    let waves = "  rollout: { waves: [{ name: all, maxInFlight: 2 }] }\n";
+    let world = settled(8, waves).await;
+    resize(&world, "1", "2");
+    let clock = world.clock.clone();
+    let most = std::cell::Cell::new(0);
+    let watched = async {
+        loop {
+            let running = world.cloud.console().running().expect("the cloud answers").len();
+            most.set(most.get().max(running));
+            if sizes(&world, 8).iter().all(|size| size == "2") && running == 0 {
+                return;
+            }
+            clock.sleep_until(clock.now() + Duration::from_millis(500)).await;
+        }
+    };
+    world.run_until(watched).await;
+    assert_eq!(most.get(), 2);
+}
