@@ -1,6 +1,7 @@
 //! Findings on the joined fleet: what no single document shows.
 
 mod dependencies;
+mod rollouts;
 mod services;
 mod values;
 
@@ -16,6 +17,7 @@ pub fn check(desired: &Desired) -> Vec<Finding> {
     let mut findings = Gathering::default();
     services::check(desired, &mut findings);
     dependencies::check(desired, &mut findings);
+    rollouts::check(desired, &mut findings);
     values::check(desired, &mut findings);
     findings.into_findings()
 }

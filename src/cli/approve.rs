@@ -11,6 +11,9 @@ use crate::moment::Moment;
 use crate::plan::{Approval, ApprovalRequest};
 use crate::report::{ago, ahead, counted, indented};
 
+/// How long an approval counts unless somebody says otherwise.
+pub(super) const LASTS: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// List what waits for approval, or approve one of them.
 #[derive(Args, Clone, Debug)]
 pub struct ApproveArgs {

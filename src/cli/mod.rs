@@ -15,6 +15,7 @@ mod plan;
 mod progress;
 mod render;
 pub mod resume;
+pub mod rollout;
 mod run;
 mod sample;
 mod schema;
@@ -79,6 +80,9 @@ enum Command {
     Suspend(suspend::SuspendArgs),
     /// End a suspension
     Resume(resume::ResumeArgs),
+    /// Show how releases go out, and halt, resume or take back one
+    #[command(subcommand)]
+    Rollout(rollout::RolloutCommand),
     /// Look into the simulated cloud, or change a stack behind driftless's back
     #[command(subcommand)]
     Cloud(cloud::CloudCommand),
@@ -140,6 +144,7 @@ fn dispatch(command: Command, settings: &Settings, out: &mut dyn Write) -> Resul
         Command::Approve(args) => approve::run(&args, &context, out)?,
         Command::Suspend(args) => suspend::run(&args, &context, out)?,
         Command::Resume(args) => resume::run(&args, &context, out)?,
+        Command::Rollout(command) => rollout::run(&command, settings, &context, out)?,
         Command::Cloud(command) => cloud::run(&command, settings, &clock, out)?,
     };
     out.flush()?;

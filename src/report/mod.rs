@@ -9,6 +9,7 @@ pub mod findings;
 pub mod plan;
 mod grouping;
 mod json;
+pub mod rollouts;
 #[cfg(test)]
 pub(crate) mod sample;
 mod status;

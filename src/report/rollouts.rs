@@ -1,0 +1,190 @@
+//! How releases go out, for people and for programs.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use crate::ids::{ServiceName, WaveName};
+use crate::moment::Moment;
+use crate::report::{ago, counted};
+use crate::rollout::{Course, Rollouts, WaveView};
+
+/// The rollouts of one service.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Shown {
+    /// Which service.
+    pub service: ServiceName,
+    /// The last release that went through all waves.
+    pub good: Option<String>,
+    /// The release that goes out.
+    pub running: Option<String>,
+    /// The revision that brought it.
+    pub revision: Option<String>,
+    /// When it began.
+    pub began_at: Option<Moment>,
+    /// The release that waits until it ends.
+    pub waiting: Option<String>,
+    /// Why it stands still.
+    pub halted: Option<String>,
+    /// What it waits for.
+    pub waits_for: Option<String>,
+    /// Its waves, in order.
+    pub waves: Vec<Wave>,
+}
+
+/// One wave.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Wave {
+    /// Its name.
+    pub name: WaveName,
+    /// When it began; unknown where no release goes out.
+    pub began_at: Option<Moment>,
+    /// Stacks.
+    pub stacks: usize,
+    /// Those that are well at the release.
+    pub well: usize,
+    /// Those that failed.
+    pub failed: usize,
+    /// Those that do not count, by reason.
+    pub left_out: Vec<(String, usize)>,
+}
+
+/// The rollouts of one service or of all, sorted.
+pub fn shown(
+    rollouts: &Rollouts,
+    only: Option<&ServiceName>,
+    now: Moment,
+    approves: &dyn Fn(&str) -> bool,
+) -> Vec<Shown> {
+    let courses = rollouts.courses().filter(|(name, _)| only.is_none_or(|only| only == *name));
+    courses
+        .map(|(name, course)| {
+            let approves = |member: &str| approves(&format!("{name}: {member}"));
+            one(name, course, now, &approves)
+        })
+        .collect()
+}
+
+fn one(
+    service: &ServiceName,
+    course: &Course,
+    now: Moment,
+    approves: &dyn Fn(&str) -> bool,
+) -> Shown {
+    let state = course.state();
+    let run = state.running.as_ref();
+    Shown {
+        service: service.clone(),
+        good: state.good.map(|release| release.short()),
+        running: run.map(|run| run.release.short()),
+        revision: run.map(|run| run.revision.short().to_owned()),
+        began_at: run.map(|run| run.began_at),
+        waiting: course.waiting().map(|release| release.short()),
+        halted: run.and_then(|run| run.halt.as_ref()).map(|halt| match &halt.by {
+            Some(by) => format!("by {by}: {}", halt.why),
+            None => halt.why.clone(),
+        }),
+        waits_for: course.waits_for(now, approves),
+        waves: course.waves().into_iter().map(wave).collect(),
+    }
+}
+
+fn wave(view: WaveView) -> Wave {
+    let WaveView { name, total, settled, failed, left_out, opened_at } = view;
+    let left_out = left_out.into_iter().map(|(why, count)| (why.to_string(), count));
+    Wave {
+        name,
+        began_at: opened_at,
+        stacks: total,
+        well: settled,
+        failed,
+        left_out: left_out.collect(),
+    }
+}
+
+/// A line for each service.
+pub fn list(shown: &[Shown]) -> String {
+    let mut text = String::new();
+    let width = shown.iter().map(|one| one.service.as_str().len()).max().unwrap_or(0);
+    for one in shown {
+        let waiting = one.waiting.as_ref().map(|id| format!("; release {id} waits"));
+        let waiting = waiting.unwrap_or_default();
+        let line = match (&one.running, &one.good) {
+            (Some(running), _) => {
+                let begun = one.waves.iter().filter(|wave| wave.began_at.is_some()).count();
+                let how = match (&one.halted, &one.waits_for) {
+                    (Some(why), _) => format!("halted: {why}"),
+                    (None, Some(what)) => what.clone(),
+                    (None, None) => "all waves have begun".to_owned(),
+                };
+                let waves = one.waves.len();
+                format!("release {running} goes out, wave {begun} of {waves}: {how}{waiting}")
+            }
+            (None, Some(good)) => format!("release {good} everywhere"),
+            (None, None) => "nothing is known yet".to_owned(),
+        };
+        let _ = writeln!(text, "{:width$}  {line}", one.service.as_str());
+    }
+    if shown.is_empty() {
+        text.push_str("the fleet has no services\n");
+    }
+    text
+}
+
+/// All about each service.
+pub fn details(shown: &[Shown], now: Moment) -> String {
+    let mut text = String::new();
+    for one in shown {
+        let begun = one.began_at.map(|at| format!(", began {}", ago(now, at))).unwrap_or_default();
+        let _ = match (&one.running, &one.good) {
+            (Some(running), _) => {
+                let revision = one.revision.as_deref().unwrap_or_default();
+                writeln!(text, "{}: release {running} of {revision} goes out{begun}", one.service)
+            }
+            (None, Some(good)) => writeln!(text, "{}: release {good} everywhere", one.service),
+            (None, None) => writeln!(text, "{}: nothing is known yet", one.service),
+        };
+        let width = one.waves.iter().map(|wave| wave.name.as_str().len()).max().unwrap_or(0);
+        for wave in &one.waves {
+            let _ = writeln!(text, "  {:width$}  {}", wave.name.as_str(), standing(wave, one, now));
+        }
+        let lines = [
+            ("halted", &one.halted),
+            ("waits for", &one.waits_for.clone().filter(|_| one.halted.is_none())),
+            ("last good", &one.good.clone().filter(|_| one.running.is_some())),
+            ("next", &one.waiting),
+        ];
+        for (what, value) in lines {
+            if let Some(value) = value {
+                let _ = writeln!(text, "  {what}: {value}");
+            }
+        }
+    }
+    text
+}
+
+fn standing(wave: &Wave, of: &Shown, now: Moment) -> String {
+    let mut text = format!("{} of {} well", wave.well, counted(wave.stacks, "stack"));
+    if wave.failed > 0 {
+        let _ = write!(text, ", {} failed", wave.failed);
+    }
+    for (why, count) in &wave.left_out {
+        let _ = write!(text, ", {count} {why}");
+    }
+    match wave.began_at {
+        Some(at) => {
+            let _ = write!(text, "; began {}", ago(now, at));
+        }
+        None if of.running.is_some() => text.push_str("; not begun"),
+        None => {}
+    }
+    text
+}
+
+/// One object with a version.
+pub fn json(shown: &[Shown]) -> String {
+    let value = serde_json::json!({ "version": 1, "rollouts": shown });
+    format!("{value:#}\n")
+}
