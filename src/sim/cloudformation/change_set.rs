@@ -54,8 +54,9 @@ impl Wish {
         if form.boolean("ImportExistingResources")? == Some(true) {
             return Err(Refusal::not_simulated("imports of existing resources"));
         }
-        // There are no nested stacks here that could be left out.
-        form.boolean("IncludeNestedStacks")?;
+        if form.boolean("IncludeNestedStacks")? == Some(true) {
+            return Err(Refusal::not_simulated("change sets of nested stacks"));
+        }
         let express = match form.optional("DeploymentConfig.Mode").as_deref() {
             None | Some("STANDARD") => false,
             Some("EXPRESS") => true,
@@ -154,7 +155,7 @@ fn add(
     let (changes, failure) = match planned {
         Ok(difference) if difference.is_empty() => (Vec::new(), Some(NO_CHANGES.to_owned())),
         Ok(difference) => (difference.changes, None),
-        Err(Trouble::NoExport(text)) => (Vec::new(), Some(text)),
+        Err(Trouble::NoExport(text) | Trouble::NoOutput(text)) => (Vec::new(), Some(text)),
         Err(Trouble::Refused(refusal)) if refusal.code == "ValidationError" => {
             (Vec::new(), Some(refusal.message))
         }
@@ -276,6 +277,7 @@ pub(crate) fn execute_change_set(context: &mut Context<'_>, mut form: Form) -> A
         start_creation(context, &stack.name, set.definition.clone(), on_failure, &launch)?;
     } else {
         may_be_updated(&stack, launch.disable_rollback)?;
+        context.family_rests(&stack)?;
         let update = plan(context, &stack, set.definition.clone()).map_err(refused)?;
         start_update(context, &stack.name, update, &launch)?;
     }
@@ -288,7 +290,7 @@ pub(crate) fn execute_change_set(context: &mut Context<'_>, mut form: Form) -> A
 fn refused(trouble: Trouble) -> Refusal {
     match trouble {
         Trouble::Refused(refusal) => refusal,
-        Trouble::NoExport(text) => Refusal::validation(text),
+        Trouble::NoExport(text) | Trouble::NoOutput(text) => Refusal::validation(text),
     }
 }
 
