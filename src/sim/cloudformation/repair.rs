@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::moment::Moment;
 use crate::sim::cloudformation::context::Context;
 use crate::sim::cloudformation::create::stack_id;
 use crate::sim::cloudformation::start::{Launch, install};
@@ -9,7 +10,7 @@ use crate::sim::cloudformation::update::existing;
 use crate::sim::family::NESTED_STACK;
 use crate::sim::phase::UPDATE_CANCELLED;
 use crate::sim::refusal::{Answer, Refusal};
-use crate::sim::state::Stack;
+use crate::sim::state::{Event, Stack};
 use crate::sim::status::Status;
 use crate::sim::timeline::{Fate, rollback_of_creation, rollback_of_update};
 use crate::sim::wire::Form;
@@ -69,8 +70,8 @@ fn skips(context: &Context<'_>, stack: &Stack, names: &[String]) -> Answer<Skips
     Ok(skips)
 }
 
-/// Only what failed to roll back by itself may be skipped, not what was cancelled meanwhile.
-/// A nested stack may be skipped as a whole only when somebody has deleted it, or tried to.
+/// Only what failed to roll back by itself may be skipped, not what was cancelled meanwhile or failed
+/// before the rollback and was not tried again. A nested stack may be skipped as a whole only when somebody has deleted it, or tried to.
 fn may_be_skipped(context: &Context<'_>, stack: &Stack, logical_id: &str) -> bool {
     let gone = [Status::DELETE_IN_PROGRESS, Status::DELETE_COMPLETE, Status::DELETE_FAILED];
     stack.resources.get(logical_id).is_some_and(|resource| {
@@ -78,8 +79,17 @@ fn may_be_skipped(context: &Context<'_>, stack: &Stack, logical_id: &str) -> boo
         let inside = context.stack(&resource.physical_id).filter(|_| is_nested);
         resource.status == Status::UPDATE_FAILED
             && resource.reason.as_deref() != Some(UPDATE_CANCELLED)
+            && resource.changed_at >= rollback_began(stack)
             && inside.is_none_or(|inside| gone.contains(&inside.status))
     })
+}
+
+/// When the last rollback of an update began.
+fn rollback_began(stack: &Stack) -> Moment {
+    let begins = |event: &&Event| {
+        event.resource.is_none() && event.status == Status::UPDATE_ROLLBACK_IN_PROGRESS
+    };
+    stack.events.iter().rev().find(begins).map_or(Moment::default(), |event| event.at)
 }
 
 pub(crate) fn rollback_stack(context: &mut Context<'_>, mut form: Form) -> Answer<Xml> {
