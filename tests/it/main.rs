@@ -13,6 +13,7 @@ mod interleavings;
 mod kill;
 mod lost_journal;
 mod ministack;
+mod nested;
 mod removal;
 mod repair;
 mod revisions;

@@ -26,6 +26,7 @@ fn half_gone() -> World {
         kind: kind.to_owned(),
         failed,
         reason: "it is in use".to_owned(),
+        ..LeftBehind::default()
     };
     let left_behind = vec![
         left("Note", "AWS::SSM::Parameter", false),
