@@ -6,7 +6,7 @@ use crate::moment::Moment;
 use crate::sim::cloudformation::context::Context;
 use crate::sim::cloudformation::create::{check_name, new_shell, on_failure_of};
 use crate::sim::cloudformation::requested::Requested;
-use crate::sim::cloudformation::start::{Launch, start_creation, start_update};
+use crate::sim::cloudformation::start::{Launch, deployment_config, start_creation, start_update};
 use crate::sim::cloudformation::update::{existing, may_be_updated, plan};
 use crate::sim::evaluate::Trouble;
 use crate::sim::refusal::{Answer, Refusal};
@@ -57,13 +57,7 @@ impl Wish {
         if form.boolean("IncludeNestedStacks")? == Some(true) {
             return Err(Refusal::not_simulated("change sets of nested stacks"));
         }
-        let express = match form.optional("DeploymentConfig.Mode").as_deref() {
-            None | Some("STANDARD") => false,
-            Some("EXPRESS") => true,
-            Some(other) => {
-                return Err(Refusal::validation(format!("`{other}` is no deployment mode")));
-            }
-        };
+        let (express, disable_rollback) = deployment_config(form)?;
         let name = form.required("ChangeSetName")?;
         check_name(&name, "changeSetName")?;
         let description = form.optional("Description");
@@ -79,7 +73,7 @@ impl Wish {
             creates,
             on_failure: form.optional("OnStackFailure"),
             express,
-            disable_rollback: form.boolean("DeploymentConfig.DisableRollback")?,
+            disable_rollback,
         })
     }
 }

@@ -37,14 +37,11 @@ impl Launch {
     pub(crate) fn take(action: &str, fingerprint: &str, form: &mut Form) -> Answer<Self> {
         let token = form.optional("ClientRequestToken");
         token.as_deref().map(check_token).transpose()?;
-        let express = match form.optional("DeploymentConfig.Mode").as_deref() {
-            None | Some("STANDARD") => false,
-            Some("EXPRESS") => true,
-            Some(other) => {
-                return Err(Refusal::validation(format!("`{other}` is no deployment mode")));
-            }
+        let (express, of_config) = match action {
+            // The change set says it for the first, and the others have no such field.
+            "ExecuteChangeSet" | "ContinueUpdateRollback" | "CancelUpdateStack" => (false, None),
+            _ => deployment_config(form)?,
         };
-        let of_config = form.boolean("DeploymentConfig.DisableRollback")?;
         let disable_rollback = form.boolean("DisableRollback")?.or(of_config).unwrap_or(express);
         Ok(Self {
             request: format!("{action} {fingerprint}"),
@@ -70,6 +67,19 @@ impl Launch {
             )),
         }
     }
+}
+
+/// Whether the mode is express, and what is said about rollback with it.
+pub(crate) fn deployment_config(form: &mut Form) -> Answer<(bool, Option<bool>)> {
+    let express = match form.optional("DeploymentConfig.Mode").as_deref() {
+        None | Some("STANDARD") => false,
+        Some("EXPRESS") => true,
+        Some(other) => {
+            let rule = "Member must satisfy enum value set: [STANDARD, EXPRESS]";
+            return Err(Refusal::constraint(other, "deploymentConfig.mode", rule));
+        }
+    };
+    Ok((express, form.boolean("DeploymentConfig.DisableRollback")?))
 }
 
 /// AWS's rule for the tokens of operations.
