@@ -6,6 +6,7 @@
 mod converge;
 mod decisions;
 mod deletion_limit;
+mod deployment;
 mod failures;
 mod fuzz;
 mod handover;
