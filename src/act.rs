@@ -174,6 +174,7 @@ async fn call(
         capabilities: rendered.capabilities.clone(),
         termination_protection: rendered.termination_protection,
         stack_policy: rendered.stack_policy.as_ref().map(|policy| policy.body.clone()),
+        deployment: rendered.deployment,
     });
     let id = step.seen.as_ref().map(|seen| &seen.id);
     match (&attempt.kind, id, &inputs) {

@@ -1,5 +1,7 @@
 //! Look at one target: one paged listing, and what else has to be asked about single stacks.
 
+mod nested;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::aws::{AwsError, TargetApi};
@@ -8,13 +10,11 @@ use crate::desired::Desired;
 use crate::fleet::StackPolicy;
 use crate::ids::{Digest, StackName, Target};
 use crate::moment::Moment;
-use crate::observed::{
-    Blind, BlindReason, KnownTemplate, Look, ResourceSeen, Seen, StackStatus, Standing,
-};
+use crate::observed::{Blind, BlindReason, KnownTemplate, Look, Seen, StackStatus, Standing};
 use crate::outcome::{Cause, Memory, StepKind};
 use crate::plan::{
-    CLOCK_SKEW, Insight, LeftBehind, Operation, StackRecord, awaited, has_failed, is_follower,
-    last_operation, ownership, token, wants_events,
+    CLOCK_SKEW, Insight, Operation, StackRecord, awaited, has_failed, last_operation, ownership,
+    token, wants_events,
 };
 use crate::template::Template;
 
@@ -186,17 +186,20 @@ async fn ask_about(
     }
     let standing = seen.status.standing();
     if standing == Standing::DeleteFailed {
-        let resources = api.resources(&seen.id).await?;
-        insight.left_behind = resources.into_iter().filter_map(left_by_delete).collect();
+        insight.left_behind = nested::left_by_delete(api, &seen.id).await?;
     } else if standing == Standing::RollbackFailed {
-        let resources = api.resources(&seen.id).await?;
-        insight.left_behind = resources.into_iter().filter_map(left_by_rollback).collect();
+        insight.left_behind = {
+            let begun = seen.updated_at.unwrap_or(seen.created_at) - CLOCK_SKEW;
+            nested::left_by_rollback(api, &seen.id, begun).await?
+        };
     }
     sight.insights.insert(name.clone(), insight);
     if wants_events(memory, seen) {
         let events = api.events_since(&seen.id, since(memory)).await?;
         let mut operation = last_operation(&events, &seen.id);
         if has_failed(&seen.status) {
+            let inside = nested::cause(api, &events, &seen.id, since(memory)).await?;
+            operation.failure = inside.or(operation.failure);
             // Without a cause the failure would not count, and be repeated at each look.
             operation.failure = operation.failure.or_else(|| Some(unexplained(seen)));
         }
@@ -216,25 +219,6 @@ fn unexplained(seen: &Seen) -> Cause {
     let reason = seen.status_reason.as_deref().unwrap_or("AWS gave no reason");
     let name = seen.key.name.as_str();
     Cause::of_event(seen.status.as_str(), reason, name, "AWS::CloudFormation::Stack")
-}
-
-fn left_by_delete(resource: ResourceSeen) -> Option<LeftBehind> {
-    let failed = resource.status == "DELETE_FAILED";
-    let is_gone = ["DELETE_COMPLETE", "DELETE_SKIPPED"].contains(&resource.status.as_str());
-    (!is_gone).then(|| left_behind(resource, failed))
-}
-
-/// What was only cancelled because another one failed cannot be skipped, and need not be.
-fn left_by_rollback(resource: ResourceSeen) -> Option<LeftBehind> {
-    let failed = resource.status == "UPDATE_FAILED"
-        && !is_follower(resource.reason.as_deref().unwrap_or_default());
-    failed.then(|| left_behind(resource, true))
-}
-
-fn left_behind(resource: ResourceSeen, failed: bool) -> LeftBehind {
-    let ResourceSeen { logical_id, kind, reason, .. } = resource;
-    let reason = reason.unwrap_or_else(|| "AWS gave no reason".to_owned());
-    LeftBehind { logical_id, kind, failed, reason }
 }
 
 /// From when on events tell about the last operation.

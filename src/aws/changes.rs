@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use aws_sdk_cloudformation::types::{Capability, ChangeSetType, Parameter, Tag};
+use aws_sdk_cloudformation::types::{
+    Capability, ChangeSetType, DeploymentConfig, DeploymentConfigMode, Parameter, Tag,
+};
 
 use crate::aws::TargetApi;
 use crate::aws::error::AwsError;
 use crate::aws::pace::Api;
+use crate::fleet::Deployment;
 use crate::ids::{StackId, StackName};
 
 /// What a stack is made or updated from. Parameters may be secrets: they are never printed.
@@ -27,6 +30,8 @@ pub struct StackInputs {
     pub termination_protection: bool,
     /// The stack policy, JSON. Set by a create only.
     pub stack_policy: Option<String>,
+    /// Whether to wait until resources are ready.
+    pub deployment: Deployment,
 }
 
 impl fmt::Debug for StackInputs {
@@ -49,6 +54,21 @@ impl StackInputs {
     fn sdk_tags(&self) -> Option<Vec<Tag>> {
         let tag = |(key, value): (&String, &String)| Tag::builder().key(key).value(value).build();
         Some(self.tags.iter().map(tag).collect())
+    }
+
+    /// Rollback is off by default in express mode. Standard mode is the default, and not said: not
+    /// everything that speaks CloudFormation's protocol knows the field.
+    fn sdk_deployment(&self) -> Option<DeploymentConfig> {
+        let express = DeploymentConfig::builder().mode(DeploymentConfigMode::Express);
+        match self.deployment {
+            Deployment::Standard => None,
+            Deployment::Express => Some(express.disable_rollback(false).build()),
+        }
+    }
+
+    /// Rollback is always asked for, and once.
+    fn sdk_disable_rollback(&self) -> Option<bool> {
+        (self.deployment == Deployment::Standard).then_some(false)
     }
 
     fn sdk_capabilities(&self) -> Option<Vec<Capability>> {
@@ -75,6 +95,8 @@ impl TargetApi {
                     .set_capabilities(inputs.sdk_capabilities())
                     .enable_termination_protection(inputs.termination_protection)
                     .set_stack_policy_body(inputs.stack_policy.clone())
+                    .set_deployment_config(inputs.sdk_deployment())
+                    .set_disable_rollback(inputs.sdk_disable_rollback())
                     .client_request_token(token)
                     .send()
             })
@@ -101,6 +123,7 @@ impl TargetApi {
                 .set_parameters(inputs.sdk_parameters())
                 .set_tags(inputs.sdk_tags())
                 .set_capabilities(inputs.sdk_capabilities())
+                .set_deployment_config(inputs.sdk_deployment())
                 .client_token(token)
                 .send()
         })
@@ -108,7 +131,8 @@ impl TargetApi {
         .map(drop)
     }
 
-    /// Starts the update that a change set describes.
+    /// Starts the update that a change set describes, to be rolled back should it fail, whatever the
+    /// default is.
     pub async fn execute_change_set(
         &self,
         stack: &StackId,
@@ -117,7 +141,8 @@ impl TargetApi {
     ) -> Result<(), AwsError> {
         self.call(Api::ExecuteChangeSet, |client| {
             let request = client.execute_change_set().stack_name(stack.as_str());
-            request.change_set_name(name).client_request_token(token).send()
+            let request = request.change_set_name(name).disable_rollback(false);
+            request.client_request_token(token).send()
         })
         .await
         .map(drop)
@@ -219,6 +244,7 @@ mod tests {
             capabilities: vec!["CAPABILITY_IAM".into()],
             termination_protection: true,
             stack_policy: Some("{}".into()),
+            deployment: Deployment::Standard,
         }
     }
 
@@ -255,11 +281,30 @@ mod tests {
             ("Capabilities.member.1", "CAPABILITY_IAM"),
             ("EnableTerminationProtection", "true"),
             ("StackPolicyBody", "{}"),
+            ("DisableRollback", "false"),
             ("ClientRequestToken", "token-1"),
         ] {
             assert_eq!(asked.field(field), value, "{field}");
         }
         assert!(!format!("{:?}", inputs()).contains("hunter2"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_express_deployment_says_so_and_asks_for_the_rollback() {
+        let server = Server::of(|asked| match asked.action.as_str() {
+            "CreateStack" => created(),
+            "CreateChangeSet" => ok("CreateChangeSet", ""),
+            _ => Reply::Usual,
+        });
+        let express = StackInputs { deployment: Deployment::Express, ..inputs() };
+        let api = server.api();
+        api.create(&"scan-api".parse().unwrap(), &express, "t").await.expect("created");
+        api.create_change_set(&id(), "c", &express, "t").await.expect("created");
+        for action in ["CreateStack", "CreateChangeSet"] {
+            let asked = &server.asked(action)[0];
+            assert_eq!(asked.field("DeploymentConfig.Mode"), "EXPRESS", "{action}");
+            assert_eq!(asked.field("DeploymentConfig.DisableRollback"), "false", "{action}");
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -377,6 +422,7 @@ mod tests {
             ("CreateChangeSet", "ClientToken", "t"),
             ("CreateChangeSet", "Parameters.member.1.ParameterValue", "hunter2"),
             ("ExecuteChangeSet", "ClientRequestToken", "t"),
+            ("ExecuteChangeSet", "DisableRollback", "false"),
             ("DeleteChangeSet", "ChangeSetName", "c"),
             ("DeleteStack", "RetainResources.member.1", "Kept"),
             ("DeleteStack", "ClientRequestToken", "t"),

@@ -336,6 +336,7 @@ fn ask(call: Call, status: u16, body: String) -> Result<usize, AwsError> {
                     capabilities: Vec::new(),
                     termination_protection: false,
                     stack_policy: None,
+                    deployment: Default::default(),
                 };
                 let name = "scan-api".parse().expect("a name");
                 usize::from(!api.create(&name, &inputs, "t").await?.as_str().is_empty())

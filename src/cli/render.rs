@@ -10,6 +10,7 @@ use crate::cli::Failure;
 use crate::cli::context::Ending;
 use crate::cli::opening::open;
 use crate::desired::{Desired, Wanted};
+use crate::fleet::Deployment;
 use crate::ids::{ServiceName, TenantName};
 use crate::plan::{Missing, Rendered, render};
 use crate::report::FORMAT_VERSION;
@@ -134,6 +135,9 @@ fn write_text(wanted: &Wanted, rendered: &Rendered, out: &mut dyn Write) -> Resu
     if rendered.stack_policy.is_some() {
         writeln!(out, "  with a stack policy")?;
     }
+    if rendered.deployment == Deployment::Express {
+        writeln!(out, "  express deployment")?;
+    }
     write_pairs("parameters", &parameters(rendered), out)?;
     write_pairs("tags", &rendered.tags, out)?;
     writeln!(out)?;
@@ -186,5 +190,6 @@ fn json_of(wanted: &Wanted, rendered: &Rendered) -> Value {
         "capabilities": rendered.capabilities,
         "terminationProtection": rendered.termination_protection,
         "stackPolicy": rendered.stack_policy.as_ref().map(|policy| policy.body.clone()),
+        "deployment": rendered.deployment,
     })
 }

@@ -231,6 +231,7 @@ pub(super) fn service(
         tags,
         termination_protection: spec.termination_protection.unwrap_or(false),
         stack_policy: policy.flatten(),
+        deployment: spec.deployment.unwrap_or_default(),
         protected: protection(spec.protect, node, reader),
         on_removal: spec.on_removal.unwrap_or_default(),
         rollout: spec.rollout.map(|rollout| Arc::new(waves::plan(rollout, node, reader))),

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 
 use crate::fleet::reader::{Read, Reader};
 use crate::fleet::yaml::Node;
-use crate::fleet::{Cloud, Lifecycle, OnHalt, Operator, Text};
+use crate::fleet::{Cloud, Deployment, Lifecycle, OnHalt, Operator, Text};
 use crate::ids::{AccountId, DocumentName, Region};
 use crate::outcome::OnRemoval;
 
@@ -234,6 +234,10 @@ documents! {
         termination_protection as "terminationProtection": Option<bool>,
         /// A stack policy in JSON, relative to this file.
         stack_policy as "stackPolicy": Option<String>,
+        /// When a stack counts as made or updated: `standard` (unless given), when its resources are
+        /// ready, or `express`, several times as fast, when they have accepted the change. What fails
+        /// is rolled back in both.
+        deployment as "deployment": Option<Deployment>,
         /// Resource types that an update may never remove or replace unapproved: `default`, or a
         /// list in which `default` stands for the built-in one; `[]` protects none.
         protect as "protect": Option<ProtectedTypes>,

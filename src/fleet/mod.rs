@@ -23,8 +23,8 @@ pub use finding::{Finding, Severity};
 pub use gathering::{Complaint, Gathering};
 pub use load::load;
 pub use model::{
-    Access, Cloud, DeleteLimits, Documents, Exception, Fleet, Gaps, Lifecycle, Limits, Service,
-    ServiceRegions, StackPolicy, Tenant,
+    Access, Cloud, DeleteLimits, Deployment, Documents, Exception, Fleet, Gaps, Lifecycle, Limits,
+    Service, ServiceRegions, StackPolicy, Tenant,
 };
 pub use protection::{PROTECTED_BY_DEFAULT, Protection};
 pub use schema::schemas;

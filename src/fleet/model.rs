@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::fleet::{Protection, Selector, Source, Text, WavePlan};
 use crate::ids::{AccountId, Digest, DocumentName, Region, ServiceName, TenantName};
@@ -199,6 +200,17 @@ pub enum ServiceRegions {
     Listed(Vec<Region>),
 }
 
+/// When CloudFormation calls an operation on a stack complete.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Deployment {
+    /// When every resource is ready.
+    #[default]
+    Standard,
+    /// When every resource has accepted what it is to be; it gets ready afterwards.
+    Express,
+}
+
 /// A Service document with its template.
 #[derive(Clone, Debug)]
 pub struct Service {
@@ -227,6 +239,9 @@ pub struct Service {
     pub termination_protection: bool,
     /// The stack policy.
     pub stack_policy: Option<Arc<StackPolicy>>,
+    /// How its stacks are made and updated. No part of what a stack is: a change of it alone changes
+    /// no stack.
+    pub deployment: Deployment,
     /// Resource types that an update may never remove or replace unapproved.
     pub protected: Protection,
     /// What happens when a stack is dropped.

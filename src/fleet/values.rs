@@ -9,7 +9,7 @@ use crate::fleet::document::{
 };
 use crate::fleet::reader::{Read, Reader, Scalar, nearest, one_of, parse, scalar};
 use crate::fleet::yaml::{Content, Node};
-use crate::fleet::{Cloud, Lifecycle, OnHalt, Operator, Text};
+use crate::fleet::{Cloud, Deployment, Lifecycle, OnHalt, Operator, Text};
 use crate::ids::{AccountId, DocumentName, Region};
 use crate::outcome::OnRemoval;
 
@@ -226,6 +226,12 @@ impl Read for OnRemoval {
 impl Read for OnHalt {
     fn read(node: &Rc<Node>, reader: &mut Reader<'_>) -> Option<Self> {
         one_of(node, reader, &[("stay", Self::Stay), ("revert", Self::Revert)])
+    }
+}
+
+impl Read for Deployment {
+    fn read(node: &Rc<Node>, reader: &mut Reader<'_>) -> Option<Self> {
+        one_of(node, reader, &[("standard", Self::Standard), ("express", Self::Express)])
     }
 }
 

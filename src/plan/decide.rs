@@ -4,12 +4,13 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::desired::{Desired, Wanted};
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, Protection};
 use crate::ids::{Digest, ServiceName, StackId, StackKey, StackName};
 use crate::moment::Moment;
 use crate::observed::{ChangeSetSeen, Look, Seen, Standing};
 use crate::outcome::{Cause, Memory, StepKind};
-use crate::plan::{Hold, Rendered, Steering, Verdict, Weight, gated, ownership, table};
+use crate::plan::protection::NESTED_STACK;
+use crate::plan::{Hold, Inside, Rendered, Steering, Verdict, Weight, gated, ownership, table};
 use crate::rollout::{Gate, Release};
 
 /// What was found out about one stack beyond the listing.
@@ -22,7 +23,7 @@ pub struct Insight {
 }
 
 /// A resource that is still there after a failed delete, or as it was before a failed rollback.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LeftBehind {
     /// Its logical id.
     pub logical_id: String,
@@ -32,12 +33,57 @@ pub struct LeftBehind {
     pub failed: bool,
     /// AWS's text about it.
     pub reason: String,
+    /// The nested stack that it stands in; `None` for a resource of the stack itself.
+    pub within: Option<Within>,
+    /// The types of what a nested stack holds; `None` when it could not be looked into, and for
+    /// anything else.
+    pub holds: Option<BTreeSet<String>>,
+}
+
+/// The nested stack that a resource stands in.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Within {
+    /// Its logical id, below those of the nested stacks that it stands in: `Child/Inner`.
+    pub path: String,
+    /// Its own name, which is not its logical id.
+    pub stack: StackName,
+}
+
+impl Within {
+    /// Inside a nested stack.
+    pub fn of(inside: &Inside) -> Option<Self> {
+        let name = inside.stack.as_str().split(":stack/").nth(1)?.split('/').next()?;
+        Some(Self { path: inside.path.clone(), stack: name.parse().ok()? })
+    }
 }
 
 impl LeftBehind {
+    /// Its logical id, below those of the nested stacks that it stands in.
+    pub fn path(&self) -> String {
+        match &self.within {
+            Some(within) => format!("{}/{}", within.path, self.logical_id),
+            None => self.logical_id.clone(),
+        }
+    }
+
+    /// What AWS calls it in the list of what a rollback skips.
+    pub(super) fn skipped_as(&self) -> String {
+        match &self.within {
+            Some(within) => format!("{}.{}", within.stack, self.logical_id),
+            None => self.logical_id.clone(),
+        }
+    }
+
     /// Why it could not be rolled back.
     pub(super) fn cause(&self) -> Cause {
-        Cause::of_event("UPDATE_FAILED", &self.reason, &self.logical_id, &self.kind)
+        Cause::of_event("UPDATE_FAILED", &self.reason, &self.path(), &self.kind)
+    }
+
+    /// Whether it or anything in it is protected. A nested stack that hides what it holds is.
+    pub(super) fn is_protected(&self, protection: &Protection) -> bool {
+        let hides = self.kind == NESTED_STACK && self.holds.is_none();
+        let holds = self.holds.iter().flatten().any(|kind| protection.covers(kind));
+        hides || holds || protection.covers(&self.kind)
     }
 }
 

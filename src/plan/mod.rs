@@ -22,8 +22,12 @@ mod table;
 pub mod token;
 mod update;
 
-pub use cause::{Operation, is_follower, last_operation};
-pub use decide::{Decided, Decision, FormerStack, Insight, LeftBehind, Scene, Step, decide};
+pub use cause::{
+    Inside, Operation, cause_inside, failed_inside, failed_to_go_back, is_follower, last_operation,
+};
+pub use decide::{
+    Decided, Decision, FormerStack, Insight, LeftBehind, Scene, Step, Within, decide,
+};
 pub use hold::{Hold, Weight};
 pub use learn::{
     CLOCK_SKEW, EFFECT_PATIENCE, after_look, after_outcome, awaited, count_of, has_failed, may_run,
@@ -31,6 +35,7 @@ pub use learn::{
 };
 pub use ledger::Ledger;
 pub use marking::mark;
+pub use protection::NESTED_STACK;
 pub use record::{StackRecord, TargetRecord, Verdict};
 pub use render::{Missing, Rendered, render};
 pub use steering::{Approval, ApprovalKind, ApprovalRequest, Scope, Steering, Suspension};

@@ -9,7 +9,7 @@ use crate::outcome::Debt;
 use crate::plan::{ApprovalKind, ApprovalRequest};
 
 /// A nested stack hides what happens inside, so a change to one is treated like a replacement.
-pub(super) const NESTED_STACK: &str = "AWS::CloudFormation::Stack";
+pub const NESTED_STACK: &str = "AWS::CloudFormation::Stack";
 /// More resources than this are counted, not named, in one line.
 const NAMED_RESOURCES: usize = 5;
 

@@ -160,7 +160,7 @@ pub(super) fn delete_rest(case: &Case<'_>, seen: &Seen, why: &str, is_deletion: 
     let protection = service.map_or(&default, |service| &service.protected);
     let never_complete = case.memory.never_complete.as_ref() == Some(&seen.id);
     let kept = case.insight.left_behind.iter().filter(|resource| {
-        resource.failed || (!never_complete && protection.covers(&resource.kind))
+        resource.failed || (!never_complete && resource.is_protected(protection))
     });
     let retain: BTreeSet<String> = kept.map(|resource| resource.logical_id.clone()).collect();
     if retain.is_empty() {

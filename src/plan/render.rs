@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::desired::{Hole, Scope, Wanted};
-use crate::fleet::{Fleet, StackPolicy};
+use crate::fleet::{Deployment, Fleet, StackPolicy};
 use crate::ids::{Digest, ServiceName, TenantName};
 use crate::plan::ownership::{FLEET_TAG, SERVICE_TAG, TENANT_TAG};
 use crate::template::Template;
@@ -24,6 +24,8 @@ pub struct Rendered {
     pub termination_protection: bool,
     /// The stack policy.
     pub stack_policy: Option<Arc<StackPolicy>>,
+    /// How it is made or updated.
+    pub deployment: Deployment,
     /// Of canonical template, parameters and tags.
     pub digest: Digest,
 }
@@ -84,6 +86,7 @@ pub fn render(
         capabilities: service.capabilities.clone(),
         termination_protection: service.termination_protection,
         stack_policy: service.stack_policy.clone(),
+        deployment: service.deployment,
     })
 }
 

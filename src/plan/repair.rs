@@ -24,14 +24,15 @@ const FIRST_PAUSE: Duration = Duration::from_secs(30);
 const REFUSED_PAUSE: Duration = Duration::from_secs(60 * 60);
 
 /// The row of the table for a wanted stack in UPDATE_ROLLBACK_FAILED: the rollback is continued, at
-/// last without the resources that cannot be rolled back, unless one of them is protected.
+/// last without the resources that cannot be rolled back, unless one of them is protected. A nested
+/// stack among them is one in which nothing was found that could be skipped.
 pub(super) fn continue_rollback(case: &Case<'_>, wanted: &Wanted, seen: &Seen) -> Decision {
     let stuck: Vec<&LeftBehind> =
         case.insight.left_behind.iter().filter(|resource| resource.failed).collect();
     let cause = stuck.first().map(|resource| resource.cause());
     let last = last_try(case, seen, "continue-rollback");
     let skip: BTreeMap<String, String> =
-        stuck.iter().map(|resource| (resource.logical_id.clone(), resource.kind.clone())).collect();
+        stuck.iter().map(|resource| (resource.skipped_as(), resource.kind.clone())).collect();
     if let Some(hold) = held(case, seen, last, cause.clone(), &skip) {
         return Decision::Hold(hold);
     }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::desired::{Desired, Wanted};
+use crate::fleet::Deployment;
 use crate::ids::{Digest, ServiceName, StackId, TenantName};
 use crate::observed::{Seen, StackStatus, Standing};
 use crate::outcome::{Failure, Memory, OnRemoval, StepKind};
@@ -47,7 +48,14 @@ pub(super) fn decide_stack(case: &Case<'_>) -> Decided {
         },
     };
     let decision = unless_suspended(case, unless_one_may_run(case, decision));
-    let rendered = rendered.and_then(Result::ok);
+    let mut rendered = rendered.and_then(Result::ok);
+    if let Some(rendered) = &mut rendered
+        && case.memory.never_complete.is_some()
+        && matches!(&decision, Decision::Step(step) if step.kind == StepKind::Create)
+    {
+        // It failed and was deleted to be made again, which is not what to hurry with.
+        rendered.deployment = Deployment::Standard;
+    }
     let wanted = present.is_some();
     Decided { decision, rendered, no_echo, wanted, release: None }
 }

@@ -208,6 +208,7 @@ fn broken_service_documents() {
         ("  parameters", "  tags: { 'driftless:x': y, cost: 1 }\n  parameters"),
         ("  parameters", "  protect: [default, Table]\n  parameters"),
         ("  parameters", "  onRemoval: destroy\n  parameters"),
+        ("  parameters", "  deployment: fast\n  parameters"),
         ("  parameters", "  stackPolicy: template.yaml\n  parameters"),
         ("  parameters", "  terminationProtection: \"yes\"\n  parameters"),
     ]).replace(&"x".repeat(4900), "…"));

@@ -9,9 +9,10 @@ use serde_json::{Map, Value};
 
 use crate::sim::dynamic::{Parameters, resolve_members, resolve_text};
 use crate::sim::evaluate::{Scope, Settled, Trouble, as_text, mentions};
+use crate::sim::family::NESTED_STACK;
 use crate::sim::refusal::{Answer, Refusal};
 use crate::sim::resources::{Change, Surroundings, at_path, kind, named_by_template, physical_id};
-use crate::sim::state::{DeletionPolicy, Output, ParameterValue, Resource};
+use crate::sim::state::{Definition, DeletionPolicy, Descent, Output, ParameterValue, Resource};
 use crate::template::mangle;
 
 /// What is asked about a template.
@@ -37,6 +38,8 @@ pub(crate) struct Blueprint {
     pub(crate) resources: Vec<Planned>,
     pub(crate) outputs: BTreeMap<String, Output>,
     pub(crate) imports: Vec<String>,
+    /// Why the outputs cannot be told.
+    pub(crate) broken: Option<String>,
 }
 
 /// One wanted resource.
@@ -58,12 +61,58 @@ pub(crate) struct Planned {
     pub(crate) conditional: Vec<String>,
     /// One of `changed` that lets the update fail.
     pub(crate) refused: Option<String>,
+    /// Why nothing is made of it: an output of a nested stack that it needs does not come.
+    pub(crate) broken: Option<String>,
+    pub(crate) nested: Option<Nested>,
 }
 
-/// Evaluates a template; `suffix` gives the random part of the next generated name.
+/// A wanted nested stack.
+#[derive(Clone, Debug)]
+pub(crate) struct Nested {
+    /// Its ARN.
+    pub(crate) id: Arc<str>,
+    /// `Err` with the reason for which AWS does not even begin.
+    pub(crate) plan: Result<Box<NestedPlan>, String>,
+}
+
+/// What a nested stack is to become.
+#[derive(Clone, Debug)]
+pub(crate) struct NestedPlan {
+    pub(crate) id: Arc<str>,
+    pub(crate) name: Arc<str>,
+    pub(crate) nested: Descent,
+    pub(crate) definition: Definition,
+    pub(crate) blueprint: Blueprint,
+    pub(crate) creates: bool,
+    /// Whether an update does anything inside.
+    pub(crate) changed: bool,
+    pub(crate) tags_changed: bool,
+    /// What its stack policy denies, by logical id.
+    pub(crate) denied: BTreeMap<String, String>,
+    /// Why it fails although no resource does.
+    pub(crate) failure: Option<String>,
+}
+
+/// What a template with a nested stack says about it.
+#[derive(Debug)]
+pub(crate) struct NestedWish<'a> {
+    pub(crate) logical_id: &'a str,
+    pub(crate) properties: &'a Map<String, Value>,
+    pub(crate) existing: Option<&'a Resource>,
+}
+
+/// What an evaluation needs to make things of its own.
+pub(crate) trait Maker {
+    /// The random part of the next generated name.
+    fn suffix(&mut self) -> String;
+    /// What becomes of a nested stack.
+    fn nested(&mut self, wish: &NestedWish<'_>) -> Result<Nested, Trouble>;
+}
+
+/// Evaluates a template.
 pub(crate) fn blueprint(
     question: &Question<'_>,
-    suffix: &mut dyn FnMut() -> String,
+    maker: &mut dyn Maker,
 ) -> Result<Blueprint, Trouble> {
     let mut scope = scope(question);
     // AWS evaluates all of them before anything else, also those that nothing uses.
@@ -75,19 +124,30 @@ pub(crate) fn blueprint(
     let mut resources = Vec::with_capacity(wanted.len());
     for logical_id in in_order(&wanted)? {
         let section = wanted[logical_id.as_str()];
-        let planned = plan(question, &scope, &logical_id, section, &wanted, suffix)?;
+        let planned = plan(question, &scope, &logical_id, section, &wanted, maker)?;
         let settled = Settled {
             kind: planned.kind.clone(),
             physical_id: planned.physical_id.clone(),
             properties: planned.properties.clone(),
+            outputs: planned.nested.as_ref().map(outputs_of),
         };
         scope.resources.insert(logical_id, settled);
         resources.push(planned);
     }
     scope.block = "Outputs";
-    let outputs = outputs(question, &scope)?;
+    let (outputs, broken) = match outputs(question, &scope) {
+        Err(Trouble::NoOutput(text)) => (BTreeMap::new(), Some(text)),
+        outputs => (outputs?, None),
+    };
     let imports = scope.imports.take().into_iter().collect();
-    Ok(Blueprint { resources, outputs, imports })
+    Ok(Blueprint { resources, outputs, imports, broken })
+}
+
+/// The outputs that a nested stack will have; `None` when nobody can know.
+fn outputs_of(nested: &Nested) -> Option<BTreeMap<String, String>> {
+    let plan = nested.plan.as_ref().ok().filter(|plan| plan.blueprint.broken.is_none())?;
+    let outputs = plan.blueprint.outputs.iter();
+    Some(outputs.map(|(name, output)| (name.clone(), output.value.clone())).collect())
 }
 
 fn scope<'a>(question: &Question<'a>) -> Scope<'a> {
@@ -187,12 +247,14 @@ fn plan(
     logical_id: &str,
     section: &Value,
     wanted: &BTreeMap<&str, &Value>,
-    suffix: &mut dyn FnMut() -> String,
+    maker: &mut dyn Maker,
 ) -> Result<Planned, Trouble> {
     let kind_name = section["Type"].as_str().unwrap_or_default();
-    let properties = match section["Properties"].as_object() {
-        Some(map) => resolve_members(scope.members(map)?, question.ssm)?,
-        None => Map::new(),
+    let (properties, broken) = match section["Properties"].as_object().map(|map| scope.members(map))
+    {
+        Some(Err(Trouble::NoOutput(text))) => (Map::new(), Some(text)),
+        Some(members) => (resolve_members(members?, question.ssm)?, None),
+        None => (Map::new(), None),
     };
     let metadata = match section.get("Metadata") {
         Some(metadata) => scope.evaluate(metadata)?.unwrap_or_default(),
@@ -209,16 +271,25 @@ fn plan(
         replaced_by: Vec::new(),
         conditional: Vec::new(),
         refused: None,
+        broken,
+        nested: None,
         properties,
         metadata,
     };
     let existing = question.existing.get(logical_id).filter(|old| *old.kind == *kind_name);
-    if let Some(existing) = existing {
+    if let Some(existing) = existing.filter(|_| planned.broken.is_none()) {
         compare(&mut planned, existing);
+    }
+    if kind_name == NESTED_STACK && planned.broken.is_none() {
+        let properties = &planned.properties;
+        let nested = maker.nested(&NestedWish { logical_id, properties, existing })?;
+        planned.physical_id = nested.id.to_string();
+        planned.nested = Some(nested);
+        return Ok(planned);
     }
     planned.physical_id = match existing {
         Some(existing) if planned.replaced_by.is_empty() => existing.physical_id.to_string(),
-        Some(_) | None => new_physical_id(question, &planned, suffix),
+        Some(_) | None => new_physical_id(question, &planned, maker),
     };
     Ok(planned)
 }
@@ -255,15 +326,11 @@ fn compare(planned: &mut Planned, existing: &Resource) {
     }
 }
 
-fn new_physical_id(
-    question: &Question<'_>,
-    planned: &Planned,
-    suffix: &mut dyn FnMut() -> String,
-) -> String {
+fn new_physical_id(question: &Question<'_>, planned: &Planned, maker: &mut dyn Maker) -> String {
     let row = kind(&planned.kind);
     let name = row.and_then(|row| named_by_template(row, &planned.properties));
-    let name = name
-        .unwrap_or_else(|| format!("{}-{}-{}", question.stack_name, planned.logical_id, suffix()));
+    let made = |suffix| format!("{}-{}-{suffix}", question.stack_name, planned.logical_id);
+    let name = name.unwrap_or_else(|| made(maker.suffix()));
     physical_id(row, &name, question.at)
 }
 

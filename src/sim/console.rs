@@ -71,6 +71,8 @@ pub struct StackView {
     pub protected: bool,
     /// The text of its stack policy.
     pub policy: Option<String>,
+    /// The ARN of the stack that it is nested in.
+    pub parent: Option<String>,
 }
 
 /// One resource as a person sees it.
@@ -317,6 +319,16 @@ impl Console {
         Ok(())
     }
 
+    /// Puts an object into a bucket of S3; all buckets exist, and everybody may read them.
+    pub fn put_object(&self, bucket: &str, key: &str, bytes: &[u8]) -> Result<(), ConsoleError> {
+        Ok(self.0.objects.put(bucket, key, bytes)?)
+    }
+
+    /// An object of S3, if there is one.
+    pub fn object(&self, bucket: &str, key: &str) -> Result<Option<Arc<[u8]>>, ConsoleError> {
+        Ok(self.0.objects.read(bucket, key)?)
+    }
+
     /// Makes roles of an account demand an external id.
     pub fn require_external_id(
         &self,
@@ -376,6 +388,7 @@ impl Console {
             change_sets: waiting.map(|set| set.name.clone()).collect(),
             protected: stack.protected,
             policy: stack.policy.clone(),
+            parent: stack.nested.as_ref().map(|nested| nested.parent.to_string()),
         })
     }
 

@@ -37,6 +37,8 @@ pub(crate) enum Trouble {
     Refused(Refusal),
     /// An export does not exist: a creation starts and rolls back, an update is refused.
     NoExport(String),
+    /// An output of a nested stack does not exist: the resource that needs it fails.
+    NoOutput(String),
 }
 
 impl From<Refusal> for Trouble {
@@ -51,6 +53,8 @@ pub(crate) struct Settled {
     pub(crate) kind: String,
     pub(crate) physical_id: String,
     pub(crate) properties: Map<String, Value>,
+    /// Of a nested stack; `Some(None)` when nobody can know them, since it will fail.
+    pub(crate) outputs: Option<Option<BTreeMap<String, String>>>,
 }
 
 /// Everything that an expression may mention.
@@ -184,6 +188,13 @@ impl Scope<'_> {
 
     fn attribute_of(&self, resource: &str, name: &str) -> Result<Value, Trouble> {
         let settled = self.settled(resource)?;
+        if let (Some(outputs), Some(output)) = (&settled.outputs, name.strip_prefix("Outputs.")) {
+            let known = outputs.as_ref().map(|outputs| outputs.get(output).cloned());
+            let text = known.unwrap_or_else(|| Some("unknown".to_owned()));
+            let id = &settled.physical_id;
+            let missing = || format!("Output '{output}' not found in stack '{id}'");
+            return text.map(Value::String).ok_or_else(|| Trouble::NoOutput(missing()));
+        }
         let Some(text) = attribute(&settled.kind, name, &settled.physical_id, self.at) else {
             return Err(invalid(format!(
                 "Template error: resource {resource} does not support attribute type {name} in \

@@ -72,7 +72,7 @@ impl Folder {
     /// A folder, made if it is missing. Every account in it is read once, so that a broken file is
     /// an error now and not in the middle of something.
     pub(crate) fn open(path: &Path) -> Result<Self, CloudError> {
-        for folder in [path.join("accounts"), path.join("templates")] {
+        for folder in [path.join("accounts"), path.join("templates"), path.join("objects")] {
             fs::create_dir_all(&folder)
                 .map_err(|source| CloudError::Unwritable { path: folder.clone(), source })?;
         }

@@ -14,6 +14,7 @@ use crate::sim::faults::{CallFault, Script};
 use crate::sim::folder::CloudError;
 use crate::sim::library::Library;
 use crate::sim::machine;
+use crate::sim::objects::Objects;
 use crate::sim::quotas::Quotas;
 use crate::sim::refusal::{Answer, Refusal};
 use crate::sim::sessions::{Caller, caller};
@@ -30,6 +31,7 @@ pub(crate) struct Inner {
     pub(crate) quotas_hold: bool,
     pub(crate) clock: Clock,
     pub(crate) library: Library,
+    pub(crate) objects: Objects,
     pub(crate) store: Mutex<Store>,
     pub(crate) script: Script,
     pub(crate) quotas: Mutex<Quotas>,
@@ -158,6 +160,8 @@ impl Inner {
                 settings: &self.settings,
                 script: &self.script,
                 light,
+                objects: &self.objects,
+                upcoming: BTreeMap::new(),
                 changed: false,
             };
             let done = act(&mut context);

@@ -1,12 +1,11 @@
 //! Lets time pass: does everything that was due. Nothing runs in the background.
 
 use std::collections::BTreeMap;
-use std::mem;
 use std::time::Duration;
 
 use crate::ids::Region;
 use crate::moment::Moment;
-use crate::sim::state::{Account, Becomes, Effect, Place, Stack, Step};
+use crate::sim::state::{Account, Becomes, Effect, EventResource, Place, Previous, Stack, Step};
 use crate::sim::status::Status;
 
 /// How long AWS answers for a deleted stack.
@@ -52,14 +51,16 @@ pub(crate) fn as_it_was(place: &Place, moment: Moment) -> Place {
 }
 
 fn advance_place(place: &mut Place, now: Moment) -> bool {
-    let mut changed = false;
-    let mut gone = Vec::new();
-    for (name, stack) in &mut place.stacks {
-        changed |= advance_stack(stack, now);
-        if stack.status == Status::DELETE_COMPLETE {
-            gone.push(name.clone());
-        }
-    }
+    let is_due = |stack: &Stack| {
+        let steps = stack.operation.as_ref().map(|operation| &operation.steps);
+        steps.is_some_and(|steps| steps.front().is_none_or(|step| step.at <= now))
+    };
+    let due = place.stacks.iter().filter(|(_, stack)| is_due(stack));
+    let due: Vec<String> = due.map(|(name, _)| name.clone()).collect();
+    let changed = !due.is_empty();
+    due.iter().for_each(|name| advance_stack(place, name, now));
+    let gone = place.stacks.iter().filter(|(_, one)| one.status == Status::DELETE_COMPLETE);
+    let gone: Vec<String> = gone.map(|(name, _)| name.clone()).collect();
     if !gone.is_empty() {
         let kept_since = now - DELETED_KEPT_FOR;
         place.deleted.retain(|_, stack| stack.deleted_at.is_none_or(|at| at > kept_since));
@@ -72,30 +73,48 @@ fn advance_place(place: &mut Place, now: Moment) -> bool {
     changed
 }
 
-fn advance_stack(stack: &mut Stack, now: Moment) -> bool {
-    let mut changed = false;
-    while let Some(step) = next_due(stack, now) {
-        carry_out(stack, step);
-        changed = true;
+fn advance_stack(place: &mut Place, name: &str, now: Moment) {
+    while let Some(step) = next_due(place, name, now) {
+        carry_out(place, name, step.at, step.effect);
     }
-    if stack.operation.as_ref().is_some_and(|operation| operation.steps.is_empty()) {
+    if let Some(stack) = place.stacks.get_mut(name)
+        && stack.operation.as_ref().is_some_and(|operation| operation.steps.is_empty())
+    {
         stack.operation = None;
-        changed = true;
     }
-    changed
 }
 
-fn next_due(stack: &mut Stack, now: Moment) -> Option<Step> {
-    let steps = &mut stack.operation.as_mut()?.steps;
+fn next_due(place: &mut Place, name: &str, now: Moment) -> Option<Step> {
+    let steps = &mut place.stacks.get_mut(name)?.operation.as_mut()?.steps;
     if steps.front()?.at > now {
         return None;
     }
     steps.pop_front()
 }
 
-fn carry_out(stack: &mut Stack, step: Step) {
-    let at = step.at;
-    match step.effect {
+fn carry_out(place: &mut Place, name: &str, at: Moment, effect: Effect) {
+    match effect {
+        Effect::Of { stack, effect } => carry_out(place, &stack, at, *effect),
+        Effect::Begin(mut stack) => {
+            stack.created_at = at;
+            place.stacks.insert(name.to_owned(), *stack);
+        }
+        Effect::Stack { .. }
+        | Effect::Resource { .. }
+        | Effect::Succeed { .. }
+        | Effect::Settle { .. }
+        | Effect::Redefine(_)
+        | Effect::Restore
+        | Effect::Forget => {
+            if let Some(stack) = place.stacks.get_mut(name) {
+                happen(stack, at, effect);
+            }
+        }
+    }
+}
+
+fn happen(stack: &mut Stack, at: Moment, effect: Effect) {
+    match effect {
         Effect::Stack { status, reason } => {
             if status == Status::DELETE_COMPLETE {
                 stack.deleted_at = Some(at);
@@ -106,36 +125,63 @@ fn carry_out(stack: &mut Stack, step: Step) {
             stack.enter(at, status, reason);
         }
         Effect::Resource { resource, status, reason, becomes } => {
-            let logical_id = resource.logical_id.to_string();
-            match becomes {
-                Becomes::Record(record) => {
-                    stack.resources.insert(logical_id.clone(), *record);
-                }
-                Becomes::Gone => {
-                    stack.resources.remove(&logical_id);
-                }
-                Becomes::Same | Becomes::Other => {}
-            }
-            if let Some(record) = stack.resources.get_mut(&logical_id)
-                && resource.physical_id.as_ref().is_none_or(|id| *id == record.physical_id)
-            {
-                record.status = status.clone();
-                record.reason = reason.clone();
-                record.changed_at = at;
-            }
-            stack.record(at, Some(resource), status, reason);
+            turn(stack, at, resource, (status, reason), becomes);
         }
         Effect::Succeed { outputs, imports } => {
             stack.outputs = outputs;
             stack.imports = imports;
             stack.previous = None;
         }
+        Effect::Settle { outputs, imports } => {
+            stack.outputs = outputs;
+            stack.imports = imports;
+        }
+        Effect::Redefine(definition) => {
+            let outputs = Some((stack.outputs.clone(), stack.imports.clone()));
+            let (was, resources) = (stack.definition.clone(), stack.resources.clone());
+            let previous = Previous { definition: was, resources, outputs };
+            stack.previous.get_or_insert_with(|| Box::new(previous));
+            stack.definition = *definition;
+            stack.updated_at = Some(at);
+        }
         Effect::Restore => {
-            if let Some(previous) = &mut stack.previous {
-                stack.definition = mem::take(&mut previous.definition);
-                previous.definition = stack.definition.clone();
+            if let Some(previous) = &stack.previous {
+                stack.definition = previous.definition.clone();
+                if let Some((outputs, imports)) = previous.outputs.clone() {
+                    stack.outputs = outputs;
+                    stack.imports = imports;
+                }
             }
         }
         Effect::Forget => stack.previous = None,
+        // Both are about more than one stack.
+        Effect::Of { .. } | Effect::Begin(_) => {}
     }
+}
+
+fn turn(
+    stack: &mut Stack,
+    at: Moment,
+    resource: EventResource,
+    (status, reason): (Status, Option<String>),
+    becomes: Becomes,
+) {
+    let logical_id = resource.logical_id.to_string();
+    match becomes {
+        Becomes::Record(record) => {
+            stack.resources.insert(logical_id.clone(), *record);
+        }
+        Becomes::Gone => {
+            stack.resources.remove(&logical_id);
+        }
+        Becomes::Same | Becomes::Other => {}
+    }
+    if let Some(record) = stack.resources.get_mut(&logical_id)
+        && resource.physical_id.as_ref().is_none_or(|id| *id == record.physical_id)
+    {
+        record.status = status.clone();
+        record.reason = reason.clone();
+        record.changed_at = at;
+    }
+    stack.record(at, Some(resource), status, reason);
 }

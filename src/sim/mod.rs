@@ -6,14 +6,17 @@ mod calls;
 mod cloudformation;
 mod connector;
 mod console;
+mod deed;
 mod dynamic;
 mod evaluate;
+mod family;
 mod faults;
 mod folder;
 mod front;
 mod inspection;
 mod library;
 mod machine;
+mod objects;
 mod phase;
 mod quotas;
 mod refusal;
@@ -27,6 +30,7 @@ mod timeline;
 mod weather;
 mod wire;
 mod witness;
+mod works;
 mod xml;
 
 pub use calls::{Call, CallKey};
@@ -53,6 +57,7 @@ use crate::sim::connector::Connector;
 use crate::sim::folder::Folder;
 use crate::sim::front::{Inner, locked};
 use crate::sim::library::Library;
+use crate::sim::objects::Objects;
 use crate::sim::sessions::account_keys;
 use crate::sim::store::Store;
 
@@ -110,7 +115,8 @@ impl Cloud {
     pub fn in_memory(settings: CloudSettings, clock: Clock) -> Self {
         let quotas_hold = settings.quotas.unwrap_or(false);
         let store = Store::Memory(BTreeMap::new());
-        Self::new(settings, quotas_hold, clock, store, Library::new(None))
+        let (library, objects) = (Library::new(None), Objects::new(None));
+        Self::new(settings, quotas_hold, clock, store, (library, objects))
     }
 
     /// A cloud that survives the process. Several processes may use one folder at once.
@@ -122,7 +128,8 @@ impl Cloud {
         let quotas_hold = settings.quotas.unwrap_or(true);
         let store = Store::Folder(Folder::open(path)?);
         let library = Library::new(Some(path.join("templates")));
-        Ok(Self::new(settings, quotas_hold, clock, store, library))
+        let objects = Objects::new(Some(path.join("objects")));
+        Ok(Self::new(settings, quotas_hold, clock, store, (library, objects)))
     }
 
     fn new(
@@ -130,13 +137,14 @@ impl Cloud {
         quotas_hold: bool,
         clock: Clock,
         store: Store,
-        library: Library,
+        (library, objects): (Library, Objects),
     ) -> Self {
         Self(Arc::new(Inner {
             settings,
             quotas_hold,
             clock,
             library,
+            objects,
             store: Mutex::new(store),
             script: Script::default(),
             quotas: Mutex::default(),

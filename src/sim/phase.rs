@@ -2,10 +2,13 @@
 //! that it waits for. What will happen is worked out at the start, as steps with their times.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::moment::Moment;
+use crate::sim::deed::Deed;
+use crate::sim::family::{Family, Member};
 use crate::sim::resources::kind;
 use crate::sim::state::{Becomes, Effect, EventResource, Output, Resource, Step};
 use crate::sim::status::Status;
@@ -14,7 +17,7 @@ use crate::sim::status::Status;
 const EXPRESS_FACTOR: f64 = 6.0;
 
 /// What happens to a resource that is still being made when another one fails.
-const CREATION_CANCELLED: &str = "Resource creation cancelled";
+pub(crate) const CREATION_CANCELLED: &str = "Resource creation cancelled";
 /// What happens to a resource that is still being changed when another one fails.
 pub(crate) const UPDATE_CANCELLED: &str = "Resource update cancelled";
 
@@ -65,8 +68,10 @@ pub(crate) struct Work {
     pub(crate) old_physical_id: Option<Arc<str>>,
     /// Logical ids of the same phase.
     pub(crate) after: Vec<String>,
-    pub(crate) seconds: f64,
+    pub(crate) length: Duration,
     pub(crate) failure: Option<String>,
+    /// What happens inside, for a nested stack.
+    pub(crate) deed: Option<Box<Deed>>,
 }
 
 /// An operation being worked out: the steps so far, the time they have reached, and what the
@@ -77,6 +82,29 @@ pub(crate) struct Draft {
     pub(crate) records: BTreeMap<String, Resource>,
     pub(crate) at: Moment,
     pub(crate) pace: Pace,
+    /// The stack's name.
+    pub(crate) name: Arc<str>,
+    /// The stack's ARN.
+    pub(crate) id: Arc<str>,
+    /// The nested stacks below it; itself too, if it is one and its ancestor is at work.
+    pub(crate) family: Family,
+}
+
+/// A stack at some point of an operation.
+#[derive(Clone, Copy)]
+pub(crate) struct View<'a> {
+    pub(crate) name: &'a str,
+    pub(crate) records: &'a BTreeMap<String, Resource>,
+    pub(crate) family: &'a Family,
+    pub(crate) at: Moment,
+    pub(crate) pace: Pace,
+}
+
+impl<'a> View<'a> {
+    /// The same moment in a nested stack.
+    pub(crate) fn of(self, member: &'a Member) -> Self {
+        Self { name: &member.name, records: &member.records, ..self }
+    }
 }
 
 /// Logical ids of what failed or was cancelled, by what was to be done to it.
@@ -114,9 +142,43 @@ impl Failed {
 type Times = BTreeMap<String, (Moment, Moment)>;
 
 impl Draft {
-    /// Nothing yet, starting at `now`.
-    pub(crate) fn new(now: Moment, records: BTreeMap<String, Resource>, pace: Pace) -> Self {
-        Self { steps: Vec::new(), records, at: now, pace }
+    /// What the draft has come to.
+    pub(crate) fn view(&self) -> View<'_> {
+        let Self { records, at, pace, name, family, .. } = self;
+        View { name, records, family, at: *at, pace: *pace }
+    }
+
+    /// Itself among the nested stacks; `None` for the stack that the operation is on.
+    pub(crate) fn member(&mut self) -> Option<&mut Member> {
+        self.family.get_mut(&self.id)
+    }
+
+    /// Works out from `at` on what happens in a nested stack. Returns when that ends, and nothing for
+    /// a nested stack that does not exist.
+    pub(crate) fn within<T>(
+        &mut self,
+        id: &Arc<str>,
+        at: Moment,
+        act: impl FnOnce(&mut Self) -> T,
+    ) -> Option<(T, Moment)> {
+        let mut family = mem::take(&mut self.family);
+        let (name, records) = match family.get_mut(id) {
+            Some(member) => (member.name.clone(), mem::take(&mut member.records)),
+            None => {
+                self.family = family;
+                return None;
+            }
+        };
+        let (steps, pace) = (Vec::new(), self.pace);
+        let mut child = Self { steps, records, at, pace, name, id: id.clone(), family };
+        let done = act(&mut child);
+        let Self { steps, records, at, name, family, .. } = child;
+        self.family = family;
+        if let Some(member) = self.family.get_mut(id) {
+            member.records = records;
+        }
+        self.steps.extend(steps.into_iter().map(|step| step.of(&name)));
+        Some((done, at))
     }
 
     /// Lets CloudFormation itself take its time.
@@ -126,6 +188,9 @@ impl Draft {
 
     /// The stack takes a status.
     pub(crate) fn stack(&mut self, status: Status, reason: Option<String>) {
+        if let Some(member) = self.member() {
+            member.status = status.clone();
+        }
         self.push(Effect::Stack { status, reason });
     }
 
@@ -141,9 +206,15 @@ impl Draft {
 
     /// Runs works that stop as soon as one of them fails.
     pub(crate) fn run_until_failure(&mut self, works: &[Work]) -> Failed {
+        self.run_until(works, None)
+    }
+
+    /// Runs works that stop as soon as one of them fails, or else at a limit.
+    pub(crate) fn run_until(&mut self, works: &[Work], limit: Option<Moment>) -> Failed {
         let times = self.times(works, false);
         let ends = works.iter().filter(|work| work.failure.is_some());
-        let cutoff = ends.filter_map(|work| Some(times.get(&work.logical_id)?.1)).min();
+        let ends = ends.filter_map(|work| Some(times.get(&work.logical_id)?.1));
+        let cutoff = ends.chain(limit).min();
         self.run(works, &times, cutoff)
     }
 
@@ -179,7 +250,7 @@ impl Draft {
                     times.get(name.as_str()).map(|(_, end)| at.max(*end))
                 });
                 let start = start.unwrap_or(self.at);
-                let end = start + self.pace.of(work.seconds);
+                let end = start + work.length;
                 times.insert(work.logical_id.clone(), (start, end));
                 if failures_block && work.failure.is_some() {
                     stuck.insert(&work.logical_id);
@@ -207,6 +278,9 @@ impl Draft {
             last = last.max(stop);
             self.start(work, start, end);
             let cancelled = end > stop;
+            if let Some(deed) = &work.deed {
+                deed.enact(self, start, cancelled.then_some(stop));
+            }
             match (&work.failure, cancelled) {
                 (None, false) => self.complete(work, end),
                 (Some(text), false) => {
@@ -224,9 +298,14 @@ impl Draft {
                 }
             }
         }
-        self.steps[first..].sort_by_key(|step| step.at);
+        self.sort(first);
         self.at = last;
         failed
+    }
+
+    /// Brings the steps from the one of this number on into the order of time.
+    pub(crate) fn sort(&mut self, first: usize) {
+        self.steps[first..].sort_by_key(|step| step.at);
     }
 
     fn start(&mut self, work: &Work, start: Moment, end: Moment) {
@@ -353,4 +432,24 @@ impl Failed {
 
 fn record(work: &Work, status: Status, changed_at: Moment) -> Resource {
     Resource { status, reason: None, changed_at, ..work.record.clone() }
+}
+
+impl Step {
+    /// The step as one of the operation on an ancestor.
+    fn of(self, stack: &Arc<str>) -> Self {
+        match self.effect {
+            Effect::Of { .. } => self,
+            Effect::Stack { .. }
+            | Effect::Resource { .. }
+            | Effect::Succeed { .. }
+            | Effect::Settle { .. }
+            | Effect::Begin(_)
+            | Effect::Redefine(_)
+            | Effect::Restore
+            | Effect::Forget => {
+                let effect = Effect::Of { stack: stack.clone(), effect: Box::new(self.effect) };
+                Self { effect, ..self }
+            }
+        }
+    }
 }

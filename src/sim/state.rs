@@ -64,6 +64,16 @@ pub(crate) struct Stack {
     pub(crate) operation: Option<Operation>,
     /// What an update rolls back to.
     pub(crate) previous: Option<Box<Previous>>,
+    /// Whose nested stack it is.
+    #[serde(default)]
+    pub(crate) nested: Option<Descent>,
+}
+
+/// The ancestors of a nested stack, by ARN.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Descent {
+    pub(crate) parent: Arc<str>,
+    pub(crate) root: Arc<str>,
 }
 
 /// What was asked for.
@@ -168,6 +178,14 @@ pub(crate) enum Effect {
     Restore,
     /// A rollback has ended: there is nothing left to go back to.
     Forget,
+    /// The effect is on another stack of this name, a nested one of the stack whose operation runs.
+    Of { stack: Arc<str>, effect: Box<Effect> },
+    /// A nested stack comes into being.
+    Begin(Box<Stack>),
+    /// An update of a nested stack begins.
+    Redefine(Box<Definition>),
+    /// An update of a nested stack has succeeded, and may still be taken back with its root.
+    Settle { outputs: BTreeMap<String, Output>, imports: Vec<String> },
 }
 
 /// What becomes of the record of a resource.
@@ -185,6 +203,9 @@ pub(crate) enum Becomes {
 pub(crate) struct Previous {
     pub(crate) definition: Definition,
     pub(crate) resources: BTreeMap<String, Resource>,
+    /// Outputs and imports of a nested stack: its update may be taken back after it has succeeded.
+    #[serde(default)]
+    pub(crate) outputs: Option<(BTreeMap<String, Output>, Vec<String>)>,
 }
 
 /// One change set.
@@ -332,6 +353,7 @@ impl Stack {
             tokens: Vec::new(),
             operation: None,
             previous: None,
+            nested: None,
         }
     }
 

@@ -3,6 +3,8 @@
 mod durations;
 mod lifecycle;
 mod limits;
+mod nested;
+mod nested_edges;
 mod quotas;
 mod replacement;
 mod tokens;

@@ -4,22 +4,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::moment::Moment;
-use crate::sim::blueprint::{Blueprint, Planned};
-use crate::sim::phase::{Draft, Pace, Verb, Work};
-use crate::sim::resources::{kind, named_by_template};
-use crate::sim::state::{Becomes, DeletionPolicy, Effect, EventResource, Resource, Step};
+use crate::sim::blueprint::Blueprint;
+use crate::sim::family::{Cleanup, NESTED_STACK};
+use crate::sim::phase::{Draft, Verb, View};
+use crate::sim::state::{DeletionPolicy, Effect, Resource, Step};
 use crate::sim::status::Status;
+use crate::sim::works::{
+    Changes, Skips, change_works, deletion_work, deletion_works, skip, skipped_by_policy,
+    undo_works,
+};
 
 /// How long an operation takes before its first resource and after its last, in seconds: measured at
 /// AWS as about 13 beside the resources. How they are divided is an estimate.
-const STARTING_SECONDS: f64 = 5.0;
-const ENDING_SECONDS: f64 = 8.0;
+pub(crate) const STARTING_SECONDS: f64 = 5.0;
+pub(crate) const ENDING_SECONDS: f64 = 8.0;
 /// How long an operation takes from one of its phases to the next, in seconds; an estimate.
-const TURNING_SECONDS: f64 = 1.0;
+pub(crate) const TURNING_SECONDS: f64 = 1.0;
 /// How often AWS tries to delete a resource after an update, as its troubleshooting guide says.
 const CLEANUP_ATTEMPTS: u32 = 3;
-/// How long a resource takes that fails at once, in seconds.
-const REFUSED_SECONDS: f64 = 1.0;
 
 /// What a resource is doing when it is asked whether it fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,8 +55,8 @@ pub(crate) enum OnFailure {
 
 /// What decides about failures.
 pub(crate) struct Fate<'a> {
-    /// Why a resource fails in a phase, if it does.
-    pub(crate) of: &'a mut dyn FnMut(Phase, &str, &Resource) -> Option<String>,
+    /// Why a resource of the stack of this name fails in a phase, if it does.
+    pub(crate) of: &'a mut dyn FnMut(&str, Phase, &str, &Resource) -> Option<String>,
 }
 
 /// An operation that makes a stack.
@@ -71,14 +73,17 @@ pub(crate) struct Creation<'a> {
 /// The steps of a creation.
 pub(crate) fn creation(
     creation: &Creation<'_>,
-    now: Moment,
-    pace: Pace,
+    mut draft: Draft,
     fate: &mut Fate<'_>,
 ) -> Vec<Step> {
-    let mut draft = Draft::new(now, BTreeMap::new(), pace);
     draft.stack(Status::CREATE_IN_PROGRESS, Some("User Initiated".to_owned()));
     draft.wait(STARTING_SECONDS);
-    let works = change_works(&draft, creation.blueprint, false, fate);
+    let changes = Changes {
+        blueprint: creation.blueprint,
+        tags_changed: false,
+        disable_rollback: creation.on_failure == OnFailure::DoNothing,
+    };
+    let works = change_works(draft.view(), changes, fate);
     let failed = draft.run_until_failure(&works);
     let reason = match &creation.failure {
         _ if !failed.is_empty() => failed.sentence(),
@@ -106,13 +111,7 @@ pub(crate) fn creation(
 }
 
 /// The steps of taking back a creation that has failed.
-pub(crate) fn rollback_of_creation(
-    records: BTreeMap<String, Resource>,
-    now: Moment,
-    pace: Pace,
-    fate: &mut Fate<'_>,
-) -> Vec<Step> {
-    let mut draft = Draft::new(now, records, pace);
+pub(crate) fn rollback_of_creation(mut draft: Draft, fate: &mut Fate<'_>) -> Vec<Step> {
     undo_creation(&mut draft, "User Initiated".to_owned(), false, fate);
     draft.steps
 }
@@ -121,7 +120,8 @@ fn undo_creation(draft: &mut Draft, reason: String, everything: bool, fate: &mut
     draft.stack(Status::ROLLBACK_IN_PROGRESS, Some(reason));
     draft.wait(TURNING_SECONDS);
     let kept = |resource: &Resource| !everything && resource.deletion == DeletionPolicy::Retain;
-    let works = deletion_works(draft, kept, fate);
+    skipped_by_policy(draft.view(), kept).iter().for_each(|logical_id| skip(draft, logical_id));
+    let works = deletion_works(draft.view(), false, fate);
     let failed = draft.run_all(&works);
     draft.wait(TURNING_SECONDS);
     if failed.is_empty() {
@@ -149,7 +149,9 @@ pub(crate) fn update(update: &Update<'_>, mut draft: Draft, fate: &mut Fate<'_>)
     let before = draft.records.clone();
     draft.stack(Status::UPDATE_IN_PROGRESS, Some("User Initiated".to_owned()));
     draft.wait(STARTING_SECONDS);
-    let works = change_works(&draft, blueprint, update.tags_changed, fate);
+    let (tags_changed, disable_rollback) = (update.tags_changed, update.disable_rollback);
+    let changes = Changes { blueprint, tags_changed, disable_rollback };
+    let works = change_works(draft.view(), changes, fate);
     let failed = draft.run_until_failure(&works);
     draft.wait(TURNING_SECONDS);
     if !failed.is_empty() || update.failure.is_some() {
@@ -157,7 +159,7 @@ pub(crate) fn update(update: &Update<'_>, mut draft: Draft, fate: &mut Fate<'_>)
         if update.disable_rollback {
             draft.stack(Status::UPDATE_FAILED, Some(reason));
         } else {
-            undo_update(&mut draft, Some(reason), update.previous, &BTreeSet::new(), fate);
+            undo_update(&mut draft, Some(reason), update.previous, &Skips::new(), fate);
         }
         return draft.steps;
     }
@@ -178,10 +180,10 @@ pub(crate) fn update(update: &Update<'_>, mut draft: Draft, fate: &mut Fate<'_>)
 pub(crate) fn rollback_of_update(
     mut draft: Draft,
     previous: &BTreeMap<String, Resource>,
-    skipped: &BTreeSet<String>,
+    skips: &Skips,
     fate: &mut Fate<'_>,
 ) -> Vec<Step> {
-    undo_update(&mut draft, Some("User Initiated".to_owned()), previous, skipped, fate);
+    undo_update(&mut draft, Some("User Initiated".to_owned()), previous, skips, fate);
     draft.steps
 }
 
@@ -189,32 +191,14 @@ fn undo_update(
     draft: &mut Draft,
     reason: Option<String>,
     previous: &BTreeMap<String, Resource>,
-    skipped: &BTreeSet<String>,
+    skips: &Skips,
     fate: &mut Fate<'_>,
 ) {
     draft.stack(Status::UPDATE_ROLLBACK_IN_PROGRESS, reason);
     draft.push(Effect::Restore);
     draft.wait(TURNING_SECONDS);
     let before = draft.records.clone();
-    let mut works = Vec::new();
-    for (logical_id, old) in previous {
-        let Some(now) = before.get(logical_id) else { continue };
-        let same = now.physical_id == old.physical_id && now.properties == old.properties;
-        let unfinished = [Status::UPDATE_FAILED, Status::UPDATE_IN_PROGRESS];
-        if same && !unfinished.contains(&now.status) {
-            continue;
-        }
-        let is_skipped = skipped.contains(logical_id);
-        works.push(Work {
-            logical_id: logical_id.clone(),
-            verb: Verb::Update,
-            record: old.clone(),
-            old_physical_id: Some(now.physical_id.clone()),
-            after: old.depends_on.clone(),
-            seconds: if is_skipped { REFUSED_SECONDS } else { draft.pace.seconds_of(&old.kind) },
-            failure: (!is_skipped).then(|| (fate.of)(Phase::Rollback, logical_id, old)).flatten(),
-        });
-    }
+    let works = undo_works(draft.view(), previous, skips, fate);
     let failed = draft.run_until_failure(&works);
     draft.wait(TURNING_SECONDS);
     if !failed.is_empty() {
@@ -257,10 +241,8 @@ fn delete_all(draft: &mut Draft, reason: Option<String>, deletion: &Deletion, fa
         .collect();
     retained.iter().for_each(|logical_id| skip(draft, logical_id));
     let kept = |resource: &Resource| resource.deletion != DeletionPolicy::Delete;
-    let mut works = deletion_works(draft, kept, fate);
-    if deletion.forced {
-        works.iter_mut().for_each(|work| work.failure = None);
-    }
+    skipped_by_policy(draft.view(), kept).iter().for_each(|logical_id| skip(draft, logical_id));
+    let works = deletion_works(draft.view(), deletion.forced, fate);
     let failed = draft.run_all(&works);
     draft.wait(ENDING_SECONDS);
     if failed.is_empty() {
@@ -278,6 +260,8 @@ fn clean_up(
     wanted: impl Fn(&str) -> bool,
     fate: &mut Fate<'_>,
 ) -> bool {
+    let (first, start) = (draft.steps.len(), draft.at);
+    let children_end = clean_up_children(draft, fate);
     let mut works = Vec::new();
     for (logical_id, old) in before {
         let replaced =
@@ -290,10 +274,12 @@ fn clean_up(
             (true, true) => {}
             (true, false) => {
                 let verb = if removed { Verb::Delete } else { Verb::DeleteReplaced };
-                works.push(deletion_work(draft.pace, logical_id, old, verb, before, fate));
+                let view = View { records: before, ..draft.view() };
+                works.push(deletion_work(view, (logical_id, old), verb, false, fate));
             }
         }
     }
+    draft.at = start;
     for attempt in 1..=CLEANUP_ATTEMPTS {
         if attempt == CLEANUP_ATTEMPTS {
             let deletions = works.iter_mut().filter(|work| work.verb == Verb::Delete);
@@ -303,155 +289,42 @@ fn clean_up(
         works.retain(|work| work.failure.is_some());
         if attempt < CLEANUP_ATTEMPTS {
             for work in &mut works {
-                work.failure = (fate.of)(Phase::Delete, &work.logical_id, &work.record);
+                let view = View { records: before, ..draft.view() };
+                let resource = (work.logical_id.as_str(), &work.record);
+                *work = deletion_work(view, resource, work.verb, false, fate);
             }
         }
     }
+    draft.at = draft.at.max(children_end);
+    draft.sort(first);
     works.is_empty()
 }
 
-/// A resource leaves the stack and goes on existing.
-fn skip(draft: &mut Draft, logical_id: &str) {
-    let Some(record) = draft.records.remove(logical_id) else { return };
-    let resource = EventResource {
-        logical_id: logical_id.into(),
-        kind: record.kind,
-        physical_id: Some(record.physical_id),
+/// Nested stacks clean up when all have succeeded; returns when the last one has.
+fn clean_up_children(draft: &mut Draft, fate: &mut Fate<'_>) -> Moment {
+    let start = draft.at;
+    let nested = draft.records.values().filter(|record| &*record.kind == NESTED_STACK);
+    let ids: Vec<Arc<str>> = nested.map(|record| record.physical_id.clone()).collect();
+    let ends = ids.iter().filter_map(|id| {
+        let cleanup = draft.family.get_mut(id)?.cleanup.take()?;
+        let ((), end) = draft.within(id, start, |child| clean_up_child(child, &cleanup, fate))?;
+        Some(end)
+    });
+    ends.max().unwrap_or(start)
+}
+
+fn clean_up_child(child: &mut Draft, cleanup: &Cleanup, fate: &mut Fate<'_>) {
+    let updated = Status::UPDATE_COMPLETE_CLEANUP_IN_PROGRESS;
+    let status = match child.member().filter(|member| member.status == updated) {
+        Some(_) => Status::UPDATE_COMPLETE,
+        None => Status::UPDATE_ROLLBACK_COMPLETE,
     };
-    let status = Status::DELETE_SKIPPED;
-    draft.push(Effect::Resource { resource, status, reason: None, becomes: Becomes::Gone });
-}
-
-fn change_works(
-    draft: &Draft,
-    blueprint: &Blueprint,
-    tags_changed: bool,
-    fate: &mut Fate<'_>,
-) -> Vec<Work> {
-    let planned = blueprint.resources.iter();
-    planned.filter_map(|planned| change_work(draft, planned, tags_changed, fate)).collect()
-}
-
-fn change_work(
-    draft: &Draft,
-    planned: &Planned,
-    tags_changed: bool,
-    fate: &mut Fate<'_>,
-) -> Option<Work> {
-    let existing = draft.records.get(&planned.logical_id);
-    let record = record_of(planned, draft.at);
-    let verb = match existing {
-        None => Verb::Create,
-        Some(_) if !planned.replaced_by.is_empty() => Verb::Replace,
-        Some(old) if touched(planned, old, &record, tags_changed) => Verb::Update,
-        Some(_) => return None,
-    };
-    let failure = (fate.of)(Phase::Change, &planned.logical_id, &record)
-        .or_else(|| {
-            existing.filter(|_| verb == Verb::Replace).and_then(|old| same_name(planned, old))
-        })
-        .or_else(|| {
-            let property = planned.refused.as_ref()?;
-            Some(format!("Updates are not allowed for property - {property}."))
-        });
-    Some(Work {
-        logical_id: planned.logical_id.clone(),
-        verb,
-        old_physical_id: existing.map(|old| old.physical_id.clone()),
-        after: planned.depends_on.clone(),
-        seconds: draft.pace.seconds_of(&planned.kind),
-        failure,
-        record,
-    })
-}
-
-/// Whether an update does anything to a resource that it does not replace.
-pub(crate) fn touched(
-    planned: &Planned,
-    old: &Resource,
-    new: &Resource,
-    tags_changed: bool,
-) -> bool {
-    let taggable = kind(&planned.kind).is_none_or(|kind| kind.taggable);
-    !planned.changed.is_empty()
-        || old.metadata != new.metadata
-        || old.deletion != new.deletion
-        || old.keep_replaced != new.keep_replaced
-        || (tags_changed && taggable)
-        || old.status == Status::UPDATE_FAILED
-        || old.status == Status::CREATE_FAILED
-}
-
-fn same_name(planned: &Planned, old: &Resource) -> Option<String> {
-    let kind = kind(&planned.kind)?;
-    let name = named_by_template(kind, &planned.properties)?;
-    let before: serde_json::Map<_, _> = serde_json::from_str(&old.properties).unwrap_or_default();
-    let unchanged = named_by_template(kind, &before).is_some_and(|before| before == name);
-    unchanged.then(|| {
-        format!(
-            "CloudFormation cannot update a stack when a custom-named resource requires \
-             replacing. Rename {name} and update the stack again. ({})",
-            old.physical_id
-        )
-    })
-}
-
-/// The record that a wanted resource will have.
-pub(crate) fn record_of(planned: &Planned, at: Moment) -> Resource {
-    Resource {
-        kind: planned.kind.as_str().into(),
-        physical_id: planned.physical_id.as_str().into(),
-        properties: as_json(&planned.properties),
-        metadata: as_json(&planned.metadata),
-        depends_on: planned.depends_on.clone(),
-        deletion: planned.deletion,
-        keep_replaced: planned.keep_replaced,
-        status: Status::CREATE_IN_PROGRESS,
-        reason: None,
-        changed_at: at,
+    child.wait(TURNING_SECONDS);
+    clean_up(child, &cleanup.before, |logical_id| cleanup.wanted.contains(logical_id), fate);
+    child.wait(TURNING_SECONDS);
+    child.push(Effect::Forget);
+    if let Some(member) = child.member() {
+        member.previous = None;
     }
-}
-
-fn as_json(value: &impl serde::Serialize) -> Arc<str> {
-    serde_json::to_string(value).unwrap_or_default().into()
-}
-
-fn deletion_works(
-    draft: &mut Draft,
-    kept: impl Fn(&Resource) -> bool,
-    fate: &mut Fate<'_>,
-) -> Vec<Work> {
-    let skipped: Vec<String> =
-        draft.records.iter().filter(|(_, old)| kept(old)).map(|(name, _)| name.clone()).collect();
-    skipped.iter().for_each(|logical_id| skip(draft, logical_id));
-    let (pace, all) = (draft.pace, &draft.records);
-    all.iter()
-        .map(|(logical_id, old)| deletion_work(pace, logical_id, old, Verb::Delete, all, fate))
-        .collect()
-}
-
-/// A deletion waits for those that depend on the resource.
-fn deletion_work(
-    pace: Pace,
-    logical_id: &str,
-    old: &Resource,
-    verb: Verb,
-    all: &BTreeMap<String, Resource>,
-    fate: &mut Fate<'_>,
-) -> Work {
-    let dependents =
-        all.iter().filter(|(_, other)| other.depends_on.iter().any(|id| id == logical_id));
-    Work {
-        logical_id: logical_id.to_owned(),
-        verb,
-        record: old.clone(),
-        old_physical_id: Some(old.physical_id.clone()),
-        after: dependents.map(|(name, _)| name.clone()).collect(),
-        seconds: if old.status == Status::CREATE_FAILED {
-            REFUSED_SECONDS
-        } else {
-            pace.seconds_of(&old.kind)
-        },
-        failure: (fate.of)(Phase::Delete, logical_id, old),
-    }
+    child.stack(status, None);
 }

@@ -120,6 +120,7 @@ fn decided(wish: Wish, seen: Option<&Seen>, memory: &Memory) -> Option<Decided> 
         kind: "t".into(),
         failed: true,
         reason: "no".into(),
+        ..LeftBehind::default()
     };
     let insight = Insight { change_set: None, left_behind: vec![left] };
     let decisions = decide(&Scene {

@@ -6,6 +6,7 @@
 mod converge;
 mod decisions;
 mod deletion_limit;
+mod deployment;
 mod failures;
 mod fuzz;
 mod handover;
@@ -13,6 +14,7 @@ mod interleavings;
 mod kill;
 mod lost_journal;
 mod ministack;
+mod nested;
 mod removal;
 mod repair;
 mod revisions;

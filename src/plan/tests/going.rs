@@ -4,7 +4,7 @@ use crate::ids::{Digest, StackId};
 use crate::observed::StackStatus;
 use crate::outcome::{Attempt, Failure, StepKind};
 use crate::plan::tests::{ALONE, DROPPED, HOUR, MINUTE, NOW, World, attempt, failure, key};
-use crate::plan::{Hold, Insight, LeftBehind};
+use crate::plan::{Hold, Insight, LeftBehind, NESTED_STACK};
 
 const ACCOUNT: &str = "  account: \"111122223333\"\n";
 const ABSENT: &str = "  account: \"111122223333\"\n  services: { network: { absent: true } }\n";
@@ -26,6 +26,7 @@ fn half_gone() -> World {
         kind: kind.to_owned(),
         failed,
         reason: "it is in use".to_owned(),
+        ..LeftBehind::default()
     };
     let left_behind = vec![
         left("Note", "AWS::SSM::Parameter", false),
@@ -141,6 +142,28 @@ fn a_failure_of_something_else_does_not_hold_a_delete() {
     world.deploy("network");
     world.memory("network").failure = Some(failure("ValidationError", Digest::of(b"update")));
     assert_eq!(world.code("network"), "delete");
+}
+
+#[test]
+fn a_nested_stack_stays_when_it_holds_what_is_protected_or_hides_what_it_holds() {
+    let nested = |kinds: Option<&[&str]>| LeftBehind {
+        logical_id: "Child".to_owned(),
+        kind: NESTED_STACK.to_owned(),
+        holds: kinds.map(|kinds| kinds.iter().map(|kind| (*kind).to_owned()).collect()),
+        ..LeftBehind::default()
+    };
+    for (kinds, kept) in [
+        (None, vec!["Child", "Table", "Vpc"]),
+        (Some(&["AWS::SSM::Parameter"][..]), vec!["Table", "Vpc"]),
+        (Some(&["AWS::SSM::Parameter", "AWS::S3::Bucket"][..]), vec!["Child", "Table", "Vpc"]),
+    ] {
+        let mut world = half_gone();
+        let insight = world.insights.get_mut(&key("network").name).expect("it was looked at");
+        insight.left_behind.insert(0, nested(kinds));
+        assert_eq!(retained(&world), kept, "{kinds:?}");
+        world.memory("network").never_complete = Some(StackId::of("arn:network"));
+        assert_eq!(retained(&world), ["Vpc"], "nobody ever used it");
+    }
 }
 
 #[test]

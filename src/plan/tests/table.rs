@@ -140,6 +140,7 @@ fn what_never_was_complete_and_could_not_be_deleted_is_deleted_further() {
         kind: "AWS::EC2::VPC".into(),
         failed: true,
         reason: "no".into(),
+        ..LeftBehind::default()
     };
     let insight = Insight { change_set: None, left_behind: vec![left] };
     world.insights.insert(key("network").name, insight);

@@ -6,7 +6,7 @@ use crate::moment::Moment;
 use crate::sim::cloudformation::context::Context;
 use crate::sim::cloudformation::create::{check_name, new_shell, on_failure_of};
 use crate::sim::cloudformation::requested::Requested;
-use crate::sim::cloudformation::start::{Launch, start_creation, start_update};
+use crate::sim::cloudformation::start::{Launch, deployment_config, start_creation, start_update};
 use crate::sim::cloudformation::update::{existing, may_be_updated, plan};
 use crate::sim::evaluate::Trouble;
 use crate::sim::refusal::{Answer, Refusal};
@@ -54,15 +54,10 @@ impl Wish {
         if form.boolean("ImportExistingResources")? == Some(true) {
             return Err(Refusal::not_simulated("imports of existing resources"));
         }
-        // There are no nested stacks here that could be left out.
-        form.boolean("IncludeNestedStacks")?;
-        let express = match form.optional("DeploymentConfig.Mode").as_deref() {
-            None | Some("STANDARD") => false,
-            Some("EXPRESS") => true,
-            Some(other) => {
-                return Err(Refusal::validation(format!("`{other}` is no deployment mode")));
-            }
-        };
+        if form.boolean("IncludeNestedStacks")? == Some(true) {
+            return Err(Refusal::not_simulated("change sets of nested stacks"));
+        }
+        let (express, disable_rollback) = deployment_config(form)?;
         let name = form.required("ChangeSetName")?;
         check_name(&name, "changeSetName")?;
         let description = form.optional("Description");
@@ -78,7 +73,7 @@ impl Wish {
             creates,
             on_failure: form.optional("OnStackFailure"),
             express,
-            disable_rollback: form.boolean("DeploymentConfig.DisableRollback")?,
+            disable_rollback,
         })
     }
 }
@@ -154,7 +149,7 @@ fn add(
     let (changes, failure) = match planned {
         Ok(difference) if difference.is_empty() => (Vec::new(), Some(NO_CHANGES.to_owned())),
         Ok(difference) => (difference.changes, None),
-        Err(Trouble::NoExport(text)) => (Vec::new(), Some(text)),
+        Err(Trouble::NoExport(text) | Trouble::NoOutput(text)) => (Vec::new(), Some(text)),
         Err(Trouble::Refused(refusal)) if refusal.code == "ValidationError" => {
             (Vec::new(), Some(refusal.message))
         }
@@ -276,6 +271,7 @@ pub(crate) fn execute_change_set(context: &mut Context<'_>, mut form: Form) -> A
         start_creation(context, &stack.name, set.definition.clone(), on_failure, &launch)?;
     } else {
         may_be_updated(&stack, launch.disable_rollback)?;
+        context.family_rests(&stack)?;
         let update = plan(context, &stack, set.definition.clone()).map_err(refused)?;
         start_update(context, &stack.name, update, &launch)?;
     }
@@ -288,7 +284,7 @@ pub(crate) fn execute_change_set(context: &mut Context<'_>, mut form: Form) -> A
 fn refused(trouble: Trouble) -> Refusal {
     match trouble {
         Trouble::Refused(refusal) => refusal,
-        Trouble::NoExport(text) => Refusal::validation(text),
+        Trouble::NoExport(text) | Trouble::NoOutput(text) => Refusal::validation(text),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What an action works on: one account and region at one moment.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::ids::Region;
@@ -9,18 +9,26 @@ use crate::moment::Moment;
 use crate::sim::CloudSettings;
 use crate::sim::blueprint::{Blueprint, Question, blueprint};
 use crate::sim::cloudformation::differences::{Difference, differences};
+use crate::sim::cloudformation::nested::Planner;
 use crate::sim::dynamic::{Held, Parameters, may_refer};
 use crate::sim::evaluate::Trouble;
+use crate::sim::family::family;
 use crate::sim::faults::Script;
 use crate::sim::front::Light;
 use crate::sim::library::{Body, Library};
 use crate::sim::machine;
-use crate::sim::phase::Pace;
+use crate::sim::objects::Objects;
+use crate::sim::phase::{Draft, Pace};
 use crate::sim::refusal::{Answer, Refusal};
 use crate::sim::resources::{Surroundings, kind, named_by_template};
 use crate::sim::state::{Account, Definition, Place, Resource, Stack};
 use crate::sim::status::Status;
 use crate::sim::timeline::Phase;
+
+/// Type and physical id.
+type ResourceKey = (Arc<str>, Arc<str>);
+/// ARN and name.
+type StackNames = (Arc<str>, Arc<str>);
 
 /// What an action works on.
 pub(crate) struct Context<'a> {
@@ -31,6 +39,9 @@ pub(crate) struct Context<'a> {
     pub(crate) settings: &'a CloudSettings,
     pub(crate) script: &'a Script,
     pub(crate) light: Light,
+    pub(crate) objects: &'a Objects,
+    /// What nested stacks will export that the call at hand makes.
+    pub(crate) upcoming: BTreeMap<String, (Arc<str>, String)>,
     /// Whether the account has to be written.
     pub(crate) changed: bool,
 }
@@ -93,8 +104,24 @@ impl Context<'_> {
         stack: (&str, &str),
         existing: &BTreeMap<String, Resource>,
     ) -> Result<Blueprint, Trouble> {
+        self.upcoming.clear();
+        let above = self.stack(stack.1).and_then(|stack| stack.nested.clone());
+        let root = above.map_or_else(|| stack.1.into(), |above| above.root);
+        self.blueprint_below(body, definition, stack, existing, (root, 0))
+    }
+
+    /// The same of a stack so many levels below the root of this ARN.
+    pub(crate) fn blueprint_below(
+        &mut self,
+        body: &Body,
+        definition: &Definition,
+        stack: (&str, &str),
+        existing: &BTreeMap<String, Resource>,
+        (root, depth): (Arc<str>, usize),
+    ) -> Result<Blueprint, Trouble> {
         let at = self.surroundings();
-        let exports = self.place().exports();
+        let mut exports = self.place().exports();
+        exports.extend(self.upcoming.clone());
         let ssm = self.referred_to(body, definition);
         let question = Question {
             template: body.template.value(),
@@ -106,8 +133,9 @@ impl Context<'_> {
             ssm: &ssm,
             existing,
         };
-        let account = &mut *self.account;
-        blueprint(&question, &mut || account.next_suffix())
+        let (name, id) = stack;
+        let mut planner = Planner { context: self, definition, name, id, root, depth };
+        blueprint(&question, &mut planner)
     }
 
     /// The SSM parameters that stacks here have made, if a definition may refer to one.
@@ -130,6 +158,27 @@ impl Context<'_> {
         })
     }
 
+    /// Refuses an operation on a stack while one runs above or below it: AWS has answers of its own
+    /// to each case, and nobody has told them.
+    pub(crate) fn family_rests(&self, stack: &Stack) -> Answer<()> {
+        let mut above = stack.nested.clone();
+        let mut ancestors = Vec::new();
+        while let Some(parent) = above.and_then(|nested| self.stack(&nested.parent)) {
+            ancestors.push(parent);
+            above = parent.nested.clone();
+        }
+        let family = family(self.look(), &stack.resources);
+        let below = family.keys().filter_map(|id| self.stack(id));
+        let at_work = |one: &&Stack| one.operation.is_some();
+        match ancestors.into_iter().chain(below).find(at_work) {
+            Some(other) => Err(Refusal::not_simulated(format!(
+                "operations on {} while one runs on {} of the same nesting",
+                stack.name, other.name
+            ))),
+            None => Ok(()),
+        }
+    }
+
     /// What a definition would add to a stack that has nothing yet.
     pub(crate) fn plan_of_shell(
         &mut self,
@@ -143,46 +192,56 @@ impl Context<'_> {
         Ok(differences(stack, template, template, definition, &blueprint)?)
     }
 
-    /// Type and physical id of every resource of other stacks with a name that can be taken once.
-    pub(crate) fn taken_names(&self, except: &str) -> BTreeMap<(Arc<str>, Arc<str>), Arc<str>> {
+    /// An operation on a stack and those below it that begins now.
+    pub(crate) fn draft(&self, stack: &Stack, express: bool) -> Draft {
+        Draft {
+            steps: Vec::new(),
+            records: stack.resources.clone(),
+            at: self.now,
+            pace: self.pace(express),
+            name: stack.name.clone(),
+            id: stack.id.clone(),
+            family: family(self.look(), &stack.resources),
+        }
+    }
+
+    /// The owners of all resources with a name that can be taken once, by type and physical id.
+    fn taken_names(&self) -> BTreeMap<ResourceKey, StackNames> {
         let here = |region: &Region, kind: &str| region == self.region || kind.contains("::IAM::");
         let mut taken = BTreeMap::new();
         for (region, place) in &self.account.regions {
-            for stack in place.stacks.values().filter(|stack| &*stack.id != except) {
+            for stack in place.stacks.values() {
                 for resource in stack.resources.values().filter(|one| here(region, &one.kind)) {
                     let key = (resource.kind.clone(), resource.physical_id.clone());
-                    taken.insert(key, stack.id.clone());
+                    taken.insert(key, (stack.id.clone(), stack.name.clone()));
                 }
             }
         }
         taken
     }
 
-    /// Decides about failures of a stack's resources: what the script says, then names that
-    /// another stack has taken, then what the stack policy denies.
+    /// Decides about failures of the resources of stacks: what the script says, then names that
+    /// another stack has taken, then what the policy of the stack denies.
     pub(crate) fn fate(
         &self,
-        stack: &Stack,
-        denied: BTreeMap<String, String>,
-    ) -> impl FnMut(Phase, &str, &Resource) -> Option<String> + use<> {
-        let taken = self.taken_names(&stack.id);
-        let own: BTreeSet<Arc<str>> =
-            stack.resources.values().map(|resource| resource.physical_id.clone()).collect();
-        let (script, account, name) = (self.script.clone(), self.account.id, stack.name.clone());
-        move |phase, logical_id, resource| {
-            if let Some(text) = script.failure_of(account, &name, phase, logical_id) {
+        denied: BTreeMap<String, BTreeMap<String, String>>,
+    ) -> impl FnMut(&str, Phase, &str, &Resource) -> Option<String> + use<> {
+        let taken = self.taken_names();
+        let (script, account) = (self.script.clone(), self.account.id);
+        move |stack, phase, logical_id, resource| {
+            if let Some(text) = script.failure_of(account, stack, phase, logical_id) {
                 return Some(text);
             }
             if phase != Phase::Change {
                 return None;
             }
             let key = (resource.kind.clone(), resource.physical_id.clone());
-            let collides = !own.contains(&resource.physical_id) && can_be_taken(resource);
-            match taken.get(&key).filter(|_| collides) {
-                Some(owner) => {
+            let other = taken.get(&key).filter(|(_, name)| **name != *stack);
+            match other.filter(|_| can_be_taken(resource)) {
+                Some((owner, _)) => {
                     Some(format!("{} already exists in stack {owner}", resource.physical_id))
                 }
-                None => denied.get(logical_id).cloned(),
+                None => denied.get(stack).and_then(|denied| denied.get(logical_id)).cloned(),
             }
         }
     }

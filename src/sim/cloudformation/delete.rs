@@ -27,11 +27,15 @@ pub(crate) fn delete_stack(context: &mut Context<'_>, mut form: Form) -> Answer<
         return Ok(Xml::default());
     }
     let name = stack.name.clone();
-    if stack.protected {
+    // A nested stack is as protected as its root.
+    let root = stack.nested.as_ref().and_then(|nested| context.stack(&nested.root));
+    if let Some(kept) = [Some(stack), root].into_iter().flatten().find(|stack| stack.protected) {
         return Err(Refusal::validation(format!(
-            "Stack [{name}] cannot be deleted while TerminationProtection is enabled"
+            "Stack [{}] cannot be deleted while TerminationProtection is enabled",
+            kept.name
         )));
     }
+    context.family_rests(stack)?;
     may_be_deleted(stack.status.as_str(), &stack.id)?;
     let failed = stack.status == Status::DELETE_FAILED;
     if (forced || !retained.is_empty()) && !failed {

@@ -47,8 +47,16 @@ pub(crate) fn list_stacks(context: &mut Context<'_>, mut form: Form) -> Answer<X
         xml.text("StackName", &stack.name);
         xml.optional("TemplateDescription", stack.definition.description.as_deref());
         write_life(xml, stack);
+        write_descent(xml, stack);
     });
     Ok(xml)
+}
+
+fn write_descent(xml: &mut Xml, stack: &Stack) {
+    if let Some(nested) = &stack.nested {
+        xml.text("ParentId", &nested.parent);
+        xml.text("RootId", &nested.root);
+    }
 }
 
 /// One page of stacks: the token is the ARN of the last one before it, so that stacks that come and
@@ -95,6 +103,7 @@ fn write_stack(xml: &mut Xml, stack: &Stack) {
     });
     write_tags(xml, definition.tags.iter());
     xml.boolean("EnableTerminationProtection", stack.protected);
+    write_descent(xml, stack);
 }
 
 /// Times, status and drift: the same in every way of looking at a stack.

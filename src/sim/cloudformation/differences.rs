@@ -8,11 +8,11 @@ use crate::moment::Moment;
 use crate::sim::blueprint::{Blueprint, Planned};
 use crate::sim::evaluate::mentions;
 use crate::sim::refusal::{Answer, Refusal};
-use crate::sim::resources::kind;
+use crate::sim::resources::{Change as KindChange, kind};
 use crate::sim::state::{
     Change, ChangeDetail, Definition, DeletionPolicy, ParameterValue, Resource, Stack,
 };
-use crate::sim::timeline::record_of;
+use crate::sim::works::record_of;
 use crate::template::Template;
 
 /// What would change.
@@ -29,7 +29,20 @@ impl Difference {
     pub(crate) fn is_empty(&self) -> bool {
         self.changes.is_empty() && !self.tags_changed && !self.outputs_changed
     }
+
+    /// Whether nothing changes but what nested stacks may turn out to change.
+    pub(crate) fn is_only_a_look(&self) -> bool {
+        let is_look = |detail: &ChangeDetail| LOOKS.contains(&detail.source.as_str());
+        let looks =
+            |change: &Change| change.action == "Modify" && change.details.iter().all(is_look);
+        !self.tags_changed && !self.outputs_changed && self.changes.iter().all(looks)
+    }
 }
+
+/// Sources of changes that AWS cannot tell from none: a nested stack whose template may be another
+/// one, and what is made of its outputs.
+const LOOKS: [&str; 2] = [NESTED_LOOK, "ResourceAttribute"];
+const NESTED_LOOK: &str = "Automatic";
 
 /// Both sides of an update.
 struct Sides<'a> {
@@ -40,6 +53,8 @@ struct Sides<'a> {
     tags_changed: bool,
     /// Logical ids of resources that will be other ones.
     replaced: BTreeSet<String>,
+    /// Logical ids of nested stacks that are there.
+    nested: BTreeSet<String>,
 }
 
 /// Compares a stack with what a definition wants.
@@ -54,7 +69,11 @@ pub(crate) fn differences(
     let tags_changed = stack.definition.tags != definition.tags;
     let replaced = blueprint.resources.iter().filter(|planned| !planned.replaced_by.is_empty());
     let replaced = replaced.map(|planned| planned.logical_id.clone()).collect();
-    let sides = Sides { stack, old, new, definition, tags_changed, replaced };
+    let nested = blueprint.resources.iter().filter(|planned| {
+        planned.nested.is_some() && stack.resources.contains_key(&planned.logical_id)
+    });
+    let nested = nested.map(|planned| planned.logical_id.clone()).collect();
+    let sides = Sides { stack, old, new, definition, tags_changed, replaced, nested };
     let mut changes: Vec<Change> =
         blueprint.resources.iter().filter_map(|planned| change(&sides, planned)).collect();
     let wanted: BTreeSet<&str> =
@@ -116,7 +135,9 @@ fn change(sides: &Sides<'_>, planned: &Planned) -> Option<Change> {
     change.scope = scope.into_iter().cloned().collect();
     let certain =
         details.iter().any(|detail| detail.recreation == "Always" && detail.evaluation == "Static");
-    let replaces = !planned.replaced_by.is_empty() || !planned.conditional.is_empty();
+    let replaces = !planned.replaced_by.is_empty()
+        || !planned.conditional.is_empty()
+        || details.iter().any(|detail| detail.recreation != "Never");
     let replacement = match (replaces, certain) {
         (true, true) => "True",
         (true, false) => "Conditional",
@@ -149,7 +170,43 @@ fn details(sides: &Sides<'_>, planned: &Planned, old: &Resource) -> Vec<ChangeDe
     if sides.tags_changed && kind(&planned.kind).is_none_or(|kind| kind.taggable) {
         details.push(attribute_detail("Tags"));
     }
+    if planned.nested.is_some() {
+        let source = NESTED_LOOK.to_owned();
+        let evaluation = "Dynamic".to_owned();
+        details.push(ChangeDetail { source, evaluation, ..attribute_detail("Properties") });
+    } else {
+        details.extend(of_nested_outputs(sides, planned));
+    }
     details
+}
+
+/// Properties that an output of a nested stack goes into: AWS does not know beforehand whether it will
+/// be another one, and says so of each.
+fn of_nested_outputs(sides: &Sides<'_>, planned: &Planned) -> Vec<ChangeDetail> {
+    let Some(resource) = sides.new.resources().get(&planned.logical_id) else { return Vec::new() };
+    let row = kind(&planned.kind);
+    let properties = resource.properties().as_object().into_iter().flatten();
+    let details = properties.filter_map(|(name, value)| {
+        let mut mentioned = BTreeSet::new();
+        mentions(value, &mut mentioned);
+        let nested = mentioned.into_iter().find(|name| sides.nested.contains(name))?;
+        let fixed = row.into_iter().flat_map(|row| row.fixed());
+        let change = fixed.into_iter().find(|(path, _)| path.split('/').next() == Some(name));
+        let recreation = match change {
+            Some((_, KindChange::Replaces)) => "Always",
+            Some((_, KindChange::MayReplace | KindChange::MightReplace)) => "Conditionally",
+            Some((_, KindChange::Refused)) | None => "Never",
+        };
+        (!planned.changed.contains(name)).then(|| ChangeDetail {
+            attribute: "Properties".to_owned(),
+            name: Some(name.clone()),
+            recreation: recreation.to_owned(),
+            evaluation: "Dynamic".to_owned(),
+            source: "ResourceAttribute".to_owned(),
+            cause: Some(nested),
+        })
+    });
+    details.collect()
 }
 
 fn attribute_detail(attribute: &str) -> ChangeDetail {

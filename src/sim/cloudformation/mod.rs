@@ -9,6 +9,7 @@ mod describe_change_set;
 mod differences;
 mod events;
 mod limits;
+mod nested;
 mod policy;
 mod repair;
 mod requested;

@@ -24,6 +24,7 @@ const CAPABILITIES: &[&str] = &["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPAB
 /// The fields of a request that define a stack, as they came.
 pub(crate) struct Requested {
     body: Option<String>,
+    url: Option<String>,
     use_previous: bool,
     parameters: Vec<BTreeMap<String, String>>,
     tags: Option<Vec<BTreeMap<String, String>>>,
@@ -41,11 +42,32 @@ impl Requested {
         }
         Ok(Self {
             body: form.optional("TemplateBody"),
+            url: form.optional("TemplateURL"),
             use_previous: form.boolean("UsePreviousTemplate")?.unwrap_or(false),
             parameters: form.structures("Parameters").unwrap_or_default(),
             tags: form.structures("Tags"),
             capabilities,
         })
+    }
+
+    /// What a template asks of a nested stack.
+    pub(crate) fn of(
+        url: &str,
+        parameters: Vec<BTreeMap<String, String>>,
+        tags: &BTreeMap<String, String>,
+        capabilities: Vec<String>,
+    ) -> Self {
+        let field = |name: &str, value: &String| (name.to_owned(), value.clone());
+        let tags =
+            tags.iter().map(|(key, value)| [field("Key", key), field("Value", value)].into());
+        Self {
+            body: None,
+            url: Some(url.to_owned()),
+            use_previous: false,
+            parameters,
+            tags: Some(tags.collect()),
+            capabilities,
+        }
     }
 
     /// The definition that they make, over the one that the stack has.
@@ -79,17 +101,26 @@ impl Requested {
     }
 
     fn template(&self, context: &Context<'_>, previous: Option<&Definition>) -> Answer<Arc<Body>> {
-        match (&self.body, previous) {
-            (Some(_), _) if self.use_previous => Err(Refusal::validation(
-                "You cannot specify both usePreviousTemplate and Template Body/Template URL.",
-            )),
-            (Some(text), _) if text.len() > MAX_INLINE_BYTES => Err(Refusal::validation(format!(
-                "1 validation error detected: Value at 'templateBody' failed to satisfy \
-                     constraint: Member must have length less than or equal to {MAX_INLINE_BYTES}"
-            ))),
-            (Some(text), _) => context.library.add(text),
-            (None, Some(previous)) if self.use_previous => context.library.find(&previous.template),
-            (None, _) => {
+        let twice = |what| Err(Refusal::validation(format!("You cannot specify both {what}.")));
+        match (&self.body, &self.url, previous) {
+            (Some(_), _, _) | (_, Some(_), _) if self.use_previous => {
+                twice("usePreviousTemplate and Template Body/Template URL")
+            }
+            (Some(_), Some(_), _) => twice("Template Body and Template URL"),
+            (Some(text), None, _) if text.len() > MAX_INLINE_BYTES => {
+                let rule =
+                    format!("Member must have length less than or equal to {MAX_INLINE_BYTES}");
+                Err(Refusal::validation(format!(
+                    "1 validation error detected: Value at 'templateBody' failed to satisfy \
+                     constraint: {rule}"
+                )))
+            }
+            (Some(text), None, _) => context.library.add(text),
+            (None, Some(url), _) => context.library.add(&context.objects.template(url)?),
+            (None, None, Some(previous)) if self.use_previous => {
+                context.library.find(&previous.template)
+            }
+            (None, None, _) => {
                 Err(Refusal::validation("Either Template URL or Template Body must be specified."))
             }
         }

@@ -37,6 +37,10 @@ pub(crate) fn update_termination_protection(
         Refusal::validation("Value null at 'enableTerminationProtection' must not be null")
     })?;
     let stack = context.live(&name)?;
+    if stack.nested.is_some() {
+        let text = "Termination protection is set on the root stack, not on a nested one";
+        return Err(Refusal::validation(text));
+    }
     stack.protected = enabled;
     Ok(stack_id(&stack.id.clone()))
 }

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use crate::sim::blueprint::Blueprint;
 use crate::sim::cloudformation::context::Context;
 use crate::sim::cloudformation::differences::Difference;
+use crate::sim::cloudformation::nested::denials_inside;
 use crate::sim::cloudformation::policy;
 use crate::sim::evaluate::Trouble;
-use crate::sim::phase::Draft;
 use crate::sim::refusal::{Answer, Refusal};
 use crate::sim::state::{Definition, Operation, Previous, Stack, Step};
 use crate::sim::status::Status;
@@ -37,14 +37,11 @@ impl Launch {
     pub(crate) fn take(action: &str, fingerprint: &str, form: &mut Form) -> Answer<Self> {
         let token = form.optional("ClientRequestToken");
         token.as_deref().map(check_token).transpose()?;
-        let express = match form.optional("DeploymentConfig.Mode").as_deref() {
-            None | Some("STANDARD") => false,
-            Some("EXPRESS") => true,
-            Some(other) => {
-                return Err(Refusal::validation(format!("`{other}` is no deployment mode")));
-            }
+        let (express, of_config) = match action {
+            // The change set says it for the first, and the others have no such field.
+            "ExecuteChangeSet" | "ContinueUpdateRollback" | "CancelUpdateStack" => (false, None),
+            _ => deployment_config(form)?,
         };
-        let of_config = form.boolean("DeploymentConfig.DisableRollback")?;
         let disable_rollback = form.boolean("DisableRollback")?.or(of_config).unwrap_or(express);
         Ok(Self {
             request: format!("{action} {fingerprint}"),
@@ -70,6 +67,19 @@ impl Launch {
             )),
         }
     }
+}
+
+/// Whether the mode is express, and what is said about rollback with it.
+pub(crate) fn deployment_config(form: &mut Form) -> Answer<(bool, Option<bool>)> {
+    let express = match form.optional("DeploymentConfig.Mode").as_deref() {
+        None | Some("STANDARD") => false,
+        Some("EXPRESS") => true,
+        Some(other) => {
+            let rule = "Member must satisfy enum value set: [STANDARD, EXPRESS]";
+            return Err(Refusal::constraint(other, "deploymentConfig.mode", rule));
+        }
+    };
+    Ok((express, form.boolean("DeploymentConfig.DisableRollback")?))
 }
 
 /// AWS's rule for the tokens of operations.
@@ -110,24 +120,25 @@ pub(crate) fn start_creation(
     let planned = context.blueprint(&body, &definition, (name, &id), &BTreeMap::new());
     let (blueprint, failure) = match planned {
         Ok(blueprint) => {
-            let failure = export_conflict(context, name, &blueprint);
+            let failure = blueprint.broken.clone();
+            let failure = failure.or_else(|| export_conflict(context, name, &blueprint));
             (blueprint, failure)
         }
-        Err(Trouble::NoExport(text)) => (nothing(), Some(text)),
+        Err(Trouble::NoExport(text) | Trouble::NoOutput(text)) => (nothing(), Some(text)),
         Err(Trouble::Refused(refusal)) => return Err(refusal),
     };
-    let pace = context.pace(launch.express);
-    let now = context.now;
     let stack = context.stack(name).cloned();
     let stack = stack.ok_or_else(|| Refusal::validation("the stack has gone"))?;
-    let mut decide = context.fate(&stack, BTreeMap::new());
+    let mut draft = context.draft(&stack, launch.express);
+    draft.records.clear();
+    let mut decide = context.fate(BTreeMap::new());
     let creation = Creation {
         blueprint: &blueprint,
         failure,
         on_failure,
         retain_except_on_create: launch.retain_except_on_create,
     };
-    let steps = timeline::creation(&creation, now, pace, &mut Fate { of: &mut decide });
+    let steps = timeline::creation(&creation, draft, &mut Fate { of: &mut decide });
     let stack = context.live(name)?;
     stack.definition = definition;
     stack.disable_rollback = on_failure == OnFailure::DoNothing;
@@ -136,7 +147,8 @@ pub(crate) fn start_creation(
 }
 
 fn nothing() -> Blueprint {
-    Blueprint { resources: Vec::new(), outputs: BTreeMap::new(), imports: Vec::new() }
+    let (resources, imports) = (Vec::new(), Vec::new());
+    Blueprint { resources, outputs: BTreeMap::new(), imports, broken: None }
 }
 
 /// An update that has been found to change something.
@@ -161,14 +173,17 @@ pub(crate) fn start_update(
         None => (BTreeMap::new(), None),
     };
     let failure = denied_removal
+        .or_else(|| blueprint.broken.clone())
         .or_else(|| export_conflict(context, name, &blueprint))
         .or_else(|| export_in_use(context, &stack, &blueprint));
     let previous = stack.previous.clone().unwrap_or_else(|| {
         let (definition, resources) = (stack.definition.clone(), stack.resources.clone());
-        Box::new(Previous { definition, resources })
+        Box::new(Previous { definition, resources, outputs: None })
     });
-    let draft = Draft::new(context.now, stack.resources.clone(), context.pace(launch.express));
-    let mut decide = context.fate(&stack, denied);
+    let draft = context.draft(&stack, launch.express);
+    let mut denied = BTreeMap::from([(name.to_owned(), denied)]);
+    denials_inside(&blueprint, &mut denied);
+    let mut decide = context.fate(denied);
     let steps = timeline::update(
         &timeline::Update {
             blueprint: &blueprint,
@@ -201,7 +216,7 @@ pub(crate) fn start_deletion(
     let stack = context.stack(name).cloned();
     let stack = stack.ok_or_else(|| Refusal::validation("the stack has gone"))?;
     let importer = context.look().and_then(|place| place.import_of(&stack));
-    let mut draft = Draft::new(context.now, stack.resources.clone(), context.pace(launch.express));
+    let mut draft = context.draft(&stack, launch.express);
     let steps = match importer {
         Some((export, importer)) => {
             let text = format!(
@@ -213,7 +228,7 @@ pub(crate) fn start_deletion(
             draft.steps
         }
         None => {
-            let mut decide = context.fate(&stack, BTreeMap::new());
+            let mut decide = context.fate(BTreeMap::new());
             timeline::deletion(draft, deletion, &mut Fate { of: &mut decide })
         }
     };
@@ -222,7 +237,11 @@ pub(crate) fn start_deletion(
 }
 
 /// An export name that another stack has already.
-fn export_conflict(context: &Context<'_>, name: &str, blueprint: &Blueprint) -> Option<String> {
+pub(crate) fn export_conflict(
+    context: &Context<'_>,
+    name: &str,
+    blueprint: &Blueprint,
+) -> Option<String> {
     let exports = context.look()?.exports();
     let wanted = blueprint.outputs.values().filter_map(|output| output.export.as_ref());
     wanted.into_iter().find_map(|export| {
@@ -232,7 +251,11 @@ fn export_conflict(context: &Context<'_>, name: &str, blueprint: &Blueprint) -> 
 }
 
 /// An export that an update would change or remove while another stack imports it.
-fn export_in_use(context: &Context<'_>, stack: &Stack, blueprint: &Blueprint) -> Option<String> {
+pub(crate) fn export_in_use(
+    context: &Context<'_>,
+    stack: &Stack,
+    blueprint: &Blueprint,
+) -> Option<String> {
     let place = context.look()?;
     let kept: BTreeSet<(&String, &String)> = blueprint
         .outputs

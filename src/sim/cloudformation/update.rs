@@ -26,10 +26,11 @@ pub(crate) fn update_stack(context: &mut Context<'_>, mut form: Form) -> Answer<
         return Ok(stack_id(&stack.id));
     }
     may_be_updated(&stack, launch.disable_rollback)?;
+    context.family_rests(&stack)?;
     let (definition, _) = requested.definition(context, Some(&stack.definition))?;
     let update = plan(context, &stack, definition).map_err(|trouble| match trouble {
         Trouble::Refused(refusal) => refusal,
-        Trouble::NoExport(text) => Refusal::validation(text),
+        Trouble::NoExport(text) | Trouble::NoOutput(text) => Refusal::validation(text),
     })?;
     if update.difference.is_empty() {
         return Err(Refusal::validation("No updates are to be performed."));

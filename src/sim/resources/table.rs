@@ -108,6 +108,7 @@ kinds! {
     "AWS::AppSync::Resolver" 5 "" "arn:{partition}:appsync:{region}:{account}:resolvers/{name}" ["ApiId" "FieldName" "TypeName"] plain { "ResolverArn": "{id}" "*": "" }
     "AWS::Budgets::Budget" 5 "Budget/BudgetName" "{name}" ["NotificationsWithSubscribers"] plain { "Id": "" }
     "AWS::CertificateManager::Certificate" 60 "" "arn:{partition}:acm:{region}:{account}:certificate/{uuid}" ["CertificateAuthorityArn" "CertificateExport" "DomainName" "DomainValidationOptions" "KeyAlgorithm" "SubjectAlternativeNames"] tagged { "CertificateArn": "" }
+    "AWS::CloudFormation::Stack" 1 "" "{name}" [] tagged {}
     "AWS::CloudFormation::WaitConditionHandle" 3 "" "https://cloudformation-waitcondition-{region}.s3.amazonaws.com/{hex}" [] plain { "Id": "" }
     "AWS::CloudFront::Distribution" 240 "" "E{HEX}" [] tagged { "Id": "{id}" "DomainName": "{hex}.cloudfront.net" }
     "AWS::CloudWatch::Alarm" 5 "AlarmName" "{name}" [] tagged { "Arn": "arn:{partition}:cloudwatch:{region}:{account}:alarm:{id}" }
