@@ -7,7 +7,7 @@ pub(super) const APPLICATION_ID: i32 = 0x6472_6674;
 
 /// One step for each format; a file of format n has had the first n. Never change a step that was
 /// released: add one.
-const STEPS: &[&str] = &[
+pub(super) const STEPS: &[&str] = &[
     "
     CREATE TABLE facts (name TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID;
     CREATE TABLE targets (

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::ids::{Revision, StackId, StackKey, Target};
+use crate::journal::schema;
 use crate::journal::{
     About, AcceptedRevision, Event, Filter, Journal, JournalError, RefusedRevision, Subject,
 };
@@ -554,11 +555,13 @@ fn what_an_earlier_journal_started_has_ended_a_day_after_the_first_round() {
 fn a_journal_of_the_first_format_is_not_taken_for_one_that_was_just_begun() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("state.db");
-    drop(open(&path));
     let connection = rusqlite::Connection::open(&path).expect("open");
-    let old = "INSERT INTO targets (account, region, record) VALUES ('1', 'r', '{}');
-               PRAGMA user_version = 1;";
+    connection.execute_batch(schema::STEPS[0]).expect("as it was made then");
+    let old = "INSERT INTO targets (account, region, record) VALUES ('1', 'r', '{}')";
     connection.execute_batch(old).expect("made old");
+    for (name, value) in [("application_id", schema::APPLICATION_ID), ("user_version", 1)] {
+        connection.pragma_update(None, name, value).expect("set");
+    }
     drop(connection);
     let journal = open(&path);
     assert!(journal.knows_fleet(NOW).expect("read"));

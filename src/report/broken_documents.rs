@@ -122,7 +122,7 @@ fn broken_fleet_documents() {
             ("[eu-central-1, { name: us-east-1 },", "[europe, { nme: us-east-1 },"),
             ("  parameters: {", "  resync: soon\n  parameters: {"),
             ("  parameters: {", "  resync: 30d\n  parameters: {"),
-            ("  parameters: {", "  rollout: {}\n  parameters: {"),
+            ("  parameters: {", "  roll: {}\n  parameters: {"),
             (
                 "  parameters: {",
                 "  limits: { perTarget: 0, deletes: { percent: 101 } }\n  parameters: {"
