@@ -267,6 +267,8 @@ pub(super) struct Case<'a> {
     pub(super) wanted: Option<Cow<'a, Wanted>>,
     /// The fleet as the release of the stack has it.
     pub(super) fleet: &'a Fleet,
+    /// The release at which it is looked at, where it is not simply as git says.
+    pub(super) release: Option<&'a Release>,
     /// Why no release may be given to it, where none may.
     pub(super) closed: Option<Hold>,
     pub(super) seen: Option<&'a Seen>,
@@ -293,6 +295,7 @@ impl<'a> Case<'a> {
             scene,
             wanted,
             fleet: release.map_or(&scene.desired.fleet, |release| release.fleet()),
+            release,
             closed: None,
             seen: scene.look.stacks.get(&key.name).filter(|seen| {
                 // A stack that is gone is as good as one that was never there.

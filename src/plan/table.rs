@@ -272,7 +272,9 @@ fn may_be_mangled(case: &Case<'_>, seen: &Seen) -> bool {
 }
 
 fn no_echo(case: &Case<'_>, rendered: &Rendered) -> BTreeMap<String, Digest> {
-    let hidden = rendered.template.parameters().iter().filter(|(_, parameter)| parameter.no_echo);
+    let is_guessed = |name: &str| case.release.is_some_and(|release| release.is_guessed(name));
+    let hidden = rendered.template.parameters().iter();
+    let hidden = hidden.filter(|(name, parameter)| parameter.no_echo && !is_guessed(name));
     hidden
         .filter_map(|(name, _)| {
             let value = rendered.parameters.get(name)?;

@@ -334,13 +334,17 @@ impl Course {
                 self.count();
                 return Some(self.change(ChangeKind::Superseded, text));
             }
-            Some(run) if run.halt.is_none() && self.known.contains_key(&run.release) => {
-                return None;
-            }
+            Some(run) if self.waits(run) => return None,
             None | Some(_) => {}
         }
         self.begin(now);
         Some(self.change(ChangeKind::Began, format!("{} get it", stacks(self.members.len()))))
+    }
+
+    /// Whether another release waits until this one ends. Where all stacks take it at once no later
+    /// wave could be kept waiting by frequent commits, and the newest is what people want.
+    fn waits(&self, run: &Run) -> bool {
+        self.plan.waves.len() > 1 && run.halt.is_none() && self.known.contains_key(&run.release)
     }
 
     /// The head goes out from now on.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -16,7 +17,7 @@ use crate::template::Template;
 pub struct ReleaseBody {
     /// The template as it is in git.
     pub template: String,
-    /// Parameters of the service.
+    /// Parameters of the service, without those that are hidden.
     pub parameters: BTreeMap<String, Text>,
     /// Tags of the service.
     pub tags: BTreeMap<String, Text>,
@@ -30,6 +31,24 @@ pub struct ReleaseBody {
     pub fleet_parameters: BTreeMap<String, Text>,
     /// Tags of the fleet that the service does not replace.
     pub fleet_tags: BTreeMap<String, Text>,
+    /// Parameters that the template declares as NoEcho: their values are in no journal.
+    pub hidden: BTreeSet<String>,
+    /// The hidden values, as long as the process lives.
+    #[serde(skip)]
+    secrets: Secrets,
+}
+
+/// Values of NoEcho parameters: of the service, and of the fleet.
+#[derive(Clone, Default, PartialEq, Eq)]
+struct Secrets {
+    of_service: BTreeMap<String, Text>,
+    of_fleet: BTreeMap<String, Text>,
+}
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secrets")
+    }
 }
 
 /// A release joined with the documents of today, ready to be given to stacks.
@@ -41,6 +60,9 @@ pub struct Release {
     service: Arc<Service>,
     /// Today's fleet with the parameters and tags of the release.
     fleet: Arc<Fleet>,
+    /// NoEcho parameters whose values at this release nobody knows any more: today's stand for them,
+    /// and count as those that the stacks have.
+    guessed: BTreeSet<String>,
     /// Services whose outputs its inputs use.
     uses: BTreeSet<ServiceName>,
     /// Whether it is what git says now.
@@ -58,16 +80,42 @@ impl ReleaseBody {
             .filter(|(name, _)| given(name) && !service.parameters.contains_key(*name));
         let fleet_tags = fleet.tags.iter().filter(|(key, _)| !service.tags.contains_key(*key));
         let owned = |(name, text): (&String, &Text)| (name.clone(), text.clone());
+        let is_hidden = |name: &String| declared.get(name).is_some_and(|one| one.no_echo);
+        let split = |values: BTreeMap<String, Text>| -> (BTreeMap<_, _>, BTreeMap<_, _>) {
+            values.into_iter().partition(|(name, _)| !is_hidden(name))
+        };
+        let (parameters, of_service) = split(service.parameters.clone());
+        let (fleet_parameters, of_fleet) = split(fleet_parameters.map(owned).collect());
+        let hidden = of_service.keys().chain(of_fleet.keys()).cloned().collect();
         Self {
             template: service.template.body().to_owned(),
-            parameters: service.parameters.clone(),
+            parameters,
+            hidden,
+            secrets: Secrets { of_service, of_fleet },
             tags: service.tags.clone(),
             capabilities: service.capabilities.clone(),
             termination_protection: service.termination_protection,
             stack_policy: service.stack_policy.as_ref().map(|policy| policy.body.clone()),
-            fleet_parameters: fleet_parameters.map(owned).collect(),
+            fleet_parameters,
             fleet_tags: fleet_tags.map(owned).collect(),
         }
+    }
+}
+
+impl ReleaseBody {
+    /// Values with the hidden ones: those that are known, or today's.
+    fn with_hidden(
+        &self,
+        values: &BTreeMap<String, Text>,
+        secrets: &BTreeMap<String, Text>,
+        today: &BTreeMap<String, Text>,
+    ) -> BTreeMap<String, Text> {
+        let mut values = values.clone();
+        for name in &self.hidden {
+            let value = secrets.get(name).or_else(|| today.get(name));
+            values.extend(value.map(|value| (name.clone(), value.clone())));
+        }
+        values
     }
 }
 
@@ -77,7 +125,9 @@ fn id(fleet: &Fleet, service: &Service) -> Digest {
     let body = ReleaseBody { template: String::new(), ..ReleaseBody::of(fleet, service) };
     // Maps of text with text for keys always serialise.
     let rest = serde_json::to_vec(&body).unwrap_or_default();
-    Digest::of_parts([template.as_bytes() as &[u8], &rest])
+    let Secrets { of_service, of_fleet } = &body.secrets;
+    let secrets = serde_json::to_vec(&[of_service, of_fleet]).unwrap_or_default();
+    Digest::of_parts([template.as_bytes() as &[u8], &rest, &secrets])
 }
 
 impl Release {
@@ -87,6 +137,7 @@ impl Release {
             id: id(&desired.fleet, service),
             service: Arc::clone(service),
             fleet: Arc::clone(&desired.fleet),
+            guessed: BTreeSet::new(),
             uses: BTreeSet::new(),
             is_head: true,
         }
@@ -108,7 +159,11 @@ impl Release {
         let texts = texts.chain(body.fleet_parameters.values());
         let service = Service {
             template: Arc::new(template),
-            parameters: body.parameters.clone(),
+            parameters: body.with_hidden(
+                &body.parameters,
+                &body.secrets.of_service,
+                &today.parameters,
+            ),
             tags: body.tags.clone(),
             capabilities: body.capabilities.clone(),
             termination_protection: body.termination_protection,
@@ -116,17 +171,32 @@ impl Release {
             ..today.clone()
         };
         let fleet = Fleet {
-            parameters: body.fleet_parameters.clone(),
+            parameters: body.with_hidden(
+                &body.fleet_parameters,
+                &body.secrets.of_fleet,
+                &desired.fleet.parameters,
+            ),
             tags: body.fleet_tags.clone(),
             ..Fleet::clone(&desired.fleet)
         };
+        let known = |name: &&String| {
+            let Secrets { of_service, of_fleet } = &body.secrets;
+            of_service.contains_key(*name) || of_fleet.contains_key(*name)
+        };
+        let guessed = body.hidden.iter().filter(|name| !known(name)).cloned();
         Some(Self {
             id,
+            guessed: guessed.collect(),
             uses: texts.flat_map(Text::services_used).cloned().collect(),
             service: Arc::new(service),
             fleet: Arc::new(fleet),
             is_head: false,
         })
+    }
+
+    /// Whether nobody knows any more what this NoEcho parameter was at this release.
+    pub fn is_guessed(&self, parameter: &str) -> bool {
+        self.guessed.contains(parameter)
     }
 
     /// The fleet as this release has it.
