@@ -7,15 +7,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::fleet::document::{
-    AccessSpec, ExceptionSpec, FleetDocument, FleetRegion, LimitsSpec, ParameterValue,
+    AccessSpec, ExceptionSpec, FleetDocument, FleetRegion, FreezeSpec, LimitsSpec, ParameterValue,
     ProtectedTypes, RegionChoice, SelectorSpec, ServiceDocument, ServiceSpec, TenantDocument,
 };
 use crate::fleet::files::Files;
+use crate::fleet::freeze::never_close;
 use crate::fleet::reader::{Read, Reader};
 use crate::fleet::waves;
 use crate::fleet::yaml::Node;
 use crate::fleet::{
-    Access, Cloud, Exception, Fleet, Limits, Operator, PROTECTED_BY_DEFAULT, Protection,
+    Access, Cloud, Exception, Fleet, Freeze, Limits, Operator, PROTECTED_BY_DEFAULT, Protection,
     Requirement, Selector, Service, ServiceRegions, Source, Tenant, Text, Variable,
 };
 use crate::ids::{Region, ServiceName};
@@ -32,6 +33,9 @@ pub(super) fn fleet(node: &Rc<Node>, source: Source, reader: &mut Reader<'_>) ->
     let access = access(spec.access, spec.cloud, node, reader);
     let regions = fleet_regions(&spec.regions, node, reader);
     let limits = limits(spec.limits.as_ref(), node, reader);
+    let freeze = spec.freeze.unwrap_or_default().into_iter().enumerate();
+    let freeze = freeze.map(|(index, spec)| self::freeze(spec, index, node, reader));
+    let freeze = freeze.collect();
     let tags = spec.tags.unwrap_or_default();
     for (key, text) in &tags {
         check_tag_key(key, &["spec", "tags", key], node, reader);
@@ -48,9 +52,44 @@ pub(super) fn fleet(node: &Rc<Node>, source: Source, reader: &mut Reader<'_>) ->
         resync: spec.resync.map_or(RESYNC, |length| length.0),
         rollout: spec.rollout.map(|rollout| Arc::new(waves::plan(rollout, node, reader))),
         suspend: spec.suspend.unwrap_or(false),
+        freeze,
         source,
     };
     (reader.errors == errors).then_some(fleet)
+}
+
+fn freeze(spec: FreezeSpec, index: usize, node: &Node, reader: &mut Reader<'_>) -> Freeze {
+    let index = index.to_string();
+    let here = ["spec", "freeze", index.as_str()];
+    let selector = spec.selector.map(|spec| {
+        let pointer = [&here[..], &["selector"]].concat();
+        selector(spec, &pointer, node, reader)
+    });
+    let mut complain = |field: &str, code, message: &str, help: &str| {
+        let place = node.find(&[&here[..], &[field]].concat());
+        reader.error(place, code, message, Some(help.to_owned()));
+    };
+    let (zone, duration) = (spec.timezone.unwrap_or_default(), spec.duration.0);
+    let window = Freeze {
+        selector: selector.unwrap_or_default(),
+        duration,
+        reason: spec.reason,
+        pattern: spec.cron,
+        zone,
+    };
+    if !window.opens() {
+        let help = "correct day and month, or remove the window";
+        complain("cron", "never-opens", "that day never comes", help);
+    } else if window.is_too_dense() {
+        let help = "name the first time of each window only";
+        let message = "it comes over and over while the window is open";
+        complain("cron", "dense-cron", message, help);
+    } else if never_close(&[&window]) {
+        let help = "shorten `duration`, or write `suspend: true` for what has no end";
+        let message = "the window opens again before it closes: it never does";
+        complain("duration", "never-closes", message, help);
+    }
+    window
 }
 
 fn access(

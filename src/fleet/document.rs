@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 
+use crate::fleet::freeze::{Pattern, Zone};
 use crate::fleet::reader::{Read, Reader};
 use crate::fleet::yaml::Node;
 use crate::fleet::{Cloud, Deployment, Lifecycle, OnHalt, Operator, Text};
@@ -25,6 +26,10 @@ pub(super) struct ParameterValue(pub(super) Text);
 /// A length of time such as `30m`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Length(pub(super) Duration);
+
+/// How long a freeze window stays open, such as `62h`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct WindowLength(pub(super) Duration);
 
 /// The regions of a service.
 #[derive(Clone, Debug)]
@@ -150,6 +155,23 @@ documents! {
         rollout as "rollout": Option<RolloutSpec>,
         /// Start nothing new anywhere.
         suspend as "suspend": Option<bool>,
+        /// When nothing new is started: windows that open by the clock and close by themselves.
+        freeze as "freeze": Option<Vec<FreezeSpec>>,
+    }
+
+    /// A window in which nothing new is started; what runs goes on to its end.
+    struct FreezeSpec {
+        /// When it opens, as in cron: minute, hour, day of month, month, day of week. A time that
+        /// the clock shows twice opens it twice; one that it jumps over, at the jump.
+        cron as "cron": Pattern,
+        /// How long it stays open, in real time: `5m` to `31d`.
+        duration as "duration": WindowLength,
+        /// The IANA time zone of `cron`, such as `Europe/Berlin`; `UTC` unless given.
+        timezone as "timezone": Option<Zone>,
+        /// Which tenants it holds; every tenant unless given.
+        selector as "selector": Option<SelectorSpec>,
+        /// What people read where it holds.
+        reason as "reason": Option<String>,
     }
 
     /// How the accounts are entered.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::fleet::{Protection, Selector, Source, Text, WavePlan};
+use crate::fleet::{Freeze, Protection, Selector, Source, Text, WavePlan};
 use crate::ids::{AccountId, Digest, DocumentName, Region, ServiceName, TenantName};
 use crate::outcome::OnRemoval;
 use crate::template::{Template, canonical_digest};
@@ -86,6 +86,8 @@ pub struct Fleet {
     pub rollout: Option<Arc<WavePlan>>,
     /// Whether new steps are stopped everywhere.
     pub suspend: bool,
+    /// When new steps are stopped, in the order in which they are written.
+    pub freeze: Vec<Freeze>,
     /// Where it is written.
     pub source: Source,
 }

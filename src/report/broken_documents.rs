@@ -145,6 +145,27 @@ fn broken_fleet_documents() {
 }
 
 #[test]
+fn broken_freeze_windows() {
+    let windows = [
+        "{ cron: 0 18 * * FRI, duration: 62h, timezone: Europe/Berlni }",
+        "{ cron: 0 18 * * FRI, duration: 62h, timezone: Berlin }",
+        "{ cron: 0 18 * *, duration: 62h }",
+        "{ cron: 0 24 * * FRI, duration: 0h, timezone: Middle/Earth }",
+        "{ cron: 0 18 * * FRI, duration: 32d }",
+        "{ cron: 0 0 31 4 *, duration: 1d }",
+        "{ cron: '* * * * *', duration: 1d }",
+        "{ cron: 0 8 * * *, duration: 24h }",
+        "{ cron: 0 8 * * *, duration: 1h, selector: { matchLabels: { tier: gold } } }",
+        "{ cron: 0 8 * * *, duration: 1h, selector: { matchExpressions: [{ key: a, operator: In }] } }",
+        "{ cron: 0 0 * * MON-FRI, duration: 1d }, { cron: 0 0 * * SAT, duration: 2d }",
+        "{ duration: soon, until: monday }",
+    ];
+    let lines = windows.map(|window| format!("  freeze: [{window}]\n  parameters: {{"));
+    let cases: Vec<_> = lines.iter().map(|line| ("  parameters: {", line.as_str())).collect();
+    insta::assert_snapshot!(replacements("fleet.yaml", &cases));
+}
+
+#[test]
 fn broken_tenant_documents() {
     insta::assert_snapshot!(replacements(
         "acme.yaml",
