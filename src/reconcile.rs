@@ -97,13 +97,16 @@ impl Reconciler {
             role_arn: view.desired.role_arn(target),
             external_id: view.desired.external_id().map(str::to_owned),
         };
-        // Whoever suspends or takes back something must not wait for what was decided before.
+        // Whoever suspends or takes back something must not wait for what was decided before, nor
+        // may a window that has opened since.
         let (board, basis) = (self.board.clone(), view.clone());
+        let (clock, account) = (self.clock.clone(), target.account);
         let permission = Arc::new(move || {
             let now = board.view();
             !board.is_stopped()
                 && now.steering.suspensions == basis.steering.suspensions
                 && Arc::ptr_eq(&now.desired, &basis.desired)
+                && basis.desired.frozen(&account, clock.now()).is_none()
         });
         let board = &self.board;
         let basis = view.clone();

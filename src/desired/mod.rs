@@ -6,8 +6,9 @@ mod scope;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::fleet::{Exception, Fleet, Gaps, Service, Tenant, Text};
+use crate::fleet::{Exception, Fleet, Freeze, Gaps, Service, Tenant, Text};
 use crate::ids::{AccountId, Revision, ServiceName, StackKey, StackName, Target, TenantName};
+use crate::moment::Moment;
 
 pub use scope::{Hole, Origin, Scope};
 
@@ -87,6 +88,18 @@ impl Desired {
     /// The external id to assume it with.
     pub fn external_id(&self) -> Option<&str> {
         self.fleet.access.external_id.as_deref()
+    }
+
+    /// The freeze window that holds what stands in an account, and until when: of those that are
+    /// open the one that closes last. What labels the owner of an account had that no document names
+    /// any more nobody knows: every window holds it.
+    pub fn frozen(&self, account: &AccountId, now: Moment) -> Option<(&Freeze, Moment)> {
+        let tenant = self.by_account.get(account);
+        let holds =
+            |window: &&Freeze| tenant.is_none_or(|owner| window.selector.matches(&owner.labels));
+        let windows = self.fleet.freeze.iter().filter(holds);
+        let open = windows.filter_map(|window| Some((window, window.open_until(now)?)));
+        open.max_by_key(|(_, closes_at)| *closes_at)
     }
 
     /// The wanted stack of this key.

@@ -37,6 +37,13 @@ pub enum Hold {
         /// Who or what says so.
         by: String,
     },
+    /// A freeze window is open.
+    Frozen {
+        /// Which, as people know it.
+        window: String,
+        /// When it closes.
+        until: Moment,
+    },
     /// An operation runs.
     Moving(StackStatus),
     /// Another controller of the same fleet works in this target.
@@ -136,6 +143,7 @@ impl Hold {
             Self::NotOurs => "not-ours",
             Self::Renamed(_) => "renamed",
             Self::Suspended { .. } => "suspended",
+            Self::Frozen { .. } => "frozen",
             Self::Moving(_) => "moving",
             Self::AnotherController { .. } => "another-controller",
             Self::EffectPending { .. } => "effect-pending",
@@ -172,7 +180,8 @@ impl Hold {
             | Self::KeptForDependents(_)
             | Self::NotAskedFor
             | Self::Suspended { .. } => Weight::LeftAlone,
-            Self::Moving(_)
+            Self::Frozen { .. }
+            | Self::Moving(_)
             | Self::AnotherController { .. }
             | Self::EffectPending { .. }
             | Self::ChangeSetPending
@@ -236,6 +245,9 @@ impl Hold {
                 Some("use ASCII in that output, or give the parameter in git".to_owned())
             }
             Self::Suspended { .. } => Some("driftless resume, or change the document".to_owned()),
+            Self::Frozen { .. } => {
+                Some("wait until it closes, or change the window in git".to_owned())
+            }
             Self::Renamed(_)
             | Self::Protected(_)
             | Self::DeletionLimit(_)
@@ -260,6 +272,14 @@ impl Hold {
         }
     }
 
+    /// When it is decided anew though nothing else happens.
+    fn until(&self) -> Option<Moment> {
+        if let Self::Cooldown { until, .. } | Self::Frozen { until, .. } = self {
+            return Some(*until);
+        }
+        None
+    }
+
     /// The row that reports show.
     pub fn verdict(&self, key: &StackKey) -> Verdict {
         Verdict {
@@ -268,7 +288,7 @@ impl Hold {
             text: self.to_string(),
             help: self.help(key),
             approval: self.request().map(|request| request.id.clone()),
-            until: if let Self::Cooldown { until, .. } = self { Some(*until) } else { None },
+            until: self.until(),
         }
     }
 }
@@ -281,6 +301,7 @@ impl fmt::Display for Hold {
                 f.write_str(&request.summary)
             }
             Self::Suspended { by } => write!(f, "suspended by {by}"),
+            Self::Frozen { window, until } => write!(f, "frozen until {until}: {window}"),
             Self::Moving(status) => write!(f, "an operation runs: {status}"),
             Self::AnotherController { id } => {
                 write!(f, "another controller ({id}) works in this target")

@@ -48,6 +48,7 @@ pub(super) fn decide_stack(case: &Case<'_>) -> Decided {
         },
     };
     let decision = unless_suspended(case, unless_one_may_run(case, decision));
+    let decision = unless_frozen(case, decision);
     let mut rendered = rendered.and_then(Result::ok);
     if let Some(rendered) = &mut rendered
         && case.memory.never_complete.is_some()
@@ -395,6 +396,15 @@ fn suspending_document(
     }
     let by_service = desired.services.get(service).is_some_and(|service| service.suspend);
     by_service.then(|| format!("Service {service}"))
+}
+
+/// A freeze window stops steps of every kind and nothing else, until it closes.
+fn unless_frozen(case: &Case<'_>, decision: Decision) -> Decision {
+    let Decision::Step(_) = &decision else { return decision };
+    match case.scene.desired.frozen(&case.key.target.account, case.scene.now) {
+        Some((window, until)) => Decision::Hold(Hold::Frozen { window: window.to_string(), until }),
+        None => decision,
+    }
 }
 
 /// A suspension stops steps and nothing else: what is in sync stays in sync.

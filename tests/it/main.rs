@@ -8,6 +8,7 @@ mod decisions;
 mod deletion_limit;
 mod deployment;
 mod failures;
+mod freeze;
 mod fuzz;
 mod handover;
 mod interleavings;
