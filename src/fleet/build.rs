@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::fleet::document::{
-    AccessSpec, ExceptionSpec, FleetDocument, FleetRegion, FreezeSpec, LimitsSpec, ParameterValue,
-    ProtectedTypes, RegionChoice, SelectorSpec, ServiceDocument, ServiceSpec, TenantDocument,
+    AccessSpec, Dependency, ExceptionSpec, FleetDocument, FleetRegion, FreezeSpec, LimitsSpec,
+    ParameterValue, ProtectedTypes, RegionChoice, SelectorSpec, ServiceDocument, ServiceSpec,
+    TenantDocument,
 };
 use crate::fleet::files::Files;
 use crate::fleet::freeze::never_close;
@@ -246,9 +247,16 @@ pub(super) fn service(
     check_service(&spec, node, reader);
     let parameters = texts(spec.parameters);
     let tags = spec.tags.unwrap_or_default();
-    let depends_on = spec.depends_on.unwrap_or_default().into_iter();
-    let implied = parameters.values().chain(tags.values()).flat_map(Text::services_used).cloned();
-    let depends_on: BTreeSet<ServiceName> = depends_on.chain(implied).collect();
+    let (here, home) = dependencies(spec.depends_on.unwrap_or_default(), node, reader);
+    let used = parameters.values().chain(tags.values()).flat_map(Text::services_used);
+    let implied = used.filter(|name| !home.contains(*name)).cloned();
+    let depends_on: Arc<BTreeSet<ServiceName>> =
+        Arc::new(here.into_iter().chain(implied).collect());
+    let home_depends_on = if home.is_empty() {
+        Arc::clone(&depends_on)
+    } else {
+        Arc::new(depends_on.union(&home).cloned().collect())
+    };
     let capabilities = spec.capabilities.unwrap_or_default().into_iter();
     let capabilities: BTreeSet<String> = capabilities.map(|capability| capability.0).collect();
     let service = Service {
@@ -264,7 +272,9 @@ pub(super) fn service(
             Some(RegionChoice::Home) => ServiceRegions::Home,
             Some(RegionChoice::Listed(regions)) => ServiceRegions::Listed(regions),
         },
-        depends_on: Arc::new(depends_on),
+        depends_on,
+        depends_on_home: Arc::new(home),
+        home_depends_on,
         parameters,
         capabilities: capabilities.into_iter().collect(),
         tags,
@@ -279,6 +289,26 @@ pub(super) fn service(
         source,
     };
     (reader.errors == errors).then_some(service)
+}
+
+/// The services that must be complete beside, and those that must be at home.
+fn dependencies(
+    named: Vec<Dependency>,
+    node: &Node,
+    reader: &mut Reader<'_>,
+) -> (BTreeSet<ServiceName>, BTreeSet<ServiceName>) {
+    let (mut here, mut home) = (BTreeSet::new(), BTreeSet::new());
+    for (index, Dependency { service, at_home }) in named.into_iter().enumerate() {
+        let (set, other) = if at_home { (&mut home, &here) } else { (&mut here, &home) };
+        if other.contains(&service) {
+            let place = node.find(&["spec", "dependsOn", &index.to_string()]);
+            let message = format!("`{service}` stands here twice, once with `region: home`");
+            let help = "keep one: its outputs are those of one region";
+            reader.error(place, "duplicate-dependency", message, Some(help.into()));
+        }
+        set.insert(service);
+    }
+    (here, home)
 }
 
 fn check_service(spec: &ServiceSpec, node: &Node, reader: &mut Reader<'_>) {

@@ -39,6 +39,20 @@ pub(super) enum RegionChoice {
     Listed(Vec<Region>),
 }
 
+/// A service that must be complete before: the one beside, or that of the home region.
+#[derive(Clone, Debug)]
+pub(super) struct Dependency {
+    pub(super) service: DocumentName,
+    pub(super) at_home: bool,
+}
+
+/// Where a service must be complete.
+#[derive(Clone, Copy, Debug, JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+pub(super) enum DependencyRegion {
+    Home,
+}
+
 /// A region of the fleet.
 #[derive(Clone, Debug)]
 pub(super) struct FleetRegion {
@@ -244,8 +258,9 @@ documents! {
         /// `tenant` (all regions of the tenant, unless given), `home`, or a list of regions.
         regions as "regions": Option<RegionChoice>,
         /// Services whose stacks in the same account and region must be complete before. Those
-        /// whose outputs are used need not be named.
-        depends_on as "dependsOn": Option<Vec<DocumentName>>,
+        /// whose outputs are used need not be named. `{ service: S, region: home }` means the stack
+        /// in the tenant's home region, and so do the outputs of S then.
+        depends_on as "dependsOn": Option<Vec<Dependency>>,
         /// Values of the template's parameters.
         parameters as "parameters": Option<BTreeMap<String, ParameterValue>>,
         /// What the template may do, as CloudFormation wants it acknowledged.
@@ -309,6 +324,14 @@ documents! {
         count as "count": Option<u32>,
         /// Percent of the wave's stacks, rounded down; 10 at most, as 90 percent must be well.
         percent as "percent": Option<u32>,
+    }
+
+    /// A service that must be complete before, and where.
+    struct DependencySpec {
+        /// The service.
+        service as "service": DocumentName,
+        /// `home`: its stack in the tenant's home region, instead of the one beside.
+        region as "region": Option<DependencyRegion>,
     }
 
     /// Which tenants get a service: all conditions must hold.

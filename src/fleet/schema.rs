@@ -9,8 +9,8 @@ use serde_json::{Value, json};
 
 use crate::fleet::Text;
 use crate::fleet::document::{
-    Capability, FleetDocument, FleetRegion, Length, ParameterValue, ProtectedTypes, RegionChoice,
-    RegionSpec, ServiceDocument, TenantDocument, WindowLength,
+    Capability, Dependency, DependencySpec, FleetDocument, FleetRegion, Length, ParameterValue,
+    ProtectedTypes, RegionChoice, RegionSpec, ServiceDocument, TenantDocument, WindowLength,
 };
 use crate::fleet::freeze::{Pattern, Zone};
 use crate::ids::{AccountId, DocumentName, Region};
@@ -100,6 +100,12 @@ inline_schemas! {
         "anyOf": [
             { "enum": ["tenant", "home"] },
             generator.subschema_for::<Vec<Region>>()
+        ]
+    });
+    Dependency => |generator| json_schema!({
+        "anyOf": [
+            generator.subschema_for::<DocumentName>(),
+            generator.subschema_for::<DependencySpec>()
         ]
     });
     FleetRegion => |generator| json_schema!({

@@ -4,8 +4,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::fleet::document::{
-    ApiVersion, Capability, FleetRegion, Length, ParameterValue, ProtectedTypes, RegionChoice,
-    RegionSpec, WindowLength,
+    ApiVersion, Capability, Dependency, DependencyRegion, DependencySpec, FleetRegion, Length,
+    ParameterValue, ProtectedTypes, RegionChoice, RegionSpec, WindowLength,
 };
 use crate::fleet::freeze::{Pattern, Zone};
 use crate::fleet::reader::{Read, Reader, Scalar, nearest, one_of, parse, scalar};
@@ -220,6 +220,22 @@ impl Read for FleetRegion {
             return Some(Self { name: spec.name, retired: spec.retired.unwrap_or(false) });
         }
         Some(Self { name: Region::read(node, reader)?, retired: false })
+    }
+}
+
+impl Read for Dependency {
+    fn read(node: &Rc<Node>, reader: &mut Reader<'_>) -> Option<Self> {
+        if let Content::Map(_) = node.content {
+            let spec = DependencySpec::read(node, reader)?;
+            return Some(Self { service: spec.service, at_home: spec.region.is_some() });
+        }
+        Some(Self { service: DocumentName::read(node, reader)?, at_home: false })
+    }
+}
+
+impl Read for DependencyRegion {
+    fn read(node: &Rc<Node>, reader: &mut Reader<'_>) -> Option<Self> {
+        one_of(node, reader, &[("home", Self::Home)])
     }
 }
 

@@ -166,6 +166,38 @@ fn broken_freeze_windows() {
 }
 
 #[test]
+fn broken_dependencies_on_the_home_region() {
+    let user = |depends_on: &str, more: &str| {
+        file(&format!(
+            "apiVersion: driftless.dev/v1\nkind: Service\nmetadata: {{ name: user }}\nspec:\n  \
+             template: api/template.yaml\n  parameters: {{ Table: x }}\n  \
+             dependsOn: {depends_on}\n{more}"
+        ))
+    };
+    let away = file(&TENANT.replace("[eu-central-1]", "[eu-central-1, us-east-1]"));
+    let api = |more: &str| file(&format!("{SERVICE}{more}"));
+    let with = |api: Entry, user: Entry| {
+        with(&[("acme.yaml", away.clone()), ("api/service.yaml", api), ("user.yaml", user)])
+    };
+    let only_away = "  regions: [us-east-1]\n";
+    let cases = [
+        with(api(""), user("[{ service: api, region: home }]", "")),
+        with(api(only_away), user("[{ service: api, region: home }]", "")),
+        with(
+            api("  selector: { matchLabels: { tier: gold } }\n"),
+            user("[{ service: api, region: home }]", ""),
+        ),
+        with(api(""), user("[{ service: nobody, region: home }]", "")),
+        with(api(""), user("[{ service: api, region: abroad }]", "")),
+        with(api(""), user("[api, { service: api, region: home }]", "")),
+        with(api(""), user("[{ service: user, region: home }]", "")),
+        with(api("  dependsOn: [user]\n"), user("[{ service: api, region: home }]", "")),
+        with(api("  dependsOn: [user]\n"), user("[{ service: api, region: home }]", only_away)),
+    ];
+    insta::assert_snapshot!(cases.join("\n"));
+}
+
+#[test]
 fn broken_tenant_documents() {
     insta::assert_snapshot!(replacements(
         "acme.yaml",
