@@ -149,6 +149,7 @@ impl Pass<'_> {
         self.count_in_flight(&sight.look, &memories);
         let former = self.former_stacks()?;
         let gates = self.gates(&sight.look, &memories);
+        let elsewhere = self.means.board.elsewhere(&self.view, self.target);
         let decided = {
             let keyed_hash = |text: &str| self.means.journal.keyed_hash(text);
             decide(&Scene {
@@ -159,6 +160,7 @@ impl Pass<'_> {
                 insights: &sight.insights,
                 former: &former,
                 gates: &gates,
+                elsewhere: &elsewhere,
                 another_controller: sight.another_controller.as_deref(),
                 keyed_hash: &keyed_hash,
                 now,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{ServiceName, StackKey};
+use crate::ids::{Region, ServiceName, StackKey};
 use crate::moment::Moment;
 use crate::observed::StackStatus;
 use crate::outcome::Cause;
@@ -71,6 +71,15 @@ pub enum Hold {
     },
     /// As many operations run as the wave allows.
     WaveBusy(u32),
+    /// A service that this one needs is not complete in the tenant's home region.
+    WaitsForHome {
+        /// Which.
+        service: ServiceName,
+        /// The home region.
+        region: Region,
+        /// Whether that region has been seen as it is wanted now.
+        is_seen: bool,
+    },
     /// An output that a parameter needs is not there yet.
     WaitsForOutput {
         /// Whose output.
@@ -152,6 +161,7 @@ impl Hold {
             Self::WaitsForService(_) => "waits-for-service",
             Self::WaitsForWave { .. } => "waits-for-wave",
             Self::WaveBusy(_) => "wave-busy",
+            Self::WaitsForHome { .. } => "waits-for-home",
             Self::WaitsForOutput { .. } => "waits-for-output",
             Self::NoSuchOutput { .. } => "no-such-output",
             Self::MangledOutput { .. } => "mangled-output",
@@ -188,6 +198,7 @@ impl Hold {
             | Self::WaitsForService(_)
             | Self::WaitsForWave { .. }
             | Self::WaveBusy(_)
+            | Self::WaitsForHome { .. }
             | Self::WaitsForOutput { .. }
             | Self::WaitsForDependents(_)
             | Self::Cooldown { .. }
@@ -259,6 +270,7 @@ impl Hold {
             | Self::WaitsForService(_)
             | Self::WaitsForWave { .. }
             | Self::WaveBusy(_)
+            | Self::WaitsForHome { .. }
             | Self::WaitsForOutput { .. }
             | Self::WaitsForDependents(_)
             | Self::KeptForDependents(_)
@@ -316,6 +328,12 @@ impl fmt::Display for Hold {
             Self::WaitsForWave { behind, in_sync: false } => write!(f, "{behind}"),
             Self::WaveBusy(limit) => {
                 write!(f, "waits for a place: {limit} operations run in its wave")
+            }
+            Self::WaitsForHome { service, region, is_seen: true } => {
+                write!(f, "waits until {service} is complete in the home region {region}")
+            }
+            Self::WaitsForHome { service, region, is_seen: false } => {
+                write!(f, "waits for a look at the home region {region}, where it needs {service}")
             }
             Self::WaitsForOutput { service, output } => {
                 write!(f, "waits for output {output} of {service}")

@@ -11,6 +11,7 @@ mod failures;
 mod freeze;
 mod fuzz;
 mod handover;
+mod home;
 mod interleavings;
 mod kill;
 mod lost_journal;
