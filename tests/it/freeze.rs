@@ -1,8 +1,14 @@
 //! Freeze windows: while one is open nothing new is started for whom it holds, and what runs ends.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use driftless::ids::Digest;
 use driftless::moment::Moment;
+use driftless::observed::Look;
+use driftless::plan::Steering;
+use driftless::plan::deletions::DeletionBook;
+use driftless::plan::preview::{Kind, LiveScene, Sighted, preview_live};
 use driftless::sim::{CallFault, Calls, Status};
 
 use crate::world::{START, World, key};
@@ -145,4 +151,34 @@ async fn a_call_that_was_decided_before_the_window_opened_is_not_made_in_it() {
         })
         .await
         .assert_converged(2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_live_plan_shows_what_the_window_holds() {
+    let world = world(2, WINDOW).await;
+    world.write_tenant(2, "  lifecycle: offboarded\n");
+    world.commit();
+    let snapshot = world.settings().0.source.read().expect("a snapshot");
+    let desired = driftless::controller::checked(&snapshot).desired.expect("no errors");
+    let place = |tenant: usize, stacks: &[&str]| {
+        let seen = stacks.iter().filter_map(|name| world.record(tenant, name).seen);
+        let stacks = seen.map(|seen| (seen.key.name.clone(), seen)).collect();
+        let target = key(tenant, "x").target;
+        let look = Look { target: target.clone(), at: opens_at(), stacks };
+        let (memories, insights) = (BTreeMap::new(), BTreeMap::new());
+        (target, Ok(Sighted { look, memories, insights, another_controller: None }))
+    };
+    let preview = preview_live(&LiveScene {
+        desired: &desired,
+        steering: &Steering::default(),
+        places: &BTreeMap::from([place(1, &[]), place(2, &["network"])]),
+        book: &DeletionBook::default(),
+        keyed_hash: &|text| Digest::of(text.as_bytes()),
+        now: opens_at(),
+    });
+    let frozen = FROZEN.trim_start_matches("frozen: ");
+    let held = preview.groups.iter().filter(|group| group.notes == [frozen]);
+    let held: Vec<_> = held.map(|group| (group.kind, group.service.clone())).collect();
+    let network = "network".parse().ok();
+    assert_eq!(held, [(Kind::Delete, network.clone()), (Kind::Create, network)]);
 }

@@ -298,17 +298,21 @@ impl<'a> Living<'a> {
     fn hold(&self, hold: &Hold, case: &Case<'_, 'a>) -> (Kind, Vec<Line>, Vec<String>) {
         let waits = matches!(
             hold,
-            Hold::WaitsForService(_) | Hold::WaitsForHome { .. } | Hold::WaitsForOutput { .. }
+            Hold::WaitsForService(_)
+                | Hold::WaitsForHome { .. }
+                | Hold::WaitsForOutput { .. }
+                | Hold::Frozen { .. }
         );
-        // A stack that waits for another one of the same plan is part of the plan.
-        if let (true, Some(wanted)) = (waits, case.wanted) {
+        let wanted = case.wanted.filter(|wanted| !wanted.asked_to_go);
+        // What waits for another stack of the same plan, or for a window to close, is part of it.
+        if let (true, Some(wanted)) = (waits, wanted) {
             let note = vec![hold.to_string()];
             return match case.seen {
                 None => (Kind::Create, self.made_of(wanted, Wording::Symbolic), note),
                 Some(_) => (Kind::Update, differing(case), note),
             };
         }
-        if let Hold::WaitsForDependents(_) = hold {
+        if let Hold::WaitsForDependents(_) | Hold::Frozen { .. } = hold {
             return (Kind::Delete, Vec::new(), vec![hold.to_string()]);
         }
         let kind = match (hold, hold.weight()) {
