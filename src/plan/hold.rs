@@ -329,11 +329,8 @@ impl fmt::Display for Hold {
             Self::WaveBusy(limit) => {
                 write!(f, "waits for a place: {limit} operations run in its wave")
             }
-            Self::WaitsForHome { service, region, is_seen: true } => {
-                write!(f, "waits until {service} is complete in the home region {region}")
-            }
-            Self::WaitsForHome { service, region, is_seen: false } => {
-                write!(f, "waits for a look at the home region {region}, where it needs {service}")
+            Self::WaitsForHome { service, region, is_seen } => {
+                f.write_str(&waits_for_home(service, region, *is_seen))
             }
             Self::WaitsForOutput { service, output } => {
                 write!(f, "waits for output {output} of {service}")
@@ -379,4 +376,11 @@ impl fmt::Display for Hold {
             }
         }
     }
+}
+
+fn waits_for_home(service: &ServiceName, region: &Region, is_seen: bool) -> String {
+    if is_seen {
+        return format!("waits until {service} is complete in the home region {region}");
+    }
+    format!("waits for a look at the home region {region}, where it needs {service}")
 }
