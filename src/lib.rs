@@ -83,7 +83,7 @@
 //!    them ([`aws`]).
 //! 5. A stack that ever was complete deleted to be made again; a protected resource removed or
 //!    replaced without approval.
-//! 6. A new mutating call after a suspension or a shutdown was seen.
+//! 6. A new mutating call after a suspension or a shutdown was seen, or in a freeze window.
 //! 7. A secret in a log, a report or the journal.
 
 pub mod ids;

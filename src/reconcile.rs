@@ -97,13 +97,16 @@ impl Reconciler {
             role_arn: view.desired.role_arn(target),
             external_id: view.desired.external_id().map(str::to_owned),
         };
-        // Whoever suspends or takes back something must not wait for what was decided before.
+        // Whoever suspends or takes back something must not wait for what was decided before, nor
+        // may a window that has opened since.
         let (board, basis) = (self.board.clone(), view.clone());
+        let (clock, account) = (self.clock.clone(), target.account);
         let permission = Arc::new(move || {
             let now = board.view();
             !board.is_stopped()
                 && now.steering.suspensions == basis.steering.suspensions
                 && Arc::ptr_eq(&now.desired, &basis.desired)
+                && basis.desired.frozen(&account, clock.now()).is_none()
         });
         let board = &self.board;
         let basis = view.clone();
@@ -146,6 +149,7 @@ impl Pass<'_> {
         self.count_in_flight(&sight.look, &memories);
         let former = self.former_stacks()?;
         let gates = self.gates(&sight.look, &memories);
+        let elsewhere = self.means.board.elsewhere(&self.view, self.target);
         let decided = {
             let keyed_hash = |text: &str| self.means.journal.keyed_hash(text);
             decide(&Scene {
@@ -156,6 +160,7 @@ impl Pass<'_> {
                 insights: &sight.insights,
                 former: &former,
                 gates: &gates,
+                elsewhere: &elsewhere,
                 another_controller: sight.another_controller.as_deref(),
                 keyed_hash: &keyed_hash,
                 now,

@@ -14,11 +14,12 @@ use crate::moment::Moment;
 use crate::outcome::{LeftOut, Mark};
 use crate::plan::deletions::Waiting;
 use crate::plan::{
-    ApprovalRequest, FormerStack, Hold, Ledger, StackRecord, Steering, may_run, ownership,
+    ApprovalRequest, AtHome, FormerStack, Hold, Ledger, StackRecord, Steering, may_run, ownership,
 };
 use crate::rollout::Rollouts;
 
 mod progress;
+mod regions;
 
 pub use progress::{Progress, Standing, Tally};
 
@@ -46,6 +47,8 @@ struct Shared {
     unseen: Mutex<BTreeSet<Target>>,
     /// Targets that were tried and never seen: what stands there is not known.
     unsure: Mutex<BTreeSet<Target>>,
+    /// Targets that must be looked at because of what was seen in others.
+    woken: Mutex<BTreeSet<Target>>,
     /// Targets that a new revision changed and that have not been looked at since.
     stale: Mutex<BTreeSet<Target>>,
     /// No journal remembers what ran before, so nothing is started before all has been seen.
@@ -69,6 +72,8 @@ struct Place {
     waiting: Waiting,
     requests: BTreeMap<String, ApprovalRequest>,
     tallies: BTreeMap<Option<ServiceName>, Tally>,
+    /// In a home region, what other regions need of it; `None` while it is not seen.
+    at_home: Option<BTreeMap<ServiceName, AtHome>>,
     is_blind: bool,
 }
 
@@ -121,6 +126,7 @@ impl Board {
             homes: Mutex::default(),
             unseen: Mutex::new(unseen),
             unsure: Mutex::default(),
+            woken: Mutex::default(),
             stale: Mutex::default(),
             starts_blindfolded: is_fresh,
             stopped: AtomicBool::new(false),
@@ -274,6 +280,7 @@ impl Board {
         rows: &BTreeMap<StackName, StackRecord>,
         requests: Vec<ApprovalRequest>,
     ) {
+        self.tell_regions(basis, target, rows);
         self.settle_in(target, rows.values());
         self.note_marks(rows);
         let mut tallies: BTreeMap<Option<ServiceName>, Tally> = BTreeMap::new();
@@ -324,7 +331,7 @@ impl Board {
         let mut places = lock(&self.0.places);
         let place = places.entry(target.clone()).or_default();
         lock(&self.0.counted).blind += usize::from(!place.is_blind);
-        place.is_blind = true;
+        (place.is_blind, place.at_home) = (true, None);
         drop(places);
         self.looked_at(basis, target);
     }

@@ -16,6 +16,7 @@ pub(super) fn check(desired: &Desired, findings: &mut Gathering) {
         outputs_of_texts(service, desired, findings);
     }
     outputs_elsewhere(desired, findings);
+    homeless(desired, findings);
     let graph = desired.services.iter().map(|(name, service)| (name, &*service.depends_on));
     let cyclic = report_cycles(&graph.collect(), desired, findings);
     if !cyclic {
@@ -30,7 +31,7 @@ fn unknown_dependencies(service: &Service, desired: &Desired, findings: &mut Gat
         .chain(service.tags.values())
         .flat_map(Text::services_used)
         .collect();
-    for other in service.depends_on.iter().filter(|other| !used.contains(other)) {
+    for other in service.home_depends_on.iter().filter(|other| !used.contains(other)) {
         unknown_service(other, &service.source, &["spec", "dependsOn"], desired, findings);
     }
 }
@@ -107,6 +108,36 @@ fn outputs_are_made(service: &Service) -> bool {
     let template = &service.template;
     template.outputs().keys().any(|name| name.starts_with("Fn::"))
         || template.transforms().iter().any(|name| !name.starts_with("AWS::"))
+}
+
+/// What is needed at home must stand there, or whoever needs it waits for ever.
+fn homeless(desired: &Desired, findings: &mut Gathering) {
+    for wanted in desired.all_standing().filter(|wanted| !wanted.depends_on_home.is_empty()) {
+        let home = wanted.tenant.home();
+        let there = home.as_ref().and_then(|home| desired.stacks.get(home));
+        let stands = |service: &ServiceName| {
+            let mut there = there.into_iter().flat_map(BTreeMap::values);
+            there.any(|other| &other.service.name == service && !other.asked_to_go)
+        };
+        // A service that is not there at all is reported as such.
+        let known = |service: &&ServiceName| desired.services.contains_key(*service);
+        for other in wanted.depends_on_home.iter().filter(known) {
+            if stands(other) {
+                continue;
+            }
+            let source = &wanted.service.source;
+            let mut complaint = error(source, &["spec", "dependsOn"], "not-at-home");
+            complaint.subject = other.as_str();
+            complaint.help = Some(format!(
+                "select the same tenants for both, and let `{other}` stand in the home region"
+            ));
+            let region = home.as_ref().map_or("", |home| home.region.as_str());
+            let message =
+                format!("`{other}` is needed in the home region {region}, and not deployed there");
+            let whom = format!("tenant `{}`", wanted.tenant.name);
+            findings.add(complaint, Some(&whom), message);
+        }
+    }
 }
 
 type Graph<'g> = BTreeMap<&'g ServiceName, &'g BTreeSet<ServiceName>>;

@@ -1,6 +1,7 @@
 //! Findings on the joined fleet: what no single document shows.
 
 mod dependencies;
+mod freeze;
 mod rollouts;
 mod services;
 mod values;
@@ -19,6 +20,7 @@ pub fn check(desired: &Desired) -> Vec<Finding> {
     dependencies::check(desired, &mut findings);
     rollouts::check(desired, &mut findings);
     values::check(desired, &mut findings);
+    freeze::check(desired, &mut findings);
     findings.into_findings()
 }
 

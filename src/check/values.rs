@@ -184,7 +184,8 @@ impl<'d> Stack<'d, '_> {
         pointer: &[&str],
         staying: &BTreeSet<&ServiceName>,
     ) {
-        for other in text.services_used().filter(|other| !staying.contains(other)) {
+        let beside = |other: &&ServiceName| !self.wanted.depends_on_home.contains(*other);
+        for other in text.services_used().filter(beside).filter(|other| !staying.contains(other)) {
             // A service that is not there at all is reported as such.
             if !self.desired.services.contains_key(other) {
                 continue;

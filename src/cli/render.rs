@@ -160,8 +160,9 @@ fn write_pairs(
     Ok(())
 }
 
-fn waits_for(wanted: &Wanted) -> Vec<&str> {
-    wanted.depends_on.iter().map(ServiceName::as_str).collect()
+fn waits_for(wanted: &Wanted) -> Vec<String> {
+    let home = wanted.depends_on_home.iter().map(|name| format!("{name} (home)"));
+    wanted.depends_on.iter().map(ServiceName::to_string).chain(home).collect()
 }
 
 /// The parameters; a value that the template calls secret is not shown.

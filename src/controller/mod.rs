@@ -233,6 +233,8 @@ impl Controller {
         };
         self.workers.end(&target);
         self.queue.finish(&target, next?);
+        let woken = self.board.take_woken();
+        self.wake(&woken);
         if !self.had_seen_all && self.board.has_seen_all() {
             self.had_seen_all = true;
             if self.until.only().tenants.is_empty() {

@@ -29,7 +29,9 @@ pub fn checked(snapshot: &Snapshot) -> Checked {
 /// tenant wakes one tenant.
 pub fn changed_targets(old: &Desired, new: &Desired) -> BTreeSet<Target> {
     let all = || old.stacks.keys().chain(new.stacks.keys()).cloned();
-    if !old.fleet.source.is_same(&new.fleet.source) {
+    // What a look at a home region has to find out depends on who needs something there.
+    let is_same_home = old.needed_at_home == new.needed_at_home;
+    if !is_same_home || !old.fleet.source.is_same(&new.fleet.source) {
         return all().collect();
     }
     let changes = Changes {

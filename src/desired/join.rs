@@ -30,6 +30,7 @@ impl Desired {
         let by_account = tenants.values().map(|tenant| (tenant.account, Arc::clone(tenant)));
         let mut joining = Joining {
             fleet: &fleet,
+            nothing: Arc::default(),
             fleet_adds: fleet.parameters.values().any(uses_outputs),
             stacks: BTreeMap::new(),
             room: limit,
@@ -44,7 +45,10 @@ impl Desired {
         let Joining { stacks, findings, .. } = joining;
         let by_account = by_account.collect();
         let fleet = Arc::new(fleet);
-        let desired = Self { revision, fleet, tenants, services, stacks, gaps, by_account };
+        let needed_at_home =
+            services.values().flat_map(|service| service.depends_on_home.iter().cloned()).collect();
+        let desired =
+            Self { revision, fleet, tenants, services, stacks, needed_at_home, gaps, by_account };
         (desired, findings.into_findings())
     }
 }
@@ -53,6 +57,8 @@ struct Joining<'f> {
     fleet: &'f Fleet,
     /// Whether parameters of the fleet make services depend on others.
     fleet_adds: bool,
+    /// Shared by all who need nothing.
+    nothing: Arc<BTreeSet<ServiceName>>,
     stacks: BTreeMap<Target, BTreeMap<StackName, Wanted>>,
     /// How many more stacks there may be.
     room: usize,
@@ -159,6 +165,7 @@ impl Joining<'_> {
         let target = target(share.tenant, region);
         let Some(name) = self.stack_name(share, &target) else { return };
         let Share { tenant, service, asked_to_go, .. } = *share;
+        let is_home = tenant.home().as_ref() == Some(&target);
         let stacks = self.stacks.entry(target.clone()).or_default();
         if let Some(other) = stacks.get(&name) {
             let message = format!(
@@ -176,7 +183,12 @@ impl Joining<'_> {
             service: Arc::clone(service),
             asked_to_go,
             suspended: suspended(self.fleet, share),
-            depends_on: depends_on(self.fleet, self.fleet_adds, share),
+            depends_on: depends_on(self.fleet, self.fleet_adds, share, is_home),
+            depends_on_home: Arc::clone(if is_home {
+                &self.nothing
+            } else {
+                &service.depends_on_home
+            }),
         };
         stacks.insert(name, wanted);
         self.room -= 1;
@@ -262,20 +274,27 @@ fn uses_outputs(text: &Text) -> bool {
     text.services_used().next().is_some()
 }
 
-/// The service's own dependencies, shared, unless other documents add some.
-fn depends_on(fleet: &Fleet, fleet_adds: bool, share: &Share<'_>) -> Arc<BTreeSet<ServiceName>> {
+/// The service's own dependencies in the same target, shared, unless other documents add some.
+fn depends_on(
+    fleet: &Fleet,
+    fleet_adds: bool,
+    share: &Share<'_>,
+    is_home: bool,
+) -> Arc<BTreeSet<ServiceName>> {
     let Share { tenant, service, exception, .. } = *share;
+    let own = if is_home { &service.home_depends_on } else { &service.depends_on };
     let adds = fleet_adds
         || tenant.parameters.values().any(uses_outputs)
         || exception.is_some_and(|exception| exception.parameters.values().any(uses_outputs));
     if !adds {
-        return Arc::clone(&service.depends_on);
+        return Arc::clone(own);
     }
     let used = parameters(fleet, tenant, service).flat_map(|(_, _, text)| text.services_used());
-    let mut depends_on = (*service.depends_on).clone();
+    let used = used.filter(|name| is_home || !service.depends_on_home.contains(*name));
+    let mut depends_on = (**own).clone();
     depends_on.extend(used.cloned());
-    if depends_on == *service.depends_on {
-        return Arc::clone(&service.depends_on);
+    if depends_on == **own {
+        return Arc::clone(own);
     }
     Arc::new(depends_on)
 }

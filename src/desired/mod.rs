@@ -6,8 +6,9 @@ mod scope;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::fleet::{Exception, Fleet, Gaps, Service, Tenant, Text};
+use crate::fleet::{Exception, Fleet, Freeze, Gaps, Service, Tenant, Text};
 use crate::ids::{AccountId, Revision, ServiceName, StackKey, StackName, Target, TenantName};
+use crate::moment::Moment;
 
 pub use scope::{Hole, Origin, Scope};
 
@@ -24,6 +25,8 @@ pub struct Desired {
     pub services: BTreeMap<ServiceName, Arc<Service>>,
     /// Wanted stacks by target. Every region of every tenant is a target, without stacks too.
     pub stacks: BTreeMap<Target, BTreeMap<StackName, Wanted>>,
+    /// Services that stacks in other regions need in the home region.
+    pub needed_at_home: BTreeSet<ServiceName>,
     /// What is missing because of errors; empty in a revision that is acted on.
     pub gaps: Gaps,
     by_account: BTreeMap<AccountId, Arc<Tenant>>,
@@ -45,6 +48,9 @@ pub struct Wanted {
     /// What must be complete before in the same target: the service's own and what fleet, tenant
     /// and exception add.
     pub depends_on: Arc<BTreeSet<ServiceName>>,
+    /// What must be complete before in the tenant's home region, whose outputs are then meant;
+    /// empty for a stack that stands there itself.
+    pub depends_on_home: Arc<BTreeSet<ServiceName>>,
 }
 
 impl Wanted {
@@ -76,6 +82,11 @@ impl Desired {
         self.by_account.get(account)
     }
 
+    /// The home of the tenant that owns an account.
+    pub fn home_of(&self, account: &AccountId) -> Option<Target> {
+        self.tenant_of(account)?.home()
+    }
+
     /// The role to assume in a target; the target may be one that nobody wants any more.
     pub fn role_arn(&self, target: &Target) -> String {
         let scope = Scope { fleet: &self.fleet, target, tenant: None, service: None };
@@ -87,6 +98,18 @@ impl Desired {
     /// The external id to assume it with.
     pub fn external_id(&self) -> Option<&str> {
         self.fleet.access.external_id.as_deref()
+    }
+
+    /// The freeze window that holds what stands in an account, and until when: of those that are
+    /// open the one that closes last. What labels the owner of an account had that no document names
+    /// any more nobody knows: every window holds it.
+    pub fn frozen(&self, account: &AccountId, now: Moment) -> Option<(&Freeze, Moment)> {
+        let tenant = self.by_account.get(account);
+        let holds =
+            |window: &&Freeze| tenant.is_none_or(|owner| window.selector.matches(&owner.labels));
+        let windows = self.fleet.freeze.iter().filter(holds);
+        let open = windows.filter_map(|window| Some((window, window.open_until(now)?)));
+        open.max_by_key(|(_, closes_at)| *closes_at)
     }
 
     /// The wanted stack of this key.
@@ -304,6 +327,33 @@ mod tests {
             (needs("net"), needs("api"), needs("web")),
             (vec![], vec!["net".into()], vec!["api".into(), "net".into()])
         );
+    }
+
+    #[test]
+    fn what_is_needed_at_home_is_an_ordinary_dependency_there() {
+        let home = "  parameters: { A: '${services.net.outputs.Url}' }\n  \
+                    dependsOn: [api, { service: net, region: home }]\n";
+        let desired = desired(vec![
+            tenant(
+                "acme",
+                1,
+                "  services: { web: { parameters: { B: '${services.net.outputs.Url}' } } }\n",
+            ),
+            service("net", "  regions: home\n"),
+            service("api", ""),
+            service("web", home),
+        ]);
+        let names = |set: &BTreeSet<ServiceName>| {
+            set.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+        };
+        let needs = |region: &str| {
+            let key = format!("000000000001/{region}/web").parse().expect("a key");
+            let wanted = desired.wanted(&key).expect("wanted");
+            (names(&wanted.depends_on), names(&wanted.depends_on_home))
+        };
+        assert_eq!(needs("us-east-1"), ("api net".to_owned(), String::new()), "the first region");
+        assert_eq!(needs("eu-central-1"), ("api".to_owned(), "net".to_owned()));
+        assert_eq!(names(&desired.needed_at_home), "net");
     }
 
     #[test]

@@ -7,15 +7,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::fleet::document::{
-    AccessSpec, ExceptionSpec, FleetDocument, FleetRegion, LimitsSpec, ParameterValue,
-    ProtectedTypes, RegionChoice, SelectorSpec, ServiceDocument, ServiceSpec, TenantDocument,
+    AccessSpec, Dependency, ExceptionSpec, FleetDocument, FleetRegion, FreezeSpec, LimitsSpec,
+    ParameterValue, ProtectedTypes, RegionChoice, SelectorSpec, ServiceDocument, ServiceSpec,
+    TenantDocument,
 };
 use crate::fleet::files::Files;
+use crate::fleet::freeze::never_close;
 use crate::fleet::reader::{Read, Reader};
 use crate::fleet::waves;
 use crate::fleet::yaml::Node;
 use crate::fleet::{
-    Access, Cloud, Exception, Fleet, Limits, Operator, PROTECTED_BY_DEFAULT, Protection,
+    Access, Cloud, Exception, Fleet, Freeze, Limits, Operator, PROTECTED_BY_DEFAULT, Protection,
     Requirement, Selector, Service, ServiceRegions, Source, Tenant, Text, Variable,
 };
 use crate::ids::{Region, ServiceName};
@@ -32,6 +34,9 @@ pub(super) fn fleet(node: &Rc<Node>, source: Source, reader: &mut Reader<'_>) ->
     let access = access(spec.access, spec.cloud, node, reader);
     let regions = fleet_regions(&spec.regions, node, reader);
     let limits = limits(spec.limits.as_ref(), node, reader);
+    let freeze = spec.freeze.unwrap_or_default().into_iter().enumerate();
+    let freeze = freeze.map(|(index, spec)| self::freeze(spec, index, node, reader));
+    let freeze = freeze.collect();
     let tags = spec.tags.unwrap_or_default();
     for (key, text) in &tags {
         check_tag_key(key, &["spec", "tags", key], node, reader);
@@ -48,9 +53,44 @@ pub(super) fn fleet(node: &Rc<Node>, source: Source, reader: &mut Reader<'_>) ->
         resync: spec.resync.map_or(RESYNC, |length| length.0),
         rollout: spec.rollout.map(|rollout| Arc::new(waves::plan(rollout, node, reader))),
         suspend: spec.suspend.unwrap_or(false),
+        freeze,
         source,
     };
     (reader.errors == errors).then_some(fleet)
+}
+
+fn freeze(spec: FreezeSpec, index: usize, node: &Node, reader: &mut Reader<'_>) -> Freeze {
+    let index = index.to_string();
+    let here = ["spec", "freeze", index.as_str()];
+    let selector = spec.selector.map(|spec| {
+        let pointer = [&here[..], &["selector"]].concat();
+        selector(spec, &pointer, node, reader)
+    });
+    let mut complain = |field: &str, code, message: &str, help: &str| {
+        let place = node.find(&[&here[..], &[field]].concat());
+        reader.error(place, code, message, Some(help.to_owned()));
+    };
+    let (zone, duration) = (spec.timezone.unwrap_or_default(), spec.duration.0);
+    let window = Freeze {
+        selector: selector.unwrap_or_default(),
+        duration,
+        reason: spec.reason,
+        pattern: spec.cron,
+        zone,
+    };
+    if !window.opens() {
+        let help = "correct day and month, or remove the window";
+        complain("cron", "never-opens", "that day never comes", help);
+    } else if window.is_too_dense() {
+        let help = "name the first time of each window only";
+        let message = "it comes over and over while the window is open";
+        complain("cron", "dense-cron", message, help);
+    } else if never_close(&[&window]) {
+        let help = "shorten `duration`, or write `suspend: true` for what has no end";
+        let message = "the window opens again before it closes: it never does";
+        complain("duration", "never-closes", message, help);
+    }
+    window
 }
 
 fn access(
@@ -207,9 +247,16 @@ pub(super) fn service(
     check_service(&spec, node, reader);
     let parameters = texts(spec.parameters);
     let tags = spec.tags.unwrap_or_default();
-    let depends_on = spec.depends_on.unwrap_or_default().into_iter();
-    let implied = parameters.values().chain(tags.values()).flat_map(Text::services_used).cloned();
-    let depends_on: BTreeSet<ServiceName> = depends_on.chain(implied).collect();
+    let (here, home) = dependencies(spec.depends_on.unwrap_or_default(), node, reader);
+    let used = parameters.values().chain(tags.values()).flat_map(Text::services_used);
+    let implied = used.filter(|name| !home.contains(*name)).cloned();
+    let depends_on: Arc<BTreeSet<ServiceName>> =
+        Arc::new(here.into_iter().chain(implied).collect());
+    let home_depends_on = if home.is_empty() {
+        Arc::clone(&depends_on)
+    } else {
+        Arc::new(depends_on.union(&home).cloned().collect())
+    };
     let capabilities = spec.capabilities.unwrap_or_default().into_iter();
     let capabilities: BTreeSet<String> = capabilities.map(|capability| capability.0).collect();
     let service = Service {
@@ -225,7 +272,9 @@ pub(super) fn service(
             Some(RegionChoice::Home) => ServiceRegions::Home,
             Some(RegionChoice::Listed(regions)) => ServiceRegions::Listed(regions),
         },
-        depends_on: Arc::new(depends_on),
+        depends_on,
+        depends_on_home: Arc::new(home),
+        home_depends_on,
         parameters,
         capabilities: capabilities.into_iter().collect(),
         tags,
@@ -240,6 +289,26 @@ pub(super) fn service(
         source,
     };
     (reader.errors == errors).then_some(service)
+}
+
+/// The services that must be complete beside, and those that must be at home.
+fn dependencies(
+    named: Vec<Dependency>,
+    node: &Node,
+    reader: &mut Reader<'_>,
+) -> (BTreeSet<ServiceName>, BTreeSet<ServiceName>) {
+    let (mut here, mut home) = (BTreeSet::new(), BTreeSet::new());
+    for (index, Dependency { service, at_home }) in named.into_iter().enumerate() {
+        let (set, other) = if at_home { (&mut home, &here) } else { (&mut here, &home) };
+        if other.contains(&service) {
+            let place = node.find(&["spec", "dependsOn", &index.to_string()]);
+            let message = format!("`{service}` stands here twice, once with `region: home`");
+            let help = "keep one: its outputs are those of one region";
+            reader.error(place, "duplicate-dependency", message, Some(help.into()));
+        }
+        set.insert(service);
+    }
+    (here, home)
 }
 
 fn check_service(spec: &ServiceSpec, node: &Node, reader: &mut Reader<'_>) {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 
+use crate::fleet::freeze::{Pattern, Zone};
 use crate::fleet::reader::{Read, Reader};
 use crate::fleet::yaml::Node;
 use crate::fleet::{Cloud, Deployment, Lifecycle, OnHalt, Operator, Text};
@@ -26,12 +27,30 @@ pub(super) struct ParameterValue(pub(super) Text);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Length(pub(super) Duration);
 
+/// How long a freeze window stays open, such as `62h`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct WindowLength(pub(super) Duration);
+
 /// The regions of a service.
 #[derive(Clone, Debug)]
 pub(super) enum RegionChoice {
     Tenant,
     Home,
     Listed(Vec<Region>),
+}
+
+/// A service that must be complete before: the one beside, or that of the home region.
+#[derive(Clone, Debug)]
+pub(super) struct Dependency {
+    pub(super) service: DocumentName,
+    pub(super) at_home: bool,
+}
+
+/// Where a service must be complete.
+#[derive(Clone, Copy, Debug, JsonSchema)]
+#[schemars(rename_all = "lowercase")]
+pub(super) enum DependencyRegion {
+    Home,
 }
 
 /// A region of the fleet.
@@ -150,6 +169,23 @@ documents! {
         rollout as "rollout": Option<RolloutSpec>,
         /// Start nothing new anywhere.
         suspend as "suspend": Option<bool>,
+        /// When nothing new is started: windows that open by the clock and close by themselves.
+        freeze as "freeze": Option<Vec<FreezeSpec>>,
+    }
+
+    /// A window in which nothing new is started; what runs goes on to its end.
+    struct FreezeSpec {
+        /// When it opens, as in cron: minute, hour, day of month, month, day of week. A time that
+        /// the clock shows twice opens it twice; one that it jumps over, at the jump.
+        cron as "cron": Pattern,
+        /// How long it stays open, in real time: `5m` to `31d`.
+        duration as "duration": WindowLength,
+        /// The IANA time zone of `cron`, such as `Europe/Berlin`; `UTC` unless given.
+        timezone as "timezone": Option<Zone>,
+        /// Which tenants it holds; every tenant unless given.
+        selector as "selector": Option<SelectorSpec>,
+        /// What people read where it holds.
+        reason as "reason": Option<String>,
     }
 
     /// How the accounts are entered.
@@ -222,8 +258,9 @@ documents! {
         /// `tenant` (all regions of the tenant, unless given), `home`, or a list of regions.
         regions as "regions": Option<RegionChoice>,
         /// Services whose stacks in the same account and region must be complete before. Those
-        /// whose outputs are used need not be named.
-        depends_on as "dependsOn": Option<Vec<DocumentName>>,
+        /// whose outputs are used need not be named. `{ service: S, region: home }` means the stack
+        /// in the tenant's home region, and so do the outputs of S then.
+        depends_on as "dependsOn": Option<Vec<Dependency>>,
         /// Values of the template's parameters.
         parameters as "parameters": Option<BTreeMap<String, ParameterValue>>,
         /// What the template may do, as CloudFormation wants it acknowledged.
@@ -287,6 +324,14 @@ documents! {
         count as "count": Option<u32>,
         /// Percent of the wave's stacks, rounded down; 10 at most, as 90 percent must be well.
         percent as "percent": Option<u32>,
+    }
+
+    /// A service that must be complete before, and where.
+    struct DependencySpec {
+        /// The service.
+        service as "service": DocumentName,
+        /// `home`: its stack in the tenant's home region, instead of the one beside.
+        region as "region": Option<DependencyRegion>,
     }
 
     /// Which tenants get a service: all conditions must hold.

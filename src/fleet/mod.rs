@@ -5,6 +5,7 @@ mod build;
 mod document;
 mod files;
 mod finding;
+mod freeze;
 mod gathering;
 mod load;
 mod model;
@@ -20,6 +21,7 @@ mod waves;
 mod yaml;
 
 pub use finding::{Finding, Severity};
+pub use freeze::{Freeze, never_close};
 pub use gathering::{Complaint, Gathering};
 pub use load::load;
 pub use model::{

@@ -8,8 +8,8 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::fleet::{Protection, Selector, Source, Text, WavePlan};
-use crate::ids::{AccountId, Digest, DocumentName, Region, ServiceName, TenantName};
+use crate::fleet::{Freeze, Protection, Selector, Source, Text, WavePlan};
+use crate::ids::{AccountId, Digest, DocumentName, Region, ServiceName, Target, TenantName};
 use crate::outcome::OnRemoval;
 use crate::template::{Template, canonical_digest};
 
@@ -86,6 +86,8 @@ pub struct Fleet {
     pub rollout: Option<Arc<WavePlan>>,
     /// Whether new steps are stopped everywhere.
     pub suspend: bool,
+    /// When new steps are stopped, in the order in which they are written.
+    pub freeze: Vec<Freeze>,
     /// Where it is written.
     pub source: Source,
 }
@@ -174,6 +176,13 @@ pub struct Tenant {
     pub source: Source,
 }
 
+impl Tenant {
+    /// Its home: the first of its regions.
+    pub fn home(&self) -> Option<Target> {
+        Some(Target { account: self.account, region: self.regions.first()?.clone() })
+    }
+}
+
 /// What one tenant has otherwise than the Service document says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Exception {
@@ -229,6 +238,10 @@ pub struct Service {
     /// What must be complete before in the same target: `dependsOn` and the services whose outputs
     /// this document uses. [`crate::desired::Wanted`] has those that a tenant adds as well.
     pub depends_on: Arc<BTreeSet<ServiceName>>,
+    /// What must be complete before in the tenant's home region, for stacks in other regions.
+    pub depends_on_home: Arc<BTreeSet<ServiceName>>,
+    /// Both: what must be complete before in the home region, for the stack there.
+    pub home_depends_on: Arc<BTreeSet<ServiceName>>,
     /// Values of the template's parameters.
     pub parameters: BTreeMap<String, Text>,
     /// CloudFormation capabilities that are acknowledged, sorted.

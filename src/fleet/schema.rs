@@ -9,9 +9,10 @@ use serde_json::{Value, json};
 
 use crate::fleet::Text;
 use crate::fleet::document::{
-    Capability, FleetDocument, FleetRegion, Length, ParameterValue, ProtectedTypes, RegionChoice,
-    RegionSpec, ServiceDocument, TenantDocument,
+    Capability, Dependency, DependencySpec, FleetDocument, FleetRegion, Length, ParameterValue,
+    ProtectedTypes, RegionChoice, RegionSpec, ServiceDocument, TenantDocument, WindowLength,
 };
+use crate::fleet::freeze::{Pattern, Zone};
 use crate::ids::{AccountId, DocumentName, Region};
 
 /// The schema of each kind (JSON Schema draft 2020-12, with a newline at the end) by file name.
@@ -90,10 +91,21 @@ inline_schemas! {
         "items": { "type": ["string", "number", "boolean"] }
     });
     Length => |_| json_schema!({ "type": "string", "pattern": "^[0-9]+[smhd]$" });
+    WindowLength => |_| json_schema!({ "type": "string", "pattern": "^[0-9]+[smhd]$" });
+    Pattern => |_| json_schema!({
+        "type": "string", "pattern": "^ *[^ ]+( +[^ ]+){4} *$", "examples": ["0 18 * * FRI"]
+    });
+    Zone => |_| json_schema!({ "type": "string", "examples": ["Europe/Berlin"] });
     RegionChoice => |generator| json_schema!({
         "anyOf": [
             { "enum": ["tenant", "home"] },
             generator.subschema_for::<Vec<Region>>()
+        ]
+    });
+    Dependency => |generator| json_schema!({
+        "anyOf": [
+            generator.subschema_for::<DocumentName>(),
+            generator.subschema_for::<DependencySpec>()
         ]
     });
     FleetRegion => |generator| json_schema!({

@@ -4,9 +4,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::fleet::document::{
-    ApiVersion, Capability, FleetRegion, Length, ParameterValue, ProtectedTypes, RegionChoice,
-    RegionSpec,
+    ApiVersion, Capability, Dependency, DependencyRegion, DependencySpec, FleetRegion, Length,
+    ParameterValue, ProtectedTypes, RegionChoice, RegionSpec, WindowLength,
 };
+use crate::fleet::freeze::{Pattern, Zone};
 use crate::fleet::reader::{Read, Reader, Scalar, nearest, one_of, parse, scalar};
 use crate::fleet::yaml::{Content, Node};
 use crate::fleet::{Cloud, Deployment, Lifecycle, OnHalt, Operator, Text};
@@ -17,6 +18,11 @@ use crate::outcome::OnRemoval;
 /// all the time.
 const LENGTHS: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_secs(7 * 86_400);
+
+/// How long a freeze window may be open: long enough to be one, and what is to last longer is
+/// suspended.
+const WINDOWS: std::ops::RangeInclusive<Duration> =
+    Duration::from_secs(5 * 60)..=Duration::from_secs(31 * 86_400);
 
 /// Every capability that CloudFormation knows.
 const CAPABILITIES: [&str; 3] =
@@ -116,22 +122,67 @@ fn list_item(node: &Node, reader: &mut Reader<'_>) -> Option<String> {
 
 impl Read for Length {
     fn read(node: &Rc<Node>, reader: &mut Reader<'_>) -> Option<Self> {
-        let text = match scalar(node) {
-            Some(Scalar::Text(text) | Scalar::Number(text)) => text,
-            Some(Scalar::Boolean(_) | Scalar::Nothing) | None => "",
-        };
-        match length(text) {
-            Some(length) if LENGTHS.contains(&length) => Some(Self(length)),
-            Some(_) => {
-                let message = format!("`{text}` is out of range");
-                let help = "write a length from `1s` to `7d`".to_owned();
-                reader.error(node.place, "bad-duration", message, Some(help));
-                None
-            }
-            None => {
-                let help = "write a whole number and `s`, `m`, `h` or `d`, such as `30m`".into();
-                reader.expected(node, "a length of time", Some(help))
-            }
+        length_within(&LENGTHS, "write a length from `1s` to `7d`", node, reader).map(Self)
+    }
+}
+
+impl Read for WindowLength {
+    fn read(node: &Rc<Node>, reader: &mut Reader<'_>) -> Option<Self> {
+        let help = "write a length from `5m` to `31d`; `suspend: true` has no end";
+        length_within(&WINDOWS, help, node, reader).map(Self)
+    }
+}
+
+impl Read for Pattern {
+    fn read(node: &Rc<Node>, reader: &mut Reader<'_>) -> Option<Self> {
+        let text = String::read(node, reader)?;
+        Self::parse(&text)
+            .map_err(|why| {
+                let help = "write minute, hour, day of month, month and day of week, such as \
+                            `0 18 * * FRI`";
+                let message = format!("`{text}` cannot be read: {why}");
+                reader.error(node.place, "bad-cron", message, Some(help.into()));
+            })
+            .ok()
+    }
+}
+
+impl Read for Zone {
+    fn read(node: &Rc<Node>, reader: &mut Reader<'_>) -> Option<Self> {
+        let name = String::read(node, reader)?;
+        Self::named(&name)
+            .map_err(|near| {
+                let help = match near {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => "write a name of the IANA database, such as `Europe/Berlin`".into(),
+                };
+                let message = format!("there is no time zone `{name}`");
+                reader.error(node.place, "unknown-timezone", message, Some(help));
+            })
+            .ok()
+    }
+}
+
+fn length_within(
+    range: &std::ops::RangeInclusive<Duration>,
+    help: &str,
+    node: &Node,
+    reader: &mut Reader<'_>,
+) -> Option<Duration> {
+    let text = match scalar(node) {
+        Some(Scalar::Text(text) | Scalar::Number(text)) => text,
+        Some(Scalar::Boolean(_) | Scalar::Nothing) | None => "",
+    };
+    match length(text) {
+        Some(length) if range.contains(&length) => Some(length),
+        Some(_) => {
+            let message = format!("`{text}` is out of range");
+            reader.error(node.place, "bad-duration", message, Some(help.to_owned()));
+            None
+        }
+        None => {
+            let help = "write a whole number and `s`, `m`, `h` or `d`, such as `30m`".into();
+            reader.expected(node, "a length of time", Some(help))
         }
     }
 }
@@ -169,6 +220,22 @@ impl Read for FleetRegion {
             return Some(Self { name: spec.name, retired: spec.retired.unwrap_or(false) });
         }
         Some(Self { name: Region::read(node, reader)?, retired: false })
+    }
+}
+
+impl Read for Dependency {
+    fn read(node: &Rc<Node>, reader: &mut Reader<'_>) -> Option<Self> {
+        if let Content::Map(_) = node.content {
+            let spec = DependencySpec::read(node, reader)?;
+            return Some(Self { service: spec.service, at_home: spec.region.is_some() });
+        }
+        Some(Self { service: DocumentName::read(node, reader)?, at_home: false })
+    }
+}
+
+impl Read for DependencyRegion {
+    fn read(node: &Rc<Node>, reader: &mut Reader<'_>) -> Option<Self> {
+        one_of(node, reader, &[("home", Self::Home)])
     }
 }
 

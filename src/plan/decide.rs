@@ -10,7 +10,9 @@ use crate::moment::Moment;
 use crate::observed::{ChangeSetSeen, Look, Seen, Standing};
 use crate::outcome::{Cause, Memory, StepKind};
 use crate::plan::protection::NESTED_STACK;
-use crate::plan::{Hold, Inside, Rendered, Steering, Verdict, Weight, gated, ownership, table};
+use crate::plan::{
+    Elsewhere, Hold, Inside, Rendered, Steering, Verdict, Weight, gated, ownership, table,
+};
 use crate::rollout::{Gate, Release};
 
 /// What was found out about one stack beyond the listing.
@@ -110,6 +112,8 @@ pub struct Scene<'a> {
     pub insights: &'a BTreeMap<StackName, Insight>,
     /// Stacks of this target's tenant in accounts that it had before.
     pub former: &'a [FormerStack],
+    /// What is known of the other regions of this target's tenant.
+    pub elsewhere: &'a Elsewhere,
     /// Id of another controller that is seen at work here.
     pub another_controller: Option<&'a str>,
     /// Which release each wanted stack may have; one without a gate gets what git says.

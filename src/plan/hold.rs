@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{ServiceName, StackKey};
+use crate::ids::{Region, ServiceName, StackKey};
 use crate::moment::Moment;
 use crate::observed::StackStatus;
 use crate::outcome::Cause;
@@ -37,6 +37,13 @@ pub enum Hold {
         /// Who or what says so.
         by: String,
     },
+    /// A freeze window is open.
+    Frozen {
+        /// Which, as people know it.
+        window: String,
+        /// When it closes.
+        until: Moment,
+    },
     /// An operation runs.
     Moving(StackStatus),
     /// Another controller of the same fleet works in this target.
@@ -64,6 +71,15 @@ pub enum Hold {
     },
     /// As many operations run as the wave allows.
     WaveBusy(u32),
+    /// A service that this one needs is not complete in the tenant's home region.
+    WaitsForHome {
+        /// Which.
+        service: ServiceName,
+        /// The home region.
+        region: Region,
+        /// Whether that region has been seen as it is wanted now.
+        is_seen: bool,
+    },
     /// An output that a parameter needs is not there yet.
     WaitsForOutput {
         /// Whose output.
@@ -136,6 +152,7 @@ impl Hold {
             Self::NotOurs => "not-ours",
             Self::Renamed(_) => "renamed",
             Self::Suspended { .. } => "suspended",
+            Self::Frozen { .. } => "frozen",
             Self::Moving(_) => "moving",
             Self::AnotherController { .. } => "another-controller",
             Self::EffectPending { .. } => "effect-pending",
@@ -144,6 +161,7 @@ impl Hold {
             Self::WaitsForService(_) => "waits-for-service",
             Self::WaitsForWave { .. } => "waits-for-wave",
             Self::WaveBusy(_) => "wave-busy",
+            Self::WaitsForHome { .. } => "waits-for-home",
             Self::WaitsForOutput { .. } => "waits-for-output",
             Self::NoSuchOutput { .. } => "no-such-output",
             Self::MangledOutput { .. } => "mangled-output",
@@ -172,13 +190,15 @@ impl Hold {
             | Self::KeptForDependents(_)
             | Self::NotAskedFor
             | Self::Suspended { .. } => Weight::LeftAlone,
-            Self::Moving(_)
+            Self::Frozen { .. }
+            | Self::Moving(_)
             | Self::AnotherController { .. }
             | Self::EffectPending { .. }
             | Self::ChangeSetPending
             | Self::WaitsForService(_)
             | Self::WaitsForWave { .. }
             | Self::WaveBusy(_)
+            | Self::WaitsForHome { .. }
             | Self::WaitsForOutput { .. }
             | Self::WaitsForDependents(_)
             | Self::Cooldown { .. }
@@ -236,6 +256,9 @@ impl Hold {
                 Some("use ASCII in that output, or give the parameter in git".to_owned())
             }
             Self::Suspended { .. } => Some("driftless resume, or change the document".to_owned()),
+            Self::Frozen { .. } => {
+                Some("wait until it closes, or change the window in git".to_owned())
+            }
             Self::Renamed(_)
             | Self::Protected(_)
             | Self::DeletionLimit(_)
@@ -247,6 +270,7 @@ impl Hold {
             | Self::WaitsForService(_)
             | Self::WaitsForWave { .. }
             | Self::WaveBusy(_)
+            | Self::WaitsForHome { .. }
             | Self::WaitsForOutput { .. }
             | Self::WaitsForDependents(_)
             | Self::KeptForDependents(_)
@@ -260,6 +284,14 @@ impl Hold {
         }
     }
 
+    /// When it is decided anew though nothing else happens.
+    fn until(&self) -> Option<Moment> {
+        if let Self::Cooldown { until, .. } | Self::Frozen { until, .. } = self {
+            return Some(*until);
+        }
+        None
+    }
+
     /// The row that reports show.
     pub fn verdict(&self, key: &StackKey) -> Verdict {
         Verdict {
@@ -268,7 +300,7 @@ impl Hold {
             text: self.to_string(),
             help: self.help(key),
             approval: self.request().map(|request| request.id.clone()),
-            until: if let Self::Cooldown { until, .. } = self { Some(*until) } else { None },
+            until: self.until(),
         }
     }
 }
@@ -281,6 +313,7 @@ impl fmt::Display for Hold {
                 f.write_str(&request.summary)
             }
             Self::Suspended { by } => write!(f, "suspended by {by}"),
+            Self::Frozen { window, until } => write!(f, "frozen until {until}: {window}"),
             Self::Moving(status) => write!(f, "an operation runs: {status}"),
             Self::AnotherController { id } => {
                 write!(f, "another controller ({id}) works in this target")
@@ -295,6 +328,9 @@ impl fmt::Display for Hold {
             Self::WaitsForWave { behind, in_sync: false } => write!(f, "{behind}"),
             Self::WaveBusy(limit) => {
                 write!(f, "waits for a place: {limit} operations run in its wave")
+            }
+            Self::WaitsForHome { service, region, is_seen } => {
+                f.write_str(&waits_for_home(service, region, *is_seen))
             }
             Self::WaitsForOutput { service, output } => {
                 write!(f, "waits for output {output} of {service}")
@@ -340,4 +376,11 @@ impl fmt::Display for Hold {
             }
         }
     }
+}
+
+fn waits_for_home(service: &ServiceName, region: &Region, is_seen: bool) -> String {
+    if is_seen {
+        return format!("waits until {service} is complete in the home region {region}");
+    }
+    format!("waits for a look at the home region {region}, where it needs {service}")
 }

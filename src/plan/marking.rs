@@ -43,11 +43,13 @@ fn left_out(hold: Option<&Hold>) -> Option<Mark> {
     let why = match hold? {
         Hold::Suspended { .. } => LeftOut::Suspended,
         Hold::NotOurs | Hold::Renamed(_) | Hold::InReview => LeftOut::NotOurs,
-        Hold::Moving(_)
+        Hold::Frozen { .. }
+        | Hold::Moving(_)
         | Hold::AnotherController { .. }
         | Hold::EffectPending { .. }
         | Hold::ChangeSetPending
         | Hold::WaitsForService(_)
+        | Hold::WaitsForHome { .. }
         | Hold::WaitsForWave { .. }
         | Hold::WaveBusy(_)
         | Hold::WaitsForOutput { .. }
@@ -85,11 +87,13 @@ fn for_a_person(hold: &Hold) -> Option<CauseClass> {
         | Hold::NotOurs
         | Hold::Renamed(_)
         | Hold::InReview
+        | Hold::Frozen { .. }
         | Hold::Moving(_)
         | Hold::AnotherController { .. }
         | Hold::EffectPending { .. }
         | Hold::ChangeSetPending
         | Hold::WaitsForService(_)
+        | Hold::WaitsForHome { .. }
         | Hold::WaitsForWave { .. }
         | Hold::WaveBusy(_)
         | Hold::WaitsForOutput { .. }

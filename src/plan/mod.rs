@@ -4,6 +4,7 @@ mod cause;
 pub mod cooldown;
 pub mod deletions;
 mod decide;
+mod elsewhere;
 mod gated;
 mod hold;
 mod learn;
@@ -28,6 +29,7 @@ pub use cause::{
 pub use decide::{
     Decided, Decision, FormerStack, Insight, LeftBehind, Scene, Step, Within, decide,
 };
+pub use elsewhere::{AtHome, Elsewhere};
 pub use hold::{Hold, Weight};
 pub use learn::{
     CLOCK_SKEW, EFFECT_PATIENCE, after_look, after_outcome, awaited, count_of, has_failed, may_run,

@@ -10,7 +10,7 @@ use crate::observed::{Seen, Standing};
 use crate::outcome::{Memory, StepKind};
 use crate::plan::decide::{Case, Decision, Step};
 use crate::plan::table::{is_waiting_to_go, needs_person, unless_approved};
-use crate::plan::{ApprovalKind, ApprovalRequest, Hold, cooldown, ownership};
+use crate::plan::{ApprovalKind, ApprovalRequest, Hold, cooldown, elsewhere, ownership};
 
 /// How often a delete that failed is tried before a person has to look.
 const DELETE_TRIES: u32 = 3;
@@ -87,7 +87,7 @@ fn successor<'a>(
     })
 }
 
-/// What the stacks in this target that use this one mean for deleting it: those that go are waited
+/// What the stacks that use this one, in this target or in other regions, mean for deleting it: those that go are waited
 /// for, and one that stays keeps it.
 fn held_by_dependents(case: &Case<'_>, seen: &Seen) -> Option<Hold> {
     let service = ownership::service_of(seen)?;
@@ -116,7 +116,8 @@ fn held_by_dependents(case: &Case<'_>, seen: &Seen) -> Option<Hold> {
     let (staying, going): (Vec<_>, Vec<_>) = users.partition(|(_, sibling)| stays(sibling));
     let first = |users: Vec<(ServiceName, &Seen)>| users.into_iter().map(|(name, _)| name).next();
     let kept = first(staying).map(Hold::KeptForDependents);
-    kept.or_else(|| first(going).map(Hold::WaitsForDependents))
+    let beside = kept.or_else(|| first(going).map(Hold::WaitsForDependents));
+    beside.or_else(|| elsewhere::held_by_users(case, &service))
 }
 
 fn is_complete(case: &Case<'_>, wanted: &Wanted) -> bool {

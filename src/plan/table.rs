@@ -11,8 +11,8 @@ use crate::plan::decide::{Case, Decided, Decision, Step};
 use crate::plan::removal::{delete, delete_rest, held_after_refused_delete, unwanted_stack};
 use crate::plan::render::{Missing, render};
 use crate::plan::{
-    ApprovalKind, ApprovalRequest, Hold, Rendered, Scope, cooldown, may_run, ownership, repair,
-    update,
+    ApprovalKind, ApprovalRequest, Hold, Rendered, Scope, cooldown, elsewhere, may_run, ownership,
+    repair, update,
 };
 
 /// What git and people want of one stack.
@@ -48,6 +48,7 @@ pub(super) fn decide_stack(case: &Case<'_>) -> Decided {
         },
     };
     let decision = unless_suspended(case, unless_one_may_run(case, decision));
+    let decision = unless_frozen(case, decision);
     let mut rendered = rendered.and_then(Result::ok);
     if let Some(rendered) = &mut rendered
         && case.memory.never_complete.is_some()
@@ -204,30 +205,42 @@ pub(super) fn unless_approved(
     if request.members.iter().all(approves) { None } else { Some(request) }
 }
 
-/// What a stack is to be made of now, with the outputs of the stacks beside it.
+/// An output of the stack beside, and whether it may be mangled.
+fn output_beside<'a>(
+    case: &Case<'a>,
+    wanted: &Wanted,
+    service: &ServiceName,
+    output: &str,
+) -> Option<(&'a String, bool)> {
+    let mut found = case.siblings().filter(|(name, seen)| {
+        name == service && ownership::tenant_of(seen).as_ref() == Some(&wanted.tenant.name)
+    });
+    let first = found.next()?.1;
+    // Of two, the one that git gives; the other is on its way out.
+    let desired = case.scene.desired;
+    let is_given = |seen: &&Seen| desired.wanted(&seen.key).is_some();
+    let given = Some(first).filter(is_given);
+    let seen = given.or_else(|| found.map(|(_, seen)| seen).find(is_given)).unwrap_or(first);
+    if !holds_outputs(seen) {
+        return None;
+    }
+    let value = seen.outputs.get(output)?;
+    Some((value, value.contains('?') && may_be_mangled(desired, seen)))
+}
+
+/// What a stack is to be made of now, with the outputs of the stacks beside it and at home.
 fn rendered(case: &Case<'_>, wanted: &Wanted) -> Result<Rendered, Hold> {
     if let Some(closed) = &case.closed {
         return Err(closed.clone());
     }
     let mangled = std::cell::RefCell::new(None);
     let output = |service: &ServiceName, output: &str| {
-        let mut found = case.siblings().filter(|(name, seen)| {
-            name == service && ownership::tenant_of(seen).as_ref() == Some(&wanted.tenant.name)
-        });
-        let first = found.next()?;
-        // Of two, the one that git gives; the other is on its way out.
-        let is_given = |seen: &Seen| case.scene.desired.wanted(&seen.key).is_some();
-        let given = |first: (ServiceName, &'_ Seen)| is_given(first.1);
-        let (_, seen) = if given(first.clone()) {
-            first
+        let (value, is_mangled) = if wanted.depends_on_home.contains(service) {
+            case.scene.elsewhere.home(service)?.output(output)?
         } else {
-            found.find(|one| is_given(one.1)).unwrap_or(first)
+            output_beside(case, wanted, service, output)?
         };
-        if !holds_outputs(seen) {
-            return None;
-        }
-        let value = seen.outputs.get(output)?;
-        if value.contains('?') && may_be_mangled(case, seen) {
+        if is_mangled {
             *mangled.borrow_mut() =
                 Some(Hold::MangledOutput { service: service.clone(), output: output.to_owned() });
         }
@@ -238,17 +251,32 @@ fn rendered(case: &Case<'_>, wanted: &Wanted) -> Result<Rendered, Hold> {
         (Some(hold), _) => Err(hold),
         (None, Ok(rendered)) => Ok(rendered),
         (None, Err(Missing::Output { service, output })) => {
-            let is_final = case.satisfied.contains(&service);
-            let waits = Hold::WaitsForOutput { service: service.clone(), output: output.clone() };
-            Err(if is_final { Hold::NoSuchOutput { service, output } } else { waits })
+            Err(waits_for_output(case, wanted, service, output))
         }
         (None, Err(Missing::Variable { variable, .. })) => Err(Hold::VariableMissing(variable)),
     }
 }
 
+/// Whether an output that is not there may still come.
+fn waits_for_output(
+    case: &Case<'_>,
+    wanted: &Wanted,
+    service: ServiceName,
+    output: String,
+) -> Hold {
+    if wanted.depends_on_home.contains(&service) {
+        let awaited = elsewhere::awaited(case, wanted, &service);
+        return awaited.unwrap_or(Hold::NoSuchOutput { service, output });
+    }
+    if case.satisfied.contains(&service) {
+        return Hold::NoSuchOutput { service, output };
+    }
+    Hold::WaitsForOutput { service, output }
+}
+
 /// Whether a stack's outputs are those of a stack that stands: not of one that is being made,
 /// undone or removed.
-fn holds_outputs(seen: &Seen) -> bool {
+pub(super) fn holds_outputs(seen: &Seen) -> bool {
     match seen.status.standing() {
         Standing::Complete | Standing::UpdateFailed | Standing::RollbackFailed => true,
         Standing::Moving => {
@@ -264,8 +292,8 @@ fn holds_outputs(seen: &Seen) -> bool {
 
 /// Whether a `?` in an output may stand for a character that AWS mangled: only when the stack was
 /// given any. A `?` in an all-ASCII stack is a real one, as in a URL.
-fn may_be_mangled(case: &Case<'_>, seen: &Seen) -> bool {
-    case.scene.desired.wanted(&seen.key).is_none_or(|wanted| {
+pub(super) fn may_be_mangled(desired: &Desired, seen: &Seen) -> bool {
+    desired.wanted(&seen.key).is_none_or(|wanted| {
         let body_is_ascii = wanted.service.template.body().is_ascii();
         !body_is_ascii || seen.parameters.values().any(|value| value.contains('?'))
     })
@@ -313,8 +341,8 @@ fn create(case: &Case<'_>, wanted: &Wanted, rendered: Result<&Rendered, &Hold>) 
     if let Some(request) = twin(case, wanted) {
         return Decision::Hold(Hold::Renamed(Box::new(request)));
     }
-    if let Some(service) = update::unmet_dependency(case, wanted) {
-        return Decision::Hold(Hold::WaitsForService(service));
+    if let Some(hold) = update::unmet_dependency(case, wanted) {
+        return Decision::Hold(hold);
     }
     let rendered = match rendered {
         Ok(rendered) => rendered,
@@ -397,6 +425,15 @@ fn suspending_document(
     }
     let by_service = desired.services.get(service).is_some_and(|service| service.suspend);
     by_service.then(|| format!("Service {service}"))
+}
+
+/// A freeze window stops steps of every kind and nothing else, until it closes.
+fn unless_frozen(case: &Case<'_>, decision: Decision) -> Decision {
+    let Decision::Step(_) = &decision else { return decision };
+    match case.scene.desired.frozen(&case.key.target.account, case.scene.now) {
+        Some((window, until)) => Decision::Hold(Hold::Frozen { window: window.to_string(), until }),
+        None => decision,
+    }
 }
 
 /// A suspension stops steps and nothing else: what is in sync stays in sync.

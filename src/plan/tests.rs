@@ -1,5 +1,7 @@
 //! A small fleet of values, in which one thing at a time is not as it should be.
 
+mod elsewhere;
+mod frozen;
 mod going;
 mod learning;
 mod limits;
@@ -92,6 +94,7 @@ struct World {
     memories: BTreeMap<StackName, Memory>,
     insights: BTreeMap<StackName, Insight>,
     former: Vec<FormerStack>,
+    elsewhere: crate::plan::Elsewhere,
     another_controller: Option<String>,
     now: Moment,
 }
@@ -122,6 +125,7 @@ impl World {
             memories: BTreeMap::new(),
             insights: BTreeMap::new(),
             former: Vec::new(),
+            elsewhere: crate::plan::Elsewhere::default(),
             another_controller: None,
             now: NOW,
         }
@@ -191,6 +195,7 @@ impl World {
             insights: &self.insights,
             former: &self.former,
             gates: &BTreeMap::new(),
+            elsewhere: &self.elsewhere,
             another_controller: self.another_controller.as_deref(),
             keyed_hash: &|text| Digest::of(text.as_bytes()),
             now: self.now,

@@ -10,7 +10,7 @@ use crate::outcome::{OwnChangeSet, StepKind};
 use crate::plan::decide::{Case, Decision, Step};
 use crate::plan::sync::differences;
 use crate::plan::table::held_by_failure;
-use crate::plan::{ApprovalKind, Hold, Rendered, protection};
+use crate::plan::{ApprovalKind, Hold, Rendered, elsewhere, protection};
 
 /// The row of the table for a complete stack that is to be there.
 pub(super) fn decide_update(
@@ -42,8 +42,8 @@ pub(super) fn decide_update(
     if let Some(set) = own {
         return carry_on(case, wanted, seen, rendered, set, &step);
     }
-    if let Some(service) = unmet_dependency(case, wanted) {
-        return Decision::Hold(Hold::WaitsForService(service));
+    if let Some(hold) = unmet_dependency(case, wanted) {
+        return Decision::Hold(hold);
     }
     if let Some(hold) = held_by_failure(case, &rendered.digest) {
         return Decision::Hold(hold);
@@ -112,8 +112,8 @@ fn carry_on(
         ChangeSetStatus::Obsolete => drop("it is obsolete"),
         ChangeSetStatus::Unknown(word) => drop(&format!("its status is {word}")),
         ChangeSetStatus::Ready => {
-            if let Some(service) = unmet_dependency(case, wanted) {
-                return Decision::Hold(Hold::WaitsForService(service));
+            if let Some(hold) = unmet_dependency(case, wanted) {
+                return Decision::Hold(hold);
             }
             if let Some(hold) = held_by_failure(case, &rendered.digest) {
                 return Decision::Hold(hold);
@@ -145,8 +145,14 @@ fn approved(case: &Case<'_>, request: &crate::plan::ApprovalRequest) -> bool {
     request.members.iter().all(approves)
 }
 
-/// A service that this one needs, is wanted in this target, and is not complete as wanted.
-pub(super) fn unmet_dependency(case: &Case<'_>, wanted: &Wanted) -> Option<ServiceName> {
+/// The wait for a service that this one needs, that is wanted in this target or in the home region,
+/// and that is not complete there as wanted.
+pub(super) fn unmet_dependency(case: &Case<'_>, wanted: &Wanted) -> Option<Hold> {
+    let beside = unmet_beside(case, wanted).map(Hold::WaitsForService);
+    beside.or_else(|| elsewhere::unmet(case, wanted))
+}
+
+fn unmet_beside(case: &Case<'_>, wanted: &Wanted) -> Option<ServiceName> {
     let here = case.scene.desired.stacks.get(&case.key.target)?;
     let is_here = |service: &ServiceName| {
         here.values().any(|other| &other.service.name == service && !other.asked_to_go)

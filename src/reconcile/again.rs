@@ -13,6 +13,8 @@ use crate::reconcile::{Class, Next, Pass};
 pub(super) const LASTING: u32 = 3;
 /// A target where nothing is wanted and nothing of ours was found is swept once a day.
 pub const SWEEP: Duration = Duration::from_secs(24 * 60 * 60);
+/// The word of a stack that a freeze window holds.
+const FROZEN: &str = "frozen";
 /// The end of an operation is noticed within a tenth of its length.
 const LOOK_SHARE: u32 = 10;
 
@@ -26,11 +28,17 @@ impl Pass<'_> {
         };
         let resync = resync - resync / 10 + cooldown::spread(&self.target.to_string(), resync / 20);
         let mut next = Next { at: look.at + resync, class: Class::Resync };
+        // What a freeze holds goes on when the window closes, and is at rest until then.
+        let frozen = |row: &&StackRecord| row.verdict.code == FROZEN;
+        let thaws = rows.values().filter(frozen).filter_map(|row| row.verdict.until);
+        next.at = thaws.fold(next.at, Moment::min);
         let moves = |row: &StackRecord| {
-            row.verdict.weight == Weight::Waiting && !row.verdict.code.starts_with("waits-for-")
+            row.verdict.weight == Weight::Waiting
+                && !row.verdict.code.starts_with("waits-for-")
+                && !frozen(&row)
         };
         // What waits for another stack of this target moves when that one does. If none does, only
-        // git or a person sets it going, and that wakes the target.
+        // git or a person sets it going, and that wakes the target, or the end of a freeze.
         if !rows.values().any(moves) {
             return next;
         }
@@ -44,7 +52,7 @@ impl Pass<'_> {
 
     /// How long nothing needs to be looked at because of this stack.
     fn pause(&self, row: &StackRecord, now: Moment) -> Option<(Duration, Class)> {
-        if row.verdict.weight != Weight::Waiting {
+        if row.verdict.weight != Weight::Waiting || row.verdict.code == FROZEN {
             return None;
         }
         if let Some(until) = row.verdict.until {

@@ -145,6 +145,59 @@ fn broken_fleet_documents() {
 }
 
 #[test]
+fn broken_freeze_windows() {
+    let windows = [
+        "{ cron: 0 18 * * FRI, duration: 62h, timezone: Europe/Berlni }",
+        "{ cron: 0 18 * * FRI, duration: 62h, timezone: Berlin }",
+        "{ cron: 0 18 * *, duration: 62h }",
+        "{ cron: 0 24 * * FRI, duration: 0h, timezone: Middle/Earth }",
+        "{ cron: 0 18 * * FRI, duration: 32d }",
+        "{ cron: 0 0 31 4 *, duration: 1d }",
+        "{ cron: '* * * * *', duration: 1d }",
+        "{ cron: 0 8 * * *, duration: 24h }",
+        "{ cron: 0 8 * * *, duration: 1h, selector: { matchLabels: { tier: gold } } }",
+        "{ cron: 0 8 * * *, duration: 1h, selector: { matchExpressions: [{ key: a, operator: In }] } }",
+        "{ cron: 0 0 * * MON-FRI, duration: 1d }, { cron: 0 0 * * SAT, duration: 2d }",
+        "{ duration: soon, until: monday }",
+    ];
+    let lines = windows.map(|window| format!("  freeze: [{window}]\n  parameters: {{"));
+    let cases: Vec<_> = lines.iter().map(|line| ("  parameters: {", line.as_str())).collect();
+    insta::assert_snapshot!(replacements("fleet.yaml", &cases));
+}
+
+#[test]
+fn broken_dependencies_on_the_home_region() {
+    let user = |depends_on: &str, more: &str| {
+        file(&format!(
+            "apiVersion: driftless.dev/v1\nkind: Service\nmetadata: {{ name: user }}\nspec:\n  \
+             template: api/template.yaml\n  parameters: {{ Table: x }}\n  \
+             dependsOn: {depends_on}\n{more}"
+        ))
+    };
+    let away = file(&TENANT.replace("[eu-central-1]", "[eu-central-1, us-east-1]"));
+    let api = |more: &str| file(&format!("{SERVICE}{more}"));
+    let with = |api: Entry, user: Entry| {
+        with(&[("acme.yaml", away.clone()), ("api/service.yaml", api), ("user.yaml", user)])
+    };
+    let only_away = "  regions: [us-east-1]\n";
+    let cases = [
+        with(api(""), user("[{ service: api, region: home }]", "")),
+        with(api(only_away), user("[{ service: api, region: home }]", "")),
+        with(
+            api("  selector: { matchLabels: { tier: gold } }\n"),
+            user("[{ service: api, region: home }]", ""),
+        ),
+        with(api(""), user("[{ service: nobody, region: home }]", "")),
+        with(api(""), user("[{ service: api, region: abroad }]", "")),
+        with(api(""), user("[api, { service: api, region: home }]", "")),
+        with(api(""), user("[{ service: user, region: home }]", "")),
+        with(api("  dependsOn: [user]\n"), user("[{ service: api, region: home }]", "")),
+        with(api("  dependsOn: [user]\n"), user("[{ service: api, region: home }]", only_away)),
+    ];
+    insta::assert_snapshot!(cases.join("\n"));
+}
+
+#[test]
 fn broken_tenant_documents() {
     insta::assert_snapshot!(replacements(
         "acme.yaml",

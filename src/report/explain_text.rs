@@ -5,7 +5,7 @@ use std::fmt::{self, Write as _};
 use crate::moment::Moment;
 use crate::outcome::{CauseClass, OnRemoval};
 use crate::report::Explanation;
-use crate::report::words::{ago, counted, indented, lasting, word};
+use crate::report::words::{ago, ahead, counted, indented, lasting, word};
 
 /// Where the values of the list begin.
 const COLUMN: usize = 16;
@@ -63,6 +63,7 @@ impl Explanation {
             ("change set", self.change_set()),
             ("owed", self.owed()),
             ("suspended", self.suspended()),
+            ("frozen", self.frozen()),
             ("approval", self.approval()),
         ];
         lines.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
@@ -167,6 +168,12 @@ impl Explanation {
         ))
     }
 
+    fn frozen(&self) -> Option<String> {
+        let verdict = &self.record.verdict;
+        let until = verdict.until.filter(|_| verdict.code == "frozen")?;
+        Some(format!("the window closes {} ({until})", ahead(self.now, until)))
+    }
+
     fn approval(&self) -> Option<String> {
         let request = self.request.as_ref()?;
         let members: String =
@@ -199,6 +206,8 @@ mod tests {
     use crate::plan::{ApprovalKind, ApprovalRequest, Scope, Suspension, TargetRecord, Weight};
     use crate::report::sample::{NOW, minutes_ago, record};
     use crate::report::{AcceptedRevision, Event, Subject};
+
+    const HOUR: std::time::Duration = std::time::Duration::from_secs(3_600);
 
     fn plain() -> Explanation {
         Explanation {
@@ -267,6 +276,15 @@ mod tests {
     #[test]
     fn a_failed_stack_says_why_and_what_to_do() {
         insta::assert_snapshot!(failed().text());
+    }
+
+    #[test]
+    fn a_frozen_stack_says_by_which_window_and_until_when() {
+        let mut explanation = plain();
+        let (window, until) = ("0 18 * * FRI in UTC for 62h (weekend)", NOW + HOUR * 5);
+        let hold = crate::plan::Hold::Frozen { window: window.to_owned(), until };
+        explanation.record.verdict = hold.verdict(&explanation.record.key);
+        insta::assert_snapshot!(explanation.text());
     }
 
     #[test]

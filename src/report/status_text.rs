@@ -310,6 +310,20 @@ mod tests {
     }
 
     #[test]
+    fn what_a_window_freezes_is_one_line() {
+        let mut counting = fleet(20, Detail::Groups);
+        let until = NOW + std::time::Duration::from_secs(3_600);
+        let window = "0 18 * * FRI in Europe/Berlin for 62h (weekend)".to_owned();
+        let hold = crate::plan::Hold::Frozen { window, until };
+        for tenant in ["acme", "bolt", "crow", "dune"] {
+            let mut record = record(tenant, "queues", Weight::Waiting, "frozen", "");
+            record.verdict = hold.verdict(&record.key);
+            counting.add(record);
+        }
+        insta::assert_snapshot!(counting.status(Surroundings::default(), NOW).text());
+    }
+
+    #[test]
     fn a_few_stacks_are_listed_one_by_one() {
         let mut counting = fleet(1, Detail::Groups);
         counting.add(record("tenant-00", "queues", Weight::Stuck, "failed", CAUSE));

@@ -31,6 +31,9 @@ pub struct ReleaseBody {
     pub fleet_parameters: BTreeMap<String, Text>,
     /// Tags of the fleet that the service does not replace.
     pub fleet_tags: BTreeMap<String, Text>,
+    /// Services whose outputs are those of the home region: it changes what parameters mean.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub depends_on_home: BTreeSet<ServiceName>,
     /// Parameters that the template declares as NoEcho: their values are in no journal.
     pub hidden: BTreeSet<String>,
     /// The hidden values, as long as the process lives.
@@ -98,6 +101,7 @@ impl ReleaseBody {
             stack_policy: service.stack_policy.as_ref().map(|policy| policy.body.clone()),
             fleet_parameters,
             fleet_tags: fleet_tags.map(owned).collect(),
+            depends_on_home: BTreeSet::clone(&service.depends_on_home),
         }
     }
 }
@@ -168,6 +172,7 @@ impl Release {
             capabilities: body.capabilities.clone(),
             termination_protection: body.termination_protection,
             stack_policy: policy,
+            depends_on_home: Arc::new(body.depends_on_home.clone()),
             ..today.clone()
         };
         let fleet = Fleet {
@@ -209,11 +214,14 @@ impl Release {
         if self.is_head {
             return Cow::Borrowed(wanted);
         }
-        let mut depends_on = BTreeSet::clone(&wanted.depends_on);
-        depends_on.extend(self.uses.iter().cloned());
+        let is_home = wanted.tenant.home().as_ref() == Some(&wanted.key.target);
+        let home = &self.service.depends_on_home;
+        let depends_on = wanted.depends_on.union(&self.uses);
+        let depends_on = depends_on.filter(|name| is_home || !home.contains(*name)).cloned();
         Cow::Owned(Wanted {
             service: Arc::clone(&self.service),
-            depends_on: Arc::new(depends_on),
+            depends_on: Arc::new(depends_on.collect()),
+            depends_on_home: if is_home { Arc::default() } else { Arc::clone(home) },
             ..wanted.clone()
         })
     }

@@ -131,6 +131,7 @@ fn decided(wish: Wish, seen: Option<&Seen>, memory: &Memory) -> Option<Decided> 
         insights: &BTreeMap::from([(name.clone(), insight)]),
         former: &[],
         gates: &BTreeMap::new(),
+        elsewhere: &driftless::plan::Elsewhere::default(),
         another_controller: None,
         keyed_hash: &|text| Digest::of(text.as_bytes()),
         now: NOW,

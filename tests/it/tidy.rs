@@ -49,6 +49,8 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("indicatif", &["report", "cli"]),
     ("comfy_table", &["report", "cli"]),
     ("backoff", &["aws"]),
+    ("cronexpr", &["fleet"]),
+    ("jiff", &["fleet"]),
 ];
 
 /// One file as the rules see it.

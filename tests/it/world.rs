@@ -20,7 +20,7 @@ use tempfile::TempDir;
 use tokio::sync::mpsc;
 
 /// When every test begins: some day in 2026.
-const START: Moment = Moment::from_millis(1_795_000_000_000);
+pub(crate) const START: Moment = Moment::from_millis(1_795_000_000_000);
 
 /// A hundred times what the largest of these worlds needs to converge once.
 const TOO_MANY_CALLS: u64 = 20_000;

@@ -212,10 +212,11 @@ pub(super) fn rules(old: &Wanted, new: &Wanted) -> Vec<Line> {
         let words = |list: &[String]| Some(list.join(", "));
         add("capabilities", words(&from.capabilities), words(&to.capabilities));
     }
-    if old.depends_on != new.depends_on {
+    if (&old.depends_on, &old.depends_on_home) != (&new.depends_on, &new.depends_on_home) {
         let words = |wanted: &Wanted| {
-            let names: Vec<&str> = wanted.depends_on.iter().map(ServiceName::as_str).collect();
-            Some(names.join(", "))
+            let home = wanted.depends_on_home.iter().map(|name| format!("{name} at home"));
+            let beside = wanted.depends_on.iter().map(ServiceName::to_string);
+            Some(beside.chain(home).collect::<Vec<_>>().join(", "))
         };
         add("depends on", words(old), words(new));
     }

@@ -14,7 +14,7 @@ pub(super) fn settings(old: &Fleet, new: &Fleet) -> Vec<Line> {
             lines.push(Line::of(Part::Setting, name, old, new));
         }
     };
-    let fields: [(&str, Field); 10] = [
+    let fields: [(&str, Field); 11] = [
         ("metadata.name", |fleet| fleet.name.to_string()),
         ("cloud", |fleet| fleet.cloud.to_string()),
         ("access.roleArn", |fleet| fleet.access.role_arn.to_string()),
@@ -25,6 +25,10 @@ pub(super) fn settings(old: &Fleet, new: &Fleet) -> Vec<Line> {
         ("limits.deletes.percent", |fleet| fleet.limits.deletes.percent.to_string()),
         ("resync", |fleet| format!("{} s", fleet.resync.as_secs())),
         ("suspend", |fleet| fleet.suspend.to_string()),
+        ("freeze", |fleet| {
+            let windows: Vec<String> = fleet.freeze.iter().map(ToString::to_string).collect();
+            if windows.is_empty() { "none".to_owned() } else { windows.join("; ") }
+        }),
     ];
     for (name, of) in fields {
         add(name, Some(of(old)), Some(of(new)));

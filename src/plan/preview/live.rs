@@ -13,9 +13,9 @@ use crate::plan::preview::compare::{Side, Wording, made_of};
 use crate::plan::preview::grouping::{Common, Grouping};
 use crate::plan::preview::{Basis, Deletions, HIDDEN, Kind, Line, Member, Part, Preview, template};
 use crate::plan::{
-    Decided, Decision, Difference, FormerStack, Hold, Insight, Operation, Rendered, Scene,
-    StackRecord, Steering, Step, Weight, after_look, decide, differences, is_waiting_to_go,
-    ownership,
+    AtHome, Decided, Decision, Difference, Elsewhere, FormerStack, Hold, Insight, Operation,
+    Rendered, Scene, StackRecord, Steering, Step, Weight, after_look, decide, differences,
+    is_waiting_to_go, ownership,
 };
 
 /// One target as it was seen, with what is remembered of it.
@@ -93,6 +93,60 @@ pub fn preview_live(scene: &LiveScene<'_>) -> Preview {
     living.finish()
 }
 
+impl LiveScene<'_> {
+    fn decide(
+        &self,
+        sighted: &Sighted,
+        former: &[FormerStack],
+        elsewhere: &Elsewhere,
+    ) -> BTreeMap<StackName, Decided> {
+        decide(&Scene {
+            desired: self.desired,
+            steering: self.steering,
+            look: &sighted.look,
+            memories: &sighted.memories,
+            insights: &sighted.insights,
+            former,
+            elsewhere,
+            gates: &BTreeMap::new(),
+            another_controller: sighted.another_controller.as_deref(),
+            keyed_hash: self.keyed_hash,
+            now: self.now,
+        })
+    }
+
+    /// What the other regions of a target's tenant show.
+    fn elsewhere(&self, target: &Target) -> Elsewhere {
+        let desired = self.desired;
+        if desired.needed_at_home.is_empty() {
+            return Elsewhere::default();
+        }
+        let seen_in = |place: &Target| self.places.get(place)?.as_ref().ok();
+        let home = desired.home_of(&target.account).filter(|home| home != target);
+        let at_home = home.as_ref().and_then(seen_in).map(|sighted| {
+            let decided = self.decide(sighted, &[], &Elsewhere::default());
+            let known = sighted.look.stacks.iter().filter_map(|(name, seen)| {
+                let wanted = desired.wanted(&seen.key).filter(|wanted| !wanted.asked_to_go)?;
+                let decision = decided.get(name).map(|one| &one.decision);
+                let is_in_sync = decision == Some(&Decision::InSync);
+                let known = AtHome::of(desired, seen, is_in_sync);
+                Some((wanted.service.name.clone(), known))
+            });
+            known.collect()
+        });
+        let others =
+            self.places.iter().filter_map(|(other, place)| Some((other, place.as_ref().ok()?)));
+        let others =
+            others.filter(|(other, _)| other.account == target.account && *other != target);
+        let others = others.flat_map(|(other, sighted)| {
+            let ours = sighted.look.stacks.values();
+            let ours = ours.filter(|seen| ownership::is_ours(seen, &desired.fleet.name));
+            ours.filter_map(|seen| Some((other.clone(), ownership::service_of(seen)?)))
+        });
+        Elsewhere { at_home, others: others.collect() }
+    }
+}
+
 /// Where the stacks of each tenant stand.
 struct Former(BTreeMap<TenantName, Vec<(AccountId, FormerStack)>>);
 
@@ -148,18 +202,8 @@ impl<'a> Living<'a> {
     fn target(&mut self, target: &'a Target, sighted: &'a Sighted) {
         let desired = self.scene.desired;
         let former = self.former.of_account(desired, &target.account);
-        let decided = decide(&Scene {
-            desired,
-            steering: self.scene.steering,
-            look: &sighted.look,
-            memories: &sighted.memories,
-            insights: &sighted.insights,
-            former: &former,
-            gates: &BTreeMap::new(),
-            another_controller: sighted.another_controller.as_deref(),
-            keyed_hash: self.scene.keyed_hash,
-            now: self.scene.now,
-        });
+        let elsewhere = self.scene.elsewhere(target);
+        let decided = self.scene.decide(sighted, &former, &elsewhere);
         let none = Memory::default();
         for seen in sighted.look.stacks.values() {
             let memory = sighted.memories.get(&seen.key.name).unwrap_or(&none);
@@ -252,16 +296,23 @@ impl<'a> Living<'a> {
     }
 
     fn hold(&self, hold: &Hold, case: &Case<'_, 'a>) -> (Kind, Vec<Line>, Vec<String>) {
-        let waits = matches!(hold, Hold::WaitsForService(_) | Hold::WaitsForOutput { .. });
-        // A stack that waits for another one of the same plan is part of the plan.
-        if let (true, Some(wanted)) = (waits, case.wanted) {
+        let waits = matches!(
+            hold,
+            Hold::WaitsForService(_)
+                | Hold::WaitsForHome { .. }
+                | Hold::WaitsForOutput { .. }
+                | Hold::Frozen { .. }
+        );
+        let wanted = case.wanted.filter(|wanted| !wanted.asked_to_go);
+        // What waits for another stack of the same plan, or for a window to close, is part of it.
+        if let (true, Some(wanted)) = (waits, wanted) {
             let note = vec![hold.to_string()];
             return match case.seen {
                 None => (Kind::Create, self.made_of(wanted, Wording::Symbolic), note),
                 Some(_) => (Kind::Update, differing(case), note),
             };
         }
-        if let Hold::WaitsForDependents(_) = hold {
+        if let Hold::WaitsForDependents(_) | Hold::Frozen { .. } = hold {
             return (Kind::Delete, Vec::new(), vec![hold.to_string()]);
         }
         let kind = match (hold, hold.weight()) {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::desired::{Desired, Wanted};
-use crate::ids::{ServiceName, StackId, StackKey, TenantName};
+use crate::ids::{ServiceName, StackId, StackKey, Target, TenantName};
 use crate::moment::Moment;
 use crate::outcome::OnRemoval;
 use crate::plan::Hold;
@@ -198,17 +198,34 @@ impl<'a> Previewing<'a> {
         }
     }
 
-    /// The service of a stack beside this one that uses it and stays.
+    /// The service of a stack that uses this one, beside it or from another region, and stays.
     fn user_that_stays(&self, old: &'a Wanted) -> Option<&'a ServiceName> {
-        let before = self.old?.stacks.get(&old.key.target)?;
-        let mut users = before.values().filter(|user| {
-            user.key != old.key
-                && user.tenant.name == old.tenant.name
-                && !user.asked_to_go
-                && user.depends_on.contains(&old.service.name)
-        });
+        let (target, is_home) =
+            (&old.key.target, old.tenant.home().as_ref() == Some(&old.key.target));
+        let uses = |user: &Wanted| {
+            let needed =
+                if user.key.target == *target { &user.depends_on } else { &user.depends_on_home };
+            needed.contains(&old.service.name)
+        };
+        let regions = old
+            .tenant
+            .regions
+            .iter()
+            .map(|region| Target { account: target.account, region: region.clone() });
+        let elsewhere = regions.filter(|other| is_home && other != target);
+        let targets = std::iter::once(target.clone()).chain(elsewhere);
+        let before = self.old?;
+        let mut users = targets
+            .filter_map(|target| before.stacks.get(&target))
+            .flat_map(BTreeMap::values)
+            .filter(|user| {
+                user.key != old.key
+                    && user.tenant.name == old.tenant.name
+                    && !user.asked_to_go
+                    && uses(user)
+            });
         let stays = |user: &&Wanted| match self.new.wanted(&user.key) {
-            Some(new) => !new.asked_to_go && new.depends_on.contains(&old.service.name),
+            Some(new) => !new.asked_to_go && uses(new),
             None => self.on_removal(user) == OnRemoval::Retain,
         };
         users.find(stays).map(|user| &user.service.name)
