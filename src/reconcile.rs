@@ -140,6 +140,7 @@ impl Pass<'_> {
         {
             self.tell(Progress::Inherited { target: self.target.clone() });
         }
+        self.learn_lengths(&sight.look);
         let now = self.means.clock.now();
         // Patience is counted to the listing: nothing was seen since, however long that took.
         let memories = self.memories(&sight, sight.look.at);

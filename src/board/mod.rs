@@ -1,5 +1,5 @@
 //! What all workers of one controller share: what is wanted, what people said, which places are
-//! taken, what waits to be deleted, and how the fleet stands.
+//! taken, what waits to be deleted, how long operations take, and how the fleet stands.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +14,7 @@ use crate::moment::Moment;
 use crate::outcome::{LeftOut, Mark};
 use crate::plan::deletions::Waiting;
 use crate::plan::{
-    ApprovalRequest, FormerStack, Hold, Ledger, StackRecord, Steering, may_run, ownership,
+    ApprovalRequest, FormerStack, Hold, Learned, Ledger, StackRecord, Steering, may_run, ownership,
 };
 use crate::rollout::Rollouts;
 
@@ -39,6 +39,7 @@ struct Shared {
     view: Mutex<View>,
     ledger: Mutex<Ledger>,
     rollouts: Mutex<Rollouts>,
+    learned: Mutex<Learned>,
     places: Mutex<BTreeMap<Target, Place>>,
     /// Of all places; taken while `places` is held.
     counted: Mutex<Counted>,
@@ -116,6 +117,7 @@ impl Board {
             view: Mutex::new(view),
             ledger: Mutex::default(),
             rollouts: Mutex::default(),
+            learned: Mutex::default(),
             places: Mutex::default(),
             counted: Mutex::default(),
             homes: Mutex::default(),
@@ -180,6 +182,11 @@ impl Board {
             return Err(Hold::WaveBusy(limit));
         }
         ledger.reserve(key, limits.stacks_in_flight as usize, limits.per_target as usize)
+    }
+
+    /// How long operations take.
+    pub fn learned(&self) -> MutexGuard<'_, Learned> {
+        lock(&self.0.learned)
     }
 
     /// No new call that changes anything is made from now on.

@@ -1,5 +1,6 @@
 //! The loop: keeps every target converged on the newest good revision until it is told to stop.
 
+mod lengths;
 mod queue;
 mod revisions;
 mod rollouts;
@@ -102,6 +103,7 @@ struct Controller {
     told: Standing,
     /// The rollouts as they were written down last.
     kept_rollouts: BTreeMap<ServiceName, Rollout>,
+    lengths: lengths::Written,
 }
 
 /// Converges the fleet until `until`, or until `shutdown` resolves and running calls have ended.
@@ -184,6 +186,7 @@ impl Controller {
             refused: None,
             told: Standing::default(),
             kept_rollouts: BTreeMap::new(),
+            lengths: lengths::Written::at(now),
             tasks: JoinSet::new(),
             queue: Queue::default(),
             workers: Workers::default(),
@@ -193,6 +196,7 @@ impl Controller {
             until,
         };
         let marks = controller.recall(&view.desired)?;
+        controller.recall_lengths()?;
         for target in &targets {
             controller.queue.add(target, Next { at: now, class: Class::Changed });
         }
@@ -287,6 +291,7 @@ impl Controller {
         }
         self.note_known()?;
         self.write_requests()?;
+        self.write_lengths()?;
         let standing = self.board.standing(self.settings.clock.now());
         self.board.tell(Progress::Standing(standing.clone()));
         Ok(standing)

@@ -6,17 +6,27 @@ use std::time::Duration;
 use crate::ids::StackName;
 use crate::moment::Moment;
 use crate::observed::Look;
-use crate::plan::{StackRecord, Weight, cooldown};
+use crate::plan::{StackRecord, Weight, cooldown, ended, looking};
 use crate::reconcile::{Class, Next, Pass};
 
 /// What has failed so many times in a row is no longer waited for, though it is tried again.
 pub(super) const LASTING: u32 = 3;
 /// A target where nothing is wanted and nothing of ours was found is swept once a day.
 pub const SWEEP: Duration = Duration::from_secs(24 * 60 * 60);
-/// The end of an operation is noticed within a tenth of its length.
-const LOOK_SHARE: u32 = 10;
 
 impl Pass<'_> {
+    /// Learns how long the operations took that this look shows to be over.
+    pub(super) fn learn_lengths(&self, look: &Look) {
+        let last_look = self.earlier.as_ref().and_then(|earlier| earlier.looked_at);
+        for (name, row) in &self.records {
+            let Some(attempt) = ended(&row.memory, look.stacks.get(name)) else { continue };
+            let Some(service) = row.memory.service.as_ref() else { continue };
+            let ran_for = last_look.unwrap_or_default().since(attempt.at);
+            let (step, over_by) = (attempt.kind.word(), look.at.since(attempt.at));
+            self.means.board.learned().note(service, step, ran_for, over_by);
+        }
+    }
+
     pub(super) fn next(&self, look: &Look, rows: &BTreeMap<StackName, StackRecord>) -> Next {
         let now = self.means.clock.now();
         let resync = if rows.is_empty() && !self.view.desired.stacks.contains_key(self.target) {
@@ -57,6 +67,14 @@ impl Pass<'_> {
         }
         let begun = row.memory.attempt.as_ref().filter(|attempt| !attempt.settled);
         let age = now.since(begun.map_or(row.verdict_since, |attempt| attempt.at));
-        Some((self.means.look_every.max(age / LOOK_SHARE), Class::InFlight))
+        let learned = self.means.board.learned();
+        // What may not have begun is no operation that takes its usual time.
+        let runs = begun
+            .filter(|attempt| attempt.kind.starts_operation())
+            .filter(|attempt| attempt.answered && !attempt.doubtful);
+        let part = row.memory.service.as_ref().zip(runs);
+        let lengths = part.and_then(|(service, last)| learned.of(service, last.kind.word()));
+        let (shortest, longest) = (self.means.look_every, self.view.desired.fleet.resync);
+        Some((looking::pause(age, lengths, shortest, longest), Class::InFlight))
     }
 }
