@@ -121,6 +121,7 @@ impl Reconciler {
             Ok(sight) => pass.with_sight(sight).await?,
             Err(blind) => pass.without_sight(blind)?,
         };
+        self.board.ledger().passed(target);
         if board.is_current(&basis) {
             return Ok(next);
         }

@@ -184,6 +184,12 @@ impl Board {
         ledger.reserve(key, limits.stacks_in_flight as usize, limits.per_target as usize)
     }
 
+    /// The targets whose turn it is to take a place that is free.
+    pub fn next_in_line(&self) -> Vec<Target> {
+        let limit = self.view().desired.fleet.limits.stacks_in_flight;
+        self.ledger().call(limit as usize)
+    }
+
     /// How long operations take.
     pub fn learned(&self) -> MutexGuard<'_, Learned> {
         lock(&self.0.learned)

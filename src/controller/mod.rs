@@ -209,6 +209,9 @@ impl Controller {
 
     fn start_what_is_due(&mut self) {
         let now = self.settings.clock.now();
+        for target in self.board.next_in_line() {
+            self.queue.add(&target, Next { at: now, class: Class::InFlight });
+        }
         while self.workers.free_at(now) == Some(now) && !self.board.is_stopped() {
             let Some(target) = self.queue.take(now) else { break };
             self.workers.begin(&target, now);

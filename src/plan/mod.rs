@@ -9,6 +9,7 @@ mod hold;
 mod learn;
 mod ledger;
 mod lengths;
+mod line;
 pub mod looking;
 mod marking;
 pub mod ownership;

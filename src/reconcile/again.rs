@@ -36,14 +36,6 @@ impl Pass<'_> {
         };
         let resync = resync - resync / 10 + cooldown::spread(&self.target.to_string(), resync / 20);
         let mut next = Next { at: look.at + resync, class: Class::Resync };
-        let moves = |row: &StackRecord| {
-            row.verdict.weight == Weight::Waiting && !row.verdict.code.starts_with("waits-for-")
-        };
-        // What waits for another stack of this target moves when that one does. If none does, only
-        // git or a person sets it going, and that wakes the target.
-        if !rows.values().any(moves) {
-            return next;
-        }
         for row in rows.values() {
             let Some((pause, class)) = self.pause(row, now) else { continue };
             next.at = next.at.min(now + pause);
@@ -54,7 +46,13 @@ impl Pass<'_> {
 
     /// How long nothing needs to be looked at because of this stack.
     fn pause(&self, row: &StackRecord, now: Moment) -> Option<(Duration, Class)> {
-        if row.verdict.weight != Weight::Waiting {
+        // What may run is looked at, whatever is said of its stack: others wait for its place.
+        let runs = self.means.board.ledger().holds(&row.key);
+        // What waits for another stack of this target moves when that one does. If none does, only
+        // git or a person sets it going, and that wakes the target.
+        let waits =
+            row.verdict.weight == Weight::Waiting && !row.verdict.code.starts_with("waits-for-");
+        if !runs && !waits {
             return None;
         }
         if let Some(until) = row.verdict.until {
@@ -65,16 +63,26 @@ impl Pass<'_> {
             let class = if is_lasting { Class::Resync } else { Class::Failed };
             return Some((until.since(now).max(self.means.look_every), class));
         }
+        let (shortest, longest) = (self.means.look_every, self.view.desired.fleet.resync);
+        // Whoever stands in line for a place of the fleet is called.
+        if row.verdict.code == "fleet-busy" {
+            return Some((longest, Class::InFlight));
+        }
+        // The places of this target are free when a look shows so, or when a call just failed.
+        if row.verdict.code == "target-busy" {
+            let per_target = self.view.desired.fleet.limits.per_target as usize;
+            let has_room = self.means.board.ledger().has_room(self.target, per_target);
+            return Some((if has_room { shortest } else { longest }, Class::InFlight));
+        }
         let begun = row.memory.attempt.as_ref().filter(|attempt| !attempt.settled);
         let age = now.since(begun.map_or(row.verdict_since, |attempt| attempt.at));
         let learned = self.means.board.learned();
         // What may not have begun is no operation that takes its usual time.
-        let runs = begun
+        let sure = begun
             .filter(|attempt| attempt.kind.starts_operation())
             .filter(|attempt| attempt.answered && !attempt.doubtful);
-        let part = row.memory.service.as_ref().zip(runs);
+        let part = row.memory.service.as_ref().zip(sure);
         let lengths = part.and_then(|(service, last)| learned.of(service, last.kind.word()));
-        let (shortest, longest) = (self.means.look_every, self.view.desired.fleet.resync);
         Some((looking::pause(age, lengths, shortest, longest), Class::InFlight))
     }
 }
