@@ -13,6 +13,7 @@ mod handover;
 mod interleavings;
 mod kill;
 mod lost_journal;
+mod makespan;
 mod ministack;
 mod nested;
 mod removal;
