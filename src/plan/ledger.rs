@@ -232,6 +232,9 @@ mod tests {
 
         fn call(&mut self, fleet: usize) -> Vec<Target> {
             let free = fleet.saturating_sub(self.taken.len());
+            if self.waiting.iter().filter(|one| one.is_called).count() >= free {
+                return Vec::new();
+            }
             let oldest = self.waiting.iter_mut().take(free).filter(|one| !one.is_called);
             oldest
                 .map(|one| {

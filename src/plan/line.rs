@@ -10,6 +10,7 @@ use crate::ids::Target;
 pub(super) struct Line {
     standing: BTreeMap<u64, Target>,
     tickets: BTreeMap<Target, Ticket>,
+    called: usize,
     /// The number of the next ticket.
     next: u64,
 }
@@ -37,7 +38,8 @@ impl Line {
         self.next = self.next.max(number + 1);
         self.standing.insert(number, target.clone());
         let ticket = Ticket { number, is_called: false, is_refused: true };
-        self.tickets.insert(target.clone(), ticket);
+        let before = self.tickets.insert(target.clone(), ticket);
+        self.called -= usize::from(before.is_some_and(|ticket| ticket.is_called));
     }
 
     /// `target` took a place. For another one it stands in line anew.
@@ -57,9 +59,13 @@ impl Line {
         }
     }
 
-    /// Calls the oldest, as many as places are free, and returns those that were not called before.
+    /// Calls the oldest, until as many are called as places are free, and returns those that were not
+    /// called before.
     pub(super) fn call(&mut self, free: usize) -> Vec<Target> {
         let mut called = Vec::new();
+        if self.called >= free {
+            return called;
+        }
         for target in self.standing.values().take(free) {
             let Some(ticket) = self.tickets.get_mut(target).filter(|one| !one.is_called) else {
                 continue;
@@ -67,12 +73,14 @@ impl Line {
             ticket.is_called = true;
             called.push(target.clone());
         }
+        self.called += called.len();
         called
     }
 
     fn leave(&mut self, target: &Target) {
         if let Some(ticket) = self.tickets.remove(target) {
             self.standing.remove(&ticket.number);
+            self.called -= usize::from(ticket.is_called);
         }
     }
 }

@@ -135,6 +135,38 @@ mod tests {
         }
     }
 
+    /// Looks at one target in which these operations begin at once: the earliest look that is due
+    /// serves all.
+    fn watch_together(all: &[(Duration, &Lengths)]) -> Vec<Duration> {
+        let (mut at, mut looks) = (Duration::ZERO, Vec::new());
+        while all.iter().any(|(length, _)| *length > at) {
+            let moving = all.iter().filter(|(length, _)| *length > at);
+            let pauses = moving.map(|(_, lengths)| pause(at, Some(lengths), SHORTEST, RESYNC));
+            at += pauses.min().unwrap_or_default();
+            looks.push(at);
+        }
+        looks
+    }
+
+    #[test]
+    fn stacks_that_move_in_one_target_share_looks() {
+        let scales = [30, 45, 60, 80, 120].map(Duration::from_secs);
+        let known = scales.map(|scale| figures("uniform 1:2", scale, 600).1);
+        for (first, second) in drawn(1).zip(drawn(2)).take(200) {
+            let share = |scale: Duration| (first + second * scale.as_secs()) % 1_000;
+            let lengths = scales.map(|scale| length("uniform 1:2", scale, share(scale)));
+            let all: Vec<_> = lengths.into_iter().zip(&known).collect();
+            let together = watch_together(&all);
+            let apart: u32 = all.iter().map(|(length, known)| watch(*length, known).looks).sum();
+            assert!(together.len() <= 24 && together.len() < apart as usize, "{together:?}");
+            assert!(together.windows(2).all(|pair| pair[1] - pair[0] >= SHORTEST), "{together:?}");
+            for length in lengths {
+                let noticed = together.iter().find(|at| **at >= length).expect("noticed");
+                assert!(*noticed - length <= bound(length), "{length:?}: {together:?}");
+            }
+        }
+    }
+
     proptest! {
         /// Whatever was learned, an operation of a usual length is noticed in time; one of an
         /// unusual length at the latest when it is four times as old, or a ninth of the usual.
