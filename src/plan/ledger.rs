@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::ids::{StackKey, StackName, Target};
+use crate::ids::{ServiceName, StackKey, StackName, Target};
 use crate::plan::Hold;
 use crate::plan::line::Line;
 
@@ -14,7 +14,11 @@ pub struct Ledger {
     in_flight: BTreeMap<Target, BTreeSet<StackName>>,
     total: usize,
     line: Line,
+    waves: BTreeMap<Wave, Line>,
 }
+
+/// A wave of a service, by its number.
+pub type Wave = (ServiceName, usize);
 
 impl Ledger {
     /// Takes a place for an operation on `key`, or says which limit stands in the way. A target that
@@ -47,9 +51,41 @@ impl Ledger {
         self.line.call(fleet.saturating_sub(self.total))
     }
 
+    /// Whether it is the turn of `target` to take one of `free` places of a wave; it stands in line
+    /// for them if not.
+    pub fn has_turn_in(&mut self, wave: &Wave, target: &Target, free: usize) -> bool {
+        let has_turn = match self.waves.get(wave) {
+            Some(line) => line.has_turn(target, free),
+            None => free > 0,
+        };
+        if !has_turn {
+            self.waves.entry(wave.clone()).or_default().refuse(target);
+        }
+        has_turn
+    }
+
+    /// `target` took a place of a wave.
+    pub fn take_in(&mut self, wave: &Wave, target: &Target) {
+        if let Some(line) = self.waves.get_mut(wave) {
+            line.take(target);
+        }
+    }
+
+    /// The waves for whose places somebody waits.
+    pub fn waves_waited_for(&self) -> Vec<Wave> {
+        self.waves.keys().cloned().collect()
+    }
+
+    /// As [`Ledger::call`], for the places of a wave.
+    pub fn call_in(&mut self, wave: &Wave, free: usize) -> Vec<Target> {
+        self.waves.get_mut(wave).map_or_else(Vec::new, |line| line.call(free))
+    }
+
     /// A pass over `target` ended, whatever came of it.
     pub fn passed(&mut self, target: &Target) {
         self.line.passed(target);
+        self.waves.values_mut().for_each(|line| line.passed(target));
+        self.waves.retain(|_, line| !line.is_empty());
     }
 
     /// Whether a place is taken for `key`.
@@ -155,6 +191,29 @@ mod tests {
         ledger.passed(&key(2, 1).target);
         assert_eq!(ledger.reserve(&key(3, 1), 1, 5), Err(Hold::FleetBusy(1)), "the place is kept");
         assert_eq!(ledger.reserve(&key(2, 1), 1, 5), Ok(()));
+    }
+
+    #[test]
+    fn whoever_waits_for_a_place_of_a_wave_stands_in_a_line_of_its_own() {
+        let mut ledger = Ledger::default();
+        let wave: Wave = ("api".parse().expect("a name"), 1);
+        for number in [3, 2] {
+            assert!(!ledger.has_turn_in(&wave, &key(number, 1).target, 0));
+            ledger.passed(&key(number, 1).target);
+        }
+        assert_eq!(ledger.call(9), [], "places of the fleet are no places of the wave");
+        assert_eq!(ledger.call_in(&wave, 1), [key(3, 1).target]);
+        assert!(!ledger.has_turn_in(&wave, &key(4, 1).target, 1), "it came last");
+        assert!(ledger.has_turn_in(&wave, &key(3, 1).target, 1));
+        ledger.take_in(&wave, &key(3, 1).target);
+        for number in [3, 4] {
+            ledger.passed(&key(number, 1).target);
+        }
+        assert_eq!(ledger.call_in(&wave, usize::MAX), [key(2, 1).target, key(4, 1).target]);
+        for number in [2, 4] {
+            ledger.passed(&key(number, 1).target);
+        }
+        assert_eq!(ledger.waves_waited_for(), []);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Who waits for a place of the fleet: the oldest goes first, and as many are called as places are
+//! Who waits for a place of the fleet or of a wave: the oldest goes first, and as many are called as places are
 //! free. Whoever was called and does not need the place any more leaves it to the next.
 
 use std::collections::BTreeMap;
@@ -75,6 +75,11 @@ impl Line {
         }
         self.called += called.len();
         called
+    }
+
+    /// Whether nobody waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.standing.is_empty()
     }
 
     fn leave(&mut self, target: &Target) {

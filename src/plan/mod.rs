@@ -36,7 +36,7 @@ pub use learn::{
     CLOCK_SKEW, EFFECT_PATIENCE, after_look, after_outcome, awaited, count_of, ended, has_failed,
     may_run, wants_events,
 };
-pub use ledger::Ledger;
+pub use ledger::{Ledger, Wave};
 pub use lengths::{Learned, Lengths};
 pub use marking::mark;
 pub use protection::NESTED_STACK;

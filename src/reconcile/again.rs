@@ -64,8 +64,8 @@ impl Pass<'_> {
             return Some((until.since(now).max(self.means.look_every), class));
         }
         let (shortest, longest) = (self.means.look_every, self.view.desired.fleet.resync);
-        // Whoever stands in line for a place of the fleet is called.
-        if row.verdict.code == "fleet-busy" {
+        // Whoever stands in line for a place of the fleet or a wave is called.
+        if ["fleet-busy", "wave-busy"].contains(&row.verdict.code.as_str()) {
             return Some((longest, Class::InFlight));
         }
         // The places of this target are free when a look shows so, or when a call just failed.

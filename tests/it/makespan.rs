@@ -92,12 +92,25 @@ async fn a_rollout_over_300_stacks_takes_hardly_longer_than_the_slowest_of_them(
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_next_stack_starts_the_moment_that_a_place_is_free() {
+async fn the_next_stack_starts_the_moment_that_a_place_of_the_fleet_is_free() {
     let world = world(LIMITED);
     world.write("fleet.yaml", &FLEET.replace("limits: {", "limits: { stacksInFlight: 6,"));
     world.commit();
-    let took = apply(&world, LIMITED).await;
-    let measured = measured(&world, LIMITED);
+    the_next_starts_at_once(&world).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_next_stack_starts_the_moment_that_a_place_of_its_wave_is_free() {
+    let world = world(LIMITED);
+    let waves = "spec:\n  rollout: { waves: [{ name: all, maxInFlight: 6 }] }\n";
+    world.write("scan/service.yaml", &SCAN.replace("spec:\n", waves));
+    world.commit();
+    the_next_starts_at_once(&world).await;
+}
+
+async fn the_next_starts_at_once(world: &World) {
+    let took = apply(world, LIMITED).await;
+    let measured = measured(world, LIMITED);
     assert_eq!(at_once(&measured), 6, "the limit, all the time");
     let lengths: Vec<Duration> = measured.iter().map(Measured::length).collect();
     let ideal = makespan(&[lengths], Preferences { max_concurrent: 6, ..STACK_SETS });
