@@ -316,7 +316,7 @@ fn may_repair(deed: &Deed<'_>) -> Result<(), String> {
         _ => Status::UPDATE_ROLLBACK_FAILED,
     };
     // The same call again, whose answer was lost.
-    let by = deed.last.as_ref().and_then(|last| last.token.as_deref());
+    let by = deed.last.as_ref().and_then(|last| last.moved_by.as_deref());
     if seen.status != fits && by != token(deed.fields) {
         return Err(format!("its status is {}", seen.status));
     }
