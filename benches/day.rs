@@ -91,7 +91,7 @@ fn account(tenant: usize) -> AccountId {
     format!("{:012}", 100_000_000_000_u64 + tenant as u64).parse().expect("an account")
 }
 
-fn key(tenant: usize, service: usize) -> StackKey {
+pub(crate) fn key(tenant: usize, service: usize) -> StackKey {
     let region: Region = "eu-central-1".parse().expect("a region");
     let target = Target { account: account(tenant), region };
     StackKey { target, name: format!("s{service}").parse().expect("a name") }
@@ -167,7 +167,7 @@ fn write_fleet_files(fleet: &Path, numbers: std::ops::Range<usize>) {
     }
 }
 
-fn commit(fleet: &Path) {
+pub(crate) fn commit(fleet: &Path) {
     let repository = git2::Repository::open(fleet).expect("a repository");
     let mut index = repository.index().expect("an index");
     index.add_all(["*"], git2::IndexAddOption::DEFAULT, None).expect("added");

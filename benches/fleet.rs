@@ -26,6 +26,7 @@ use tokio::sync::mpsc;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 mod day;
+mod makespan;
 
 const TENANTS: usize = 6_000;
 const SERVICES: usize = 20;
@@ -34,7 +35,11 @@ const TICKS_PER_SECOND: f64 = 100.0;
 
 fn main() {
     // Cargo passes `--bench`; a number makes the fleet smaller, for a quick look.
-    let tenants = std::env::args().find_map(|word| word.parse().ok()).unwrap_or(TENANTS);
+    let number = std::env::args().find_map(|word| word.parse().ok());
+    if std::env::args().any(|word| word == "makespan") {
+        return makespan::makespan(number.unwrap_or(makespan::TENANTS));
+    }
+    let tenants = number.unwrap_or(TENANTS);
     // A day of the whole fleet takes many minutes: it is run when asked for.
     if std::env::args().any(|word| word == "day") {
         return day::day(tenants);

@@ -124,6 +124,7 @@ impl Reconciler {
             Ok(sight) => pass.with_sight(sight).await?,
             Err(blind) => pass.without_sight(blind)?,
         };
+        self.board.ledger().passed(target);
         if board.is_current(&basis) {
             return Ok(next);
         }
@@ -143,6 +144,7 @@ impl Pass<'_> {
         {
             self.tell(Progress::Inherited { target: self.target.clone() });
         }
+        self.learn_lengths(&sight.look);
         let now = self.means.clock.now();
         // Patience is counted to the listing: nothing was seen since, however long that took.
         let memories = self.memories(&sight, sight.look.at);
@@ -295,8 +297,10 @@ impl Pass<'_> {
             Decision::Hold(hold) => Some(hold.clone()),
             Decision::InSync | Decision::Nothing => None,
         };
-        if decided.decision.is_in_sync() {
+        if decided.decision == Decision::InSync {
             record.memory.failure = None;
+        }
+        if decided.decision.is_in_sync() {
             record.memory.release = decided.release.or(record.memory.release);
             // A secret that no journal remembers counts as the wanted one; the next is another.
             for (name, hash) in &decided.no_echo {

@@ -1,5 +1,5 @@
 //! What all workers of one controller share: what is wanted, what people said, which places are
-//! taken, what waits to be deleted, and how the fleet stands.
+//! taken, what waits to be deleted, how long operations take, and how the fleet stands.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,9 +14,10 @@ use crate::moment::Moment;
 use crate::outcome::{LeftOut, Mark};
 use crate::plan::deletions::Waiting;
 use crate::plan::{
-    ApprovalRequest, AtHome, FormerStack, Hold, Ledger, StackRecord, Steering, may_run, ownership,
+    ApprovalRequest, AtHome, FormerStack, Hold, Learned, Ledger, StackRecord, Steering, may_run,
+    ownership,
 };
-use crate::rollout::Rollouts;
+use crate::rollout::{Course, Rollouts};
 
 mod progress;
 mod regions;
@@ -40,6 +41,7 @@ struct Shared {
     view: Mutex<View>,
     ledger: Mutex<Ledger>,
     rollouts: Mutex<Rollouts>,
+    learned: Mutex<Learned>,
     places: Mutex<BTreeMap<Target, Place>>,
     /// Of all places; taken while `places` is held.
     counted: Mutex<Counted>,
@@ -121,6 +123,7 @@ impl Board {
             view: Mutex::new(view),
             ledger: Mutex::default(),
             rollouts: Mutex::default(),
+            learned: Mutex::default(),
             places: Mutex::default(),
             counted: Mutex::default(),
             homes: Mutex::default(),
@@ -178,14 +181,43 @@ impl Board {
     ) -> Result<(), Hold> {
         let rollouts = self.rollouts();
         let mut ledger = self.ledger();
-        let course = service.and_then(|service| rollouts.course(service));
-        if let Some((course, (wave, limit))) = course.and_then(|one| Some((one, one.limit(key)?)))
-            && !ledger.holds(key)
-            && ledger.count(&|other| course.wave_of(other) == Some(wave)) >= limit as usize
-        {
+        let (fleet, here) = (limits.stacks_in_flight as usize, limits.per_target as usize);
+        let course = service.and_then(|name| Some((name, rollouts.course(name)?)));
+        let limit = course.and_then(|(_, course)| course.limit(key)).filter(|_| !ledger.holds(key));
+        let Some(((service, course), (wave, limit))) = course.zip(limit) else {
+            return ledger.reserve(key, fleet, here);
+        };
+        let wave = (service.clone(), wave);
+        let free = free_in(&ledger, course, wave.1, limit);
+        if !ledger.has_turn_in(&wave, &key.target, free) {
             return Err(Hold::WaveBusy(limit));
         }
-        ledger.reserve(key, limits.stacks_in_flight as usize, limits.per_target as usize)
+        ledger.reserve(key, fleet, here)?;
+        ledger.take_in(&wave, &key.target);
+        Ok(())
+    }
+
+    /// The targets whose turn it is to take a place that is free.
+    pub fn next_in_line(&self) -> Vec<Target> {
+        let limit = self.view().desired.fleet.limits.stacks_in_flight;
+        let rollouts = self.rollouts();
+        let mut ledger = self.ledger();
+        let mut called = ledger.call(limit as usize);
+        for wave in ledger.waves_waited_for() {
+            let course = rollouts.course(&wave.0);
+            let limit = course.and_then(|course| course.limit_of(wave.1));
+            // Where no limit is any more, all are called.
+            let free = course
+                .zip(limit)
+                .map_or(usize::MAX, |(course, limit)| free_in(&ledger, course, wave.1, limit));
+            called.extend(ledger.call_in(&wave, free));
+        }
+        called
+    }
+
+    /// How long operations take.
+    pub fn learned(&self) -> MutexGuard<'_, Learned> {
+        lock(&self.0.learned)
     }
 
     /// No new call that changes anything is made from now on.
@@ -416,6 +448,12 @@ impl Board {
             homes.of.entry(tenant).or_default().entry(target.clone()).or_default().insert(stack);
         }
     }
+}
+
+/// How many places of a wave are free.
+fn free_in(ledger: &Ledger, course: &Course, wave: usize, limit: u32) -> usize {
+    let running = ledger.count(&|other| course.wave_of(other) == Some(wave));
+    (limit as usize).saturating_sub(running)
 }
 
 fn count(places: &BTreeMap<Target, Place>) -> Counted {

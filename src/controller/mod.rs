@@ -1,5 +1,6 @@
 //! The loop: keeps every target converged on the newest good revision until it is told to stop.
 
+mod lengths;
 mod queue;
 mod revisions;
 mod rollouts;
@@ -102,6 +103,7 @@ struct Controller {
     told: Standing,
     /// The rollouts as they were written down last.
     kept_rollouts: BTreeMap<ServiceName, Rollout>,
+    lengths: lengths::Written,
 }
 
 /// Converges the fleet until `until`, or until `shutdown` resolves and running calls have ended.
@@ -184,6 +186,7 @@ impl Controller {
             refused: None,
             told: Standing::default(),
             kept_rollouts: BTreeMap::new(),
+            lengths: lengths::Written::at(now),
             tasks: JoinSet::new(),
             queue: Queue::default(),
             workers: Workers::default(),
@@ -193,6 +196,7 @@ impl Controller {
             until,
         };
         let marks = controller.recall(&view.desired)?;
+        controller.recall_lengths()?;
         for target in &targets {
             controller.queue.add(target, Next { at: now, class: Class::Changed });
         }
@@ -205,6 +209,9 @@ impl Controller {
 
     fn start_what_is_due(&mut self) {
         let now = self.settings.clock.now();
+        for target in self.board.next_in_line() {
+            self.queue.add(&target, Next { at: now, class: Class::InFlight });
+        }
         while self.workers.free_at(now) == Some(now) && !self.board.is_stopped() {
             let Some(target) = self.queue.take(now) else { break };
             self.workers.begin(&target, now);
@@ -289,6 +296,7 @@ impl Controller {
         }
         self.note_known()?;
         self.write_requests()?;
+        self.write_lengths()?;
         let standing = self.board.standing(self.settings.clock.now());
         self.board.tell(Progress::Standing(standing.clone()));
         Ok(standing)

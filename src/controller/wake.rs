@@ -320,6 +320,7 @@ impl Controller {
         self.advance_rollouts()?;
         let changes = self.settings.journal.changes()?;
         let now = self.settings.clock.now();
+        self.note_lengths()?;
         if self.board.has_moved() || self.revision_request.is_some() {
             self.tell_standing();
             self.write_requests()?;

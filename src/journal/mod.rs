@@ -16,6 +16,7 @@ mod deletions;
 mod error;
 mod file;
 mod history;
+mod lengths;
 mod lock;
 mod revisions;
 mod rollouts;

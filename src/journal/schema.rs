@@ -55,6 +55,13 @@ pub(super) const STEPS: &[&str] = &[
     );
     CREATE TABLE orders (number INTEGER PRIMARY KEY AUTOINCREMENT, record TEXT NOT NULL);
 ",
+    "
+    -- How long operations take; a row is a service and the word of a step.
+    CREATE TABLE lengths (
+        service TEXT NOT NULL, step TEXT NOT NULL, record TEXT NOT NULL,
+        PRIMARY KEY (service, step)
+    ) WITHOUT ROWID;
+",
 ];
 
 /// The newest format that this program knows.

@@ -219,7 +219,7 @@ fn place(target: &Target) -> (String, String) {
 }
 
 /// A name from column `index` of a row.
-fn name<T>(row: &Row<'_>, index: usize) -> rusqlite::Result<T>
+pub(super) fn name<T>(row: &Row<'_>, index: usize) -> rusqlite::Result<T>
 where
     T: std::str::FromStr<Err = crate::ids::InvalidName>,
 {

@@ -15,7 +15,7 @@ use crate::moment::Moment;
 use crate::observed::{Blind, BlindReason};
 use crate::plan::deletions::{Deletion, DeletionBook};
 use crate::plan::{
-    ApprovalKind, ApprovalRequest, Scope, StackRecord, Suspension, TargetRecord, Weight,
+    ApprovalKind, ApprovalRequest, Learned, Scope, StackRecord, Suspension, TargetRecord, Weight,
 };
 use crate::report::sample::{NOW, minutes_ago, record};
 
@@ -102,6 +102,26 @@ fn what_was_recorded_is_there_after_reopening() {
     assert_eq!(journal.stack(&second.key).expect("read"), Some(second));
     let history = journal.history(10, &About::Stack(first.key.clone())).expect("read");
     assert_eq!(history, [event(&first.key, "x")]);
+}
+
+#[test]
+fn what_was_learned_of_operations_is_there_after_reopening() {
+    let (_folder, path) = folder();
+    let journal = open(&path);
+    let (api, network) = ("api".parse().expect("a name"), "network".parse().expect("a name"));
+    let mut learned = Learned::default();
+    for _ in 0..20 {
+        learned.note(&api, "update", Duration::from_secs(80), Duration::from_secs(85));
+        learned.note(&network, "create", Duration::from_secs(20), Duration::from_secs(25));
+    }
+    journal.replace_lengths(&learned).expect("written");
+    drop(journal);
+    let journal = open(&path);
+    let read = journal.lengths().expect("read");
+    assert!(read.parts().eq(learned.parts()));
+    learned.keep_only(|service| *service == api);
+    journal.replace_lengths(&learned).expect("written");
+    assert_eq!(journal.lengths().expect("read").parts().count(), 1);
 }
 
 #[test]

@@ -370,6 +370,16 @@ pub fn may_run(seen: Option<&Seen>, memory: &Memory, now: Moment) -> bool {
     })
 }
 
+/// Our operation that a look shows to be over, where `known` was remembered before the look. One that
+/// may be another's doing is not taken for it.
+pub fn ended<'a>(known: &'a Memory, seen: Option<&Seen>) -> Option<&'a Attempt> {
+    let last = awaited(known).filter(|last| last.answered && !last.doubtful);
+    last.filter(|last| match seen {
+        Some(seen) => !seen.status.is_moving() && shows_effect(last, seen, known),
+        None => matches!(last.kind, StepKind::Delete { .. }),
+    })
+}
+
 /// A change set that AWS took and never shows would be prepared again for ever.
 fn learn_vanished(
     memory: &mut Memory,

@@ -9,6 +9,9 @@ mod gated;
 mod hold;
 mod learn;
 mod ledger;
+mod lengths;
+mod line;
+pub mod looking;
 mod marking;
 pub mod ownership;
 pub mod preview;
@@ -32,10 +35,11 @@ pub use decide::{
 pub use elsewhere::{AtHome, Elsewhere};
 pub use hold::{Hold, Weight};
 pub use learn::{
-    CLOCK_SKEW, EFFECT_PATIENCE, after_look, after_outcome, awaited, count_of, has_failed, may_run,
-    wants_events,
+    CLOCK_SKEW, EFFECT_PATIENCE, after_look, after_outcome, awaited, count_of, ended, has_failed,
+    may_run, wants_events,
 };
-pub use ledger::Ledger;
+pub use ledger::{Ledger, Wave};
+pub use lengths::{Learned, Lengths};
 pub use marking::mark;
 pub use protection::NESTED_STACK;
 pub use record::{StackRecord, TargetRecord, Verdict};

@@ -180,6 +180,12 @@ impl Course {
         Some((wave, self.plan.waves[wave].max_in_flight?))
     }
 
+    /// How many operations may run for the running release in a wave.
+    pub fn limit_of(&self, wave: WaveIndex) -> Option<u32> {
+        self.state.running.as_ref()?;
+        self.plan.waves.get(wave)?.max_in_flight
+    }
+
     /// The wave that a stack goes with.
     pub fn wave_of(&self, key: &StackKey) -> Option<WaveIndex> {
         self.members.get(key).map(|member| member.wave)
@@ -278,7 +284,8 @@ impl Course {
         let has_begun = next != Some(0);
         let soak = self.plan.waves[before].soak;
         let has_soaked = well_since.is_some_and(|since| now.since(since) >= soak);
-        if has_begun && !has_soaked || !is_ready {
+        // The first wave asks for nothing that was seen before.
+        if has_begun && !(has_soaked && is_ready) {
             return None;
         }
         match next {

@@ -69,7 +69,9 @@ pub const HUB_ACCOUNT: &str = "999999999999";
 pub struct CloudSettings {
     /// Operations take their resources' time divided by this; infinite is at once.
     pub speed: f64,
-    /// The same seed gives the same identifiers.
+    /// Each operation takes up to this part longer than its resources; 1: up to twice as long.
+    pub spread: f64,
+    /// The same seed gives the same identifiers, and the same lengths of operations.
     pub seed: u64,
     /// The only role that exists, with its path; `None`: every role of every account.
     pub role_name: Option<String>,
@@ -93,6 +95,7 @@ impl Default for CloudSettings {
     fn default() -> Self {
         Self {
             speed: 1.0,
+            spread: 0.0,
             seed: 0,
             role_name: None,
             opaque_types: BTreeSet::new(),

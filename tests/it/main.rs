@@ -15,6 +15,7 @@ mod home;
 mod interleavings;
 mod kill;
 mod lost_journal;
+mod makespan;
 mod ministack;
 mod nested;
 mod removal;

@@ -163,7 +163,7 @@ fn add(
         description: wish.description,
         creates: wish.creates,
         created_at: now,
-        ready_at: now + context.pace(false).of(COMPUTING_SECONDS),
+        ready_at: now + context.steady_pace().of(COMPUTING_SECONDS),
         failure,
         obsolete: false,
         executed: false,

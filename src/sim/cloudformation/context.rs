@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::ids::Region;
+use crate::ids::{Digest, Region};
 use crate::moment::Moment;
 use crate::sim::CloudSettings;
 use crate::sim::blueprint::{Blueprint, Question, blueprint};
@@ -85,10 +85,19 @@ impl Context<'_> {
         format!("arn:{partition}:cloudformation:{region}:{}:{what}/{name}/{uuid}", self.account.id)
     }
 
-    /// How fast operations run.
-    pub(crate) fn pace(&self, express: bool) -> Pace {
+    /// How fast what is not an operation on a stack runs.
+    pub(crate) fn steady_pace(&self) -> Pace {
         let CloudSettings { speed, opaque_seconds, .. } = *self.settings;
-        Pace { speed, express, opaque_seconds }
+        Pace { speed, express: false, opaque_seconds }
+    }
+
+    /// How fast an operation runs that begins now.
+    pub(crate) fn pace(&self, express: bool) -> Pace {
+        let CloudSettings { spread, seed, .. } = *self.settings;
+        let drawn = format!("{seed} {} {} {}", self.account.id, self.region, self.now);
+        let share = f64::from(Digest::of(drawn.as_bytes()).as_bytes()[0]) / 255.0;
+        let steady = self.steady_pace();
+        Pace { speed: steady.speed / (1.0 + spread * share), express, ..steady }
     }
 
     /// Where resources stand.

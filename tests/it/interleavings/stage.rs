@@ -9,10 +9,12 @@ use driftless::ids::{Digest, StackId, StackKey, StackName, Target};
 use driftless::moment::Moment;
 use driftless::observed::{Seen, StackStatus, StackVersion};
 use driftless::outcome::{Memory, StepKind};
-use driftless::plan::{EFFECT_PATIENCE, Ledger, may_run};
+use driftless::plan::{EFFECT_PATIENCE, Hold, Ledger, may_run};
 use driftless::reconcile::{Class, Next};
 
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// Whoever waits for a place of the fleet looks by itself only so late.
+const RESYNC: Duration = Duration::from_secs(24 * 60 * 60);
 const LONGEST_LAG: Duration = Duration::from_secs(100);
 const NEVER: Next = Next { at: Moment::from_millis(u64::MAX), class: Class::Resync };
 
@@ -179,6 +181,8 @@ enum Pass {
     /// With the stack and the version that was shown of it.
     Granted(Target, usize, u32),
     Done(Target),
+    /// The ledger knows that it is over, the queue does not.
+    Over(Target),
 }
 
 /// A worker that begins so many passes.
@@ -207,6 +211,8 @@ pub(crate) struct Stage {
     events: Vec<Event>,
     /// Targets that were asked for and not taken since.
     asked: BTreeSet<Target>,
+    /// Targets whose last pass found no place in the fleet.
+    refused: BTreeSet<Target>,
 }
 
 impl Stage {
@@ -239,6 +245,7 @@ impl Stage {
             workers: Vec::new(),
             events: Vec::new(),
             asked: targets.iter().cloned().collect(),
+            refused: BTreeSet::new(),
             targets,
         };
         for target in stage.targets.clone() {
@@ -297,7 +304,10 @@ impl Stage {
     pub(crate) fn act(&mut self, act: Act) -> Result<(), String> {
         match act {
             Act::Work(number) => self.work(number)?,
-            Act::Event => self.happen(),
+            Act::Event => {
+                self.happen();
+                self.call_the_next();
+            }
         }
         let granted = self.granted();
         let runs = self.stacks.iter().filter(|stack| stack.now.runs);
@@ -307,6 +317,13 @@ impl Stage {
             }
         }
         Ok(())
+    }
+
+    /// What the loop of the controller does at every turn.
+    fn call_the_next(&mut self) {
+        for target in self.ledger.call(self.fleet) {
+            self.queue.add(&target, Next { at: self.now, class: Class::InFlight });
+        }
     }
 
     fn happen(&mut self) {
@@ -346,8 +363,13 @@ impl Stage {
                 Pass::Done(target)
             }
             Pass::Done(target) => {
+                self.ledger.passed(&target);
+                Pass::Over(target)
+            }
+            Pass::Over(target) => {
                 let next = self.next(&target);
                 self.queue.finish(&target, next);
+                self.call_the_next();
                 Pass::Idle
             }
         };
@@ -362,6 +384,7 @@ impl Stage {
             return Err(format!("{target} is handled twice at once"));
         }
         self.asked.remove(&target);
+        self.refused.remove(&target);
         self.workers[number].passes -= 1;
         Ok(Pass::Taken(target))
     }
@@ -410,8 +433,14 @@ impl Stage {
             return Ok(Pass::Done(target));
         };
         let is_new = !self.ledger.holds(&key);
-        if self.ledger.reserve(&key, self.fleet, self.per_target).is_err() {
-            return Ok(Pass::Done(target));
+        match self.ledger.reserve(&key, self.fleet, self.per_target) {
+            Ok(()) => {}
+            Err(hold) => {
+                if matches!(hold, Hold::FleetBusy(_)) {
+                    self.refused.insert(target.clone());
+                }
+                return Ok(Pass::Done(target));
+            }
         }
         let mut taken = self.granted();
         taken.extend(self.stacks.iter().filter(|one| one.now.runs).map(|one| one.key.clone()));
@@ -450,10 +479,13 @@ impl Stage {
     }
 
     fn next(&self, target: &Target) -> Next {
-        let moves = self
-            .stacks_in(target)
-            .any(|(_, stack)| self.ledger.holds(&stack.key) || stack.shown < stack.wanted);
-        if moves { Next { at: self.now + LOOK_EVERY, class: Class::InFlight } } else { NEVER }
+        let moves = self.stacks_in(target).any(|(_, stack)| self.ledger.holds(&stack.key));
+        let wants = self.stacks_in(target).any(|(_, stack)| stack.shown < stack.wanted);
+        // Whoever waits for a place of the fleet is called.
+        let waits = self.refused.contains(target) && !moves;
+        let pause = if waits { RESYNC } else { LOOK_EVERY };
+        let soon = Next { at: self.now + pause, class: Class::InFlight };
+        if moves || wants { soon } else { NEVER }
     }
 
     /// Everything ends, and every target is looked at: nothing may be left then.
@@ -478,6 +510,7 @@ impl Stage {
                 stack.change(Shown { runs: false, ..stack.now }, self.now);
             }
             self.now = self.now + EFFECT_PATIENCE;
+            self.call_the_next();
             while self.queue.next_due().is_some_and(|at| at <= self.now) {
                 self.act(Act::Work(0))?;
                 while self.workers[0].target().is_some() {
@@ -506,7 +539,8 @@ impl Worker {
             | Pass::Looked(target, _)
             | Pass::Counted(target, _)
             | Pass::Granted(target, _, _)
-            | Pass::Done(target) => Some(target),
+            | Pass::Done(target)
+            | Pass::Over(target) => Some(target),
         }
     }
 }

@@ -192,6 +192,16 @@ impl State {
         }
     }
 
+    /// Whether the call brings a release that the stack may still have while another goes out.
+    pub(super) fn is_kept_back(&self, deed: &Deed<'_>) -> bool {
+        let brings = ["CreateStack", "CreateChangeSet", "ExecuteChangeSet", "SetStackPolicy"];
+        let protects = deed.api == "UpdateTerminationProtection"
+            && deed.fields.get("EnableTerminationProtection").is_some_and(|flag| flag == "true");
+        let models = self.truth.kept_back(&deed.key);
+        (brings.contains(&deed.api) || protects)
+            && models.iter().any(|model| self.is_wanted(deed, model).is_ok())
+    }
+
     fn may_execute(&self, deed: &Deed<'_>, want: &Want) -> Result<(), String> {
         let name = deed.fields.get("ChangeSetName").ok_or("no change set is named")?;
         let Some(seen) = &deed.seen else { return Ok(()) };
@@ -316,7 +326,7 @@ fn may_repair(deed: &Deed<'_>) -> Result<(), String> {
         _ => Status::UPDATE_ROLLBACK_FAILED,
     };
     // The same call again, whose answer was lost.
-    let by = deed.last.as_ref().and_then(|last| last.token.as_deref());
+    let by = deed.last.as_ref().and_then(|last| last.moved_by.as_deref());
     if seen.status != fits && by != token(deed.fields) {
         return Err(format!("its status is {}", seen.status));
     }

@@ -97,6 +97,29 @@ impl Truth {
         })
     }
 
+    /// What stacks of this service may also be, while a release of it goes out that not all have: as
+    /// earlier commits said, with the tenants of today.
+    pub(crate) fn kept_back(&self, key: &StackKey) -> Vec<Model> {
+        let journals = self.journal.iter().chain(&self.twin);
+        let goes_out = |journal: &Journal| {
+            let kept = journal.rollouts().map(|(kept, _)| kept).unwrap_or_default();
+            kept.iter().any(|(service, rollout)| {
+                service.as_str() == key.name.as_str() && rollout.running.is_some()
+            })
+        };
+        if !journals.into_iter().any(goes_out) {
+            return Vec::new();
+        }
+        let earlier = self.followed.iter().flat_map(|now| {
+            self.said.iter().map(|then| Model {
+                services: then.services.clone(),
+                owner: then.owner,
+                ..Model::clone(now)
+            })
+        });
+        earlier.collect()
+    }
+
     /// What a commit says that validates.
     pub(crate) fn model(&self, id: Option<&str>) -> Option<Arc<Model>> {
         self.models.get(id?).cloned()

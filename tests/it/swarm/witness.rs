@@ -81,6 +81,8 @@ pub(super) struct Operation {
     /// `None` when it has ended.
     pub(super) runs_since: Option<Moment>,
     pub(super) token: Option<String>,
+    /// The token of whoever moved it last: a rollback that failed may be continued by another call.
+    pub(super) moved_by: Option<String>,
     /// Why its first resource failed.
     pub(super) failure: Option<String>,
 }
@@ -104,6 +106,7 @@ impl Operation {
             began_at: events[0].at,
             runs_since: moving.last().map(|event| event.at),
             token: events[0].token.clone(),
+            moved_by: events.iter().rev().find(is_own).and_then(|event| event.token.clone()),
             failure: events.iter().find(failed).and_then(|event| event.reason.clone()),
         })
     }
@@ -245,7 +248,8 @@ impl Watch {
         if starts_operation(deed.api) {
             state.check_flight(deed, &running, &mut broken);
         }
-        let well = state.truth.followed.iter().any(|model| state.is_wanted(deed, model).is_ok());
+        let well = state.truth.followed.iter().any(|model| state.is_wanted(deed, model).is_ok())
+            || state.is_kept_back(deed);
         if !well {
             let why = state.truth.followed.first().map(|model| state.is_wanted(deed, model));
             broken.push(match why {
