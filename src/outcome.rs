@@ -64,6 +64,21 @@ impl StepKind {
             || self.is_repair()
     }
 
+    /// Whether the stack has something of the release that it is made for afterwards.
+    pub fn gives_release(&self) -> bool {
+        match self {
+            Self::Create
+            | Self::ExecuteChangeSet { .. }
+            | Self::SetTerminationProtection(_)
+            | Self::SetStackPolicy => true,
+            Self::CreateChangeSet { .. }
+            | Self::DeleteChangeSet { .. }
+            | Self::Delete { .. }
+            | Self::ContinueRollback { .. }
+            | Self::RollBack => false,
+        }
+    }
+
     /// Whether it mends what an earlier operation left: how that ended says nothing of what is wanted.
     pub fn is_repair(&self) -> bool {
         matches!(self, Self::ContinueRollback { .. } | Self::RollBack)

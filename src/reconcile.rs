@@ -20,10 +20,10 @@ use crate::journal::{Journal, JournalError};
 use crate::moment::Moment;
 use crate::observe::{Sight, observe};
 use crate::observed::{Look, Seen};
-use crate::outcome::{Memory, Outcome, StepKind};
+use crate::outcome::{Memory, Outcome};
 use crate::plan::{
     ApprovalRequest, Decided, Decision, FormerStack, Hold, Scene, StackRecord, Step, TargetRecord,
-    Verdict, after_look, decide, mark, may_run, ownership,
+    Verdict, after_look, decide, may_run, note_mark, ownership,
 };
 use crate::reconcile::history::{event_of_step, event_of_verdict, failed, is_same, owed};
 use crate::report::{Event, Subject};
@@ -285,7 +285,7 @@ impl Pass<'_> {
         let hold = match &decided.decision {
             Decision::Step(step) => match self.reserve(step, &record.memory)? {
                 Ok(()) => {
-                    if matches!(step.kind, StepKind::Create | StepKind::ExecuteChangeSet { .. }) {
+                    if step.kind.gives_release() {
                         record.memory.taking = decided.release;
                     }
                     let outcome = self.take(step, &decided, &mut record).await?;
@@ -310,7 +310,7 @@ impl Pass<'_> {
         if let Some(hold) = &hold {
             record.verdict = hold.verdict(&record.key);
         }
-        record.memory.mark = mark(&record.memory, &decided, hold.as_ref());
+        note_mark(&mut record.memory, &decided, hold.as_ref());
         record.verdict.text.push_str(&owed(&record.memory));
         if let Some(earlier) = earlier.filter(|row| row.verdict.code == record.verdict.code) {
             record.verdict_since = earlier.verdict_since;

@@ -167,6 +167,8 @@ pub struct Decided {
     pub wanted: bool,
     /// The release at which it was decided, where the service has releases.
     pub release: Option<Digest>,
+    /// The release that it may not have yet.
+    pub behind: Option<Digest>,
 }
 
 impl Decision {

@@ -34,7 +34,8 @@ pub(super) fn decide(
         }
     };
     let decision = held_back(scene, name, gate, &decided).unwrap_or(decided.decision);
-    Decided { decision, ..decided }
+    let behind = gate.behind.as_ref().map(|behind| behind.release);
+    Decided { decision, behind, ..decided }
 }
 
 /// What becomes of a decision because of the release that waits.

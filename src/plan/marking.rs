@@ -6,9 +6,29 @@ use crate::plan::{Decided, Hold};
 /// What only a person can mend counts as a failure that lasts.
 const FOR_A_PERSON: u32 = u32::MAX;
 
-/// Where the stack stands in the rollout of its service. `hold` is why nothing is done, where the
-/// limits held the decision too.
-pub fn mark(memory: &Memory, decided: &Decided, hold: Option<&Hold>) -> Mark {
+/// Writes down where the stack stands in the rollout of its service. `hold` is why nothing is done,
+/// where the limits held the decision too.
+pub fn note_mark(memory: &mut Memory, decided: &Decided, hold: Option<&Hold>) {
+    let found = mark(memory, decided, hold);
+    let about_other = match &found {
+        Mark::Open => true,
+        Mark::Settled(release) | Mark::Troubled { release, .. } => decided.behind != Some(*release),
+        Mark::LeftOut(_) => false,
+    };
+    // What failed at a release failed, though the stack is kept at another one meanwhile.
+    if let Mark::Troubled { release, .. } = &memory.mark
+        && about_other
+        && decided.behind == Some(*release)
+    {
+        return;
+    }
+    if let Mark::Troubled { release, .. } = &found {
+        memory.taking = Some(*release);
+    }
+    memory.mark = found;
+}
+
+fn mark(memory: &Memory, decided: &Decided, hold: Option<&Hold>) -> Mark {
     let Some(release) = decided.release else { return left_out(hold).unwrap_or_default() };
     if decided.decision.is_in_sync() {
         return Mark::Settled(release);

@@ -40,7 +40,7 @@ pub use learn::{
 };
 pub use ledger::{Ledger, Wave};
 pub use lengths::{Learned, Lengths};
-pub use marking::mark;
+pub use marking::note_mark;
 pub use protection::NESTED_STACK;
 pub use record::{StackRecord, TargetRecord, Verdict};
 pub use render::{Missing, Rendered, render};

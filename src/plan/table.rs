@@ -58,7 +58,7 @@ pub(super) fn decide_stack(case: &Case<'_>) -> Decided {
         rendered.deployment = Deployment::Standard;
     }
     let wanted = present.is_some();
-    Decided { decision, rendered, no_echo, wanted, release: None }
+    Decided { decision, rendered, no_echo, wanted, release: None, behind: None }
 }
 
 fn demand<'a>(case: &'a Case<'_>) -> Demand<'a> {
