@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::ids::{ServiceName, StackName};
 use crate::outcome::{CauseClass, StepKind};
-use crate::plan::decide::{Case, Decided, Decision, Scene};
+use crate::plan::decide::{Case, Decided, Decision, Scene, Step};
 use crate::plan::{Hold, table};
 use crate::rollout::{Behind, Gate, Release};
 
@@ -50,20 +50,23 @@ fn held_back(
         // What has the release already, though others may not take it, is simply in sync.
         Decision::InSync if decided.release == Some(behind.release) => None,
         Decision::InSync => Some(Decision::Hold(waits(behind, true))),
-        Decision::Step(step) if gate.heals_only && !heals(scene, name, &step.kind) => {
+        Decision::Step(step) if gate.heals_only && !heals(scene, name, step) => {
             Some(Decision::Hold(waits(behind, false)))
         }
         Decision::Step(_) | Decision::Hold(_) | Decision::Nothing => None,
     }
 }
 
-/// Whether a step only mends or tries again what AWS broke.
-fn heals(scene: &Scene<'_>, name: &StackName, step: &StepKind) -> bool {
-    if step.is_repair() || matches!(step, StepKind::DeleteChangeSet { .. }) {
+/// Whether a step only mends, tries again what AWS broke, or tries what git has changed since it
+/// failed.
+fn heals(scene: &Scene<'_>, name: &StackName, step: &Step) -> bool {
+    if step.kind.is_repair() || matches!(step.kind, StepKind::DeleteChangeSet { .. }) {
         return true;
     }
     let failure = scene.memories.get(name).and_then(|memory| memory.failure.as_ref());
-    failure.is_some_and(|failure| failure.cause.class != CauseClass::Release)
+    failure.is_some_and(|failure| {
+        failure.cause.class != CauseClass::Release || failure.digest != Some(step.digest)
+    })
 }
 
 fn waits(behind: Behind, in_sync: bool) -> Hold {

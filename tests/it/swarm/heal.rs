@@ -116,7 +116,7 @@ impl Play {
     /// What people do who are told that a stack needs them, and only then. What only git can mend
     /// they change there, once for each service.
     fn people_mend(&mut self, mended: &mut BTreeSet<Kind>) {
-        let mut failed = BTreeSet::new();
+        let mut failed = self.halted();
         let stacks = self.stacks();
         for row in self.verdicts() {
             if row.verdict.weight != Weight::Stuck {
@@ -138,6 +138,19 @@ impl Play {
             self.commit(next);
         }
         mended.extend(failed);
+    }
+
+    /// The services whose release failed too often to go on.
+    fn halted(&self) -> BTreeSet<Kind> {
+        let Some(life) = &self.life else { return BTreeSet::new() };
+        let (kept, _) = life.journal.rollouts().expect("the journal answers");
+        let is_halted = |kind: &Kind| {
+            kept.iter().any(|(service, rollout)| {
+                let run = rollout.running.as_ref();
+                service.as_str() == kind.name() && run.is_some_and(|run| run.halt.is_some())
+            })
+        };
+        KINDS.into_iter().filter(is_halted).collect()
     }
 
     fn person_mends(&mut self, key: &StackKey, stack: &StackView, code: &str) {
