@@ -192,6 +192,25 @@ impl State {
         }
     }
 
+    /// Nobody takes what git says now before the wave has begun that takes it.
+    pub(super) fn check_wave(&self, deed: &Deed<'_>, broken: &mut Vec<String>) {
+        if !["CreateStack", "ExecuteChangeSet"].contains(&deed.api) {
+            return;
+        }
+        let kind = KINDS.into_iter().find(|kind| kind.name() == deed.key.name.as_str());
+        let tenant = tenant_number(&deed.key.target.account);
+        let own = token(deed.fields).and_then(controller_of);
+        let Some((kind, own)) = kind.zip(own) else { return };
+        // Whoever follows what is told by what it may do.
+        let may = |model: &Model| match model.wave(kind, tenant) {
+            Some(wave) => self.truth.has_begun(&deed.key, own, wave),
+            None => true,
+        };
+        if !self.is_kept_back(deed) && !self.truth.followed.iter().any(|model| may(model)) {
+            broken.push("its wave has not begun".to_owned());
+        }
+    }
+
     /// Whether the call brings a release that the stack may still have while another goes out.
     pub(super) fn is_kept_back(&self, deed: &Deed<'_>) -> bool {
         let brings = ["CreateStack", "CreateChangeSet", "ExecuteChangeSet", "SetStackPolicy"];

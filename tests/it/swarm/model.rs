@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use driftless::ids::StackKey;
+use driftless::ids::{Digest, StackKey};
 
 use crate::swarm::dice::Dice;
 
@@ -79,7 +79,13 @@ pub(crate) struct Model {
     pub(crate) deletes: usize,
     pub(crate) percent: usize,
     pub(crate) resync_s: u32,
+    /// Whether releases go out to a third of the tenants first.
+    pub(crate) waves: bool,
 }
+
+/// The first wave, where there are two.
+const FIRST_WAVE: &str = "first";
+const FIRST_PERCENT: usize = 30;
 
 /// What a parameter of a stack shall be.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -129,6 +135,7 @@ impl Model {
             deletes: 1 + dice.below(4) as usize,
             percent: dice.one_of(&PERCENTS).unwrap_or(100),
             resync_s: 300 + 60 * dice.below(10),
+            waves: dice.chance(0.4),
         }
     }
 
@@ -151,6 +158,13 @@ impl Model {
 
     fn fleet(&self) -> String {
         let Self { owner, in_flight, per_target, deletes, percent, resync_s, .. } = self;
+        let waves = match self.waves {
+            true => format!(
+                "  rollout:\n    waves:\n      - {{ name: {FIRST_WAVE}, percent: {FIRST_PERCENT}, soak: \
+                 60s }}\n      - {{ name: rest }}\n"
+            ),
+            false => String::new(),
+        };
         format!(
             "apiVersion: driftless.dev/v1
 kind: Fleet
@@ -165,7 +179,7 @@ spec:
     stacksInFlight: {in_flight}
     perTarget: {per_target}
     deletes: {{ tenants: 1, stacks: {deletes}, percent: {percent} }}
-",
+{waves}",
             REGIONS[0], REGIONS[1]
         )
     }
@@ -211,6 +225,21 @@ spec:
     /// How many stacks may go in a day unasked: the share only lowers the number, and leaves one.
     pub(crate) fn most_deletions(&self) -> usize {
         self.deletes.min((self.wanted().len() * self.percent / 100).max(1))
+    }
+
+    /// The wave of which a tenant takes releases of this service: those lead whose names have the
+    /// lowest hashes.
+    pub(crate) fn wave(&self, kind: Kind, tenant: u32) -> Option<&'static str> {
+        if !self.waves {
+            return None;
+        }
+        let has = self.wanted().into_values().filter(|want| want.kind == kind && !want.gone);
+        let tenants: BTreeSet<u32> = has.map(|want| want.tenant).collect();
+        let rank = |number: u32| Digest::of_parts([&[] as &[u8], format!("t{number}").as_bytes()]);
+        let mut order: Vec<u32> = tenants.into_iter().collect();
+        order.sort_by_key(|number| rank(*number));
+        order.truncate((order.len() * FIRST_PERCENT).div_ceil(100));
+        Some(if order.contains(&tenant) { FIRST_WAVE } else { "rest" })
     }
 
     /// What becomes of a stack of this service that git no longer gives; `None` where the service
@@ -278,6 +307,7 @@ spec:
                 next.per_target = 1 + dice.below(5) as usize;
                 next.deletes = 1 + dice.below(4) as usize;
                 next.percent = dice.one_of(&PERCENTS).unwrap_or(100);
+                next.waves = dice.chance(0.4);
             }
             _ => next.change_service(dice),
         }

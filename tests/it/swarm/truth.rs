@@ -97,6 +97,21 @@ impl Truth {
         })
     }
 
+    /// Whether the wave of the controller that calls has begun, as far as its journal says, or the
+    /// stack had the release already: tenants may change their wave.
+    pub(crate) fn has_begun(&self, key: &StackKey, controller: &str, wave: &str) -> bool {
+        let mut journals = self.journal.iter().chain(&self.twin);
+        let Some(own) = journals.find(|one| one.controller_id() == controller) else { return true };
+        let kept = own.rollouts().map(|(kept, _)| kept).unwrap_or_default();
+        let of = kept.iter().find(|(service, _)| service.as_str() == key.name.as_str());
+        let run = of.and_then(|(_, rollout)| rollout.running.as_ref());
+        let row = own.stack(key).ok().flatten();
+        let has = row.and_then(|row| row.memory.release);
+        run.is_none_or(|run| {
+            has == Some(run.release) || run.opened.keys().any(|name| name.as_str() == wave)
+        })
+    }
+
     /// What stacks of this service may also be, while a release of it goes out that not all have: as
     /// earlier commits said, with the tenants of today.
     pub(crate) fn kept_back(&self, key: &StackKey) -> Vec<Model> {
@@ -117,7 +132,11 @@ impl Truth {
                 ..Model::clone(now)
             })
         });
-        earlier.collect()
+        let is_now = |model: &Model| {
+            let want = model.wanted().remove(key);
+            self.followed.iter().any(|now| now.wanted().remove(key) == want)
+        };
+        earlier.filter(|model| !is_now(model)).collect()
     }
 
     /// What a commit says that validates.

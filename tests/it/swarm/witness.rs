@@ -247,6 +247,7 @@ impl Watch {
         state.check_attempt(deed, &mut broken);
         if starts_operation(deed.api) {
             state.check_flight(deed, &running, &mut broken);
+            state.check_wave(deed, &mut broken);
         }
         let well = state.truth.followed.iter().any(|model| state.is_wanted(deed, model).is_ok())
             || state.is_kept_back(deed);
