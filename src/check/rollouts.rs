@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::check::{error, listed};
+use crate::check::error;
 use crate::desired::Desired;
 use crate::fleet::{Complaint, Gathering, Lifecycle, Service, Severity, Share, Source, WavePlan};
 use crate::ids::Digest;
 use crate::rollout::Membership;
+
+/// Names of tenants in a sentence: there may be thousands.
+const MOST_NAMED: usize = 5;
 
 pub(super) fn check(desired: &Desired, findings: &mut Gathering) {
     // Without all tenants nobody can say whom the waves leave out.
@@ -37,12 +40,8 @@ fn waves(
         let mut complaint = error(source, &["spec", "rollout", "waves"], "waves-incomplete");
         let help = "add a last wave without `selector` and `percent`: it takes all that are left";
         complaint.help = Some(help.to_owned());
-        let names = listed(found.left_over.iter().map(|name| name.as_str()));
-        let message = format!(
-            "no wave of `{}` takes {} tenants: {names}",
-            service.name,
-            found.left_over.len()
-        );
+        let names = some(found.left_over.iter().map(|name| name.as_str()));
+        let message = format!("no wave of `{}` takes {names}", service.name);
         findings.add(complaint, None, message);
     }
     for (index, wave) in plan.waves.iter().enumerate() {
@@ -57,13 +56,10 @@ fn waves(
         if let Some((_, first, _)) = found.twice.iter().find(|(.., second)| *second == index) {
             let complaint =
                 warning(source, &pointer, "waves-overlap", "narrow one of the selectors");
-            let message = format!(
-                "of the tenants of `{}`, {} are taken by `{}` already: {}",
-                service.name,
-                twice.len(),
-                plan.waves[*first].name,
-                listed(twice.into_iter())
-            );
+            let first = &plan.waves[*first].name;
+            let names = some(twice.into_iter());
+            let message =
+                format!("`{first}` takes tenants of wave `{}` before it: {names}", wave.name);
             findings.add(complaint, None, message);
         } else if found.count(index) == 0 && !matches!(wave.share, Share::Rest) {
             let help = "correct its selector or the labels of tenants; it is passed over";
@@ -82,4 +78,15 @@ fn warning<'a>(
 ) -> Complaint<'a> {
     let help = Some(help.to_owned());
     Complaint { severity: Severity::Warning, help, ..error(source, pointer, code) }
+}
+
+/// Some names, and how many more there are.
+fn some<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    let mut names = names.map(|name| format!("`{name}`"));
+    let first: Vec<String> = names.by_ref().take(MOST_NAMED).collect();
+    let more = match names.count() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("{}{more}", first.join(", "))
 }

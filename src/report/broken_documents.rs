@@ -145,6 +145,30 @@ fn broken_fleet_documents() {
 }
 
 #[test]
+fn broken_rollouts() {
+    let any_tier = "{ name: b, selector: { matchExpressions: [{ key: tier, operator: Exists }] } }";
+    let paid = "{ name: a, selector: { matchLabels: { tier: paid } } }";
+    let waves = [
+        String::new(),
+        "{ name: a, percent: 60 }, { name: b, percent: 50 }, { name: c }".into(),
+        "{ name: a, percent: 0 }, { name: a }".into(),
+        format!("{}, {{ name: b }}", paid.replace("selector", "percent: 5, selector")),
+        "{ name: all }, { name: late, percent: 5 }".into(),
+        "{ name: a, failures: { percent: 20 }, maxInFlight: 0 }".into(),
+        paid.replace("paid", "free"),
+        format!("{paid}, {any_tier}"),
+        "{ name: a, selector: { matchExpressions: [{ key: tier, operator: In }] } }".into(),
+    ];
+    let rollouts = waves.map(|waves| format!("rollout: {{ waves: [{waves}] }}"));
+    let others = ["rollout: { onHalt: revertt }", "rollout: { approval: [al] }"];
+    let rollouts = rollouts.iter().map(String::as_str).chain(others);
+    let lines = rollouts.map(|rollout| format!("  {rollout}\n  parameters: {{ Table"));
+    let lines: Vec<String> = lines.collect();
+    let cases: Vec<_> = lines.iter().map(|line| ("  parameters: { Table", line.as_str())).collect();
+    insta::assert_snapshot!(replacements("api/service.yaml", &cases));
+}
+
+#[test]
 fn broken_freeze_windows() {
     let windows = [
         "{ cron: 0 18 * * FRI, duration: 62h, timezone: Europe/Berlni }",
