@@ -50,6 +50,11 @@ impl Trouble {
         }
     }
 
+    /// Whether it was not over with one more try. AWS fails a few of thousands with the same words.
+    pub fn is_repeated(&self) -> bool {
+        self.class != CauseClass::Transient || self.count > 1
+    }
+
     /// Whether it may heal without a change to the release.
     pub fn may_heal(&self) -> bool {
         self.class != CauseClass::Release

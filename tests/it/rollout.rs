@@ -337,3 +337,40 @@ async fn no_more_operations_of_a_wave_run_than_it_allows() {
     world.run_until(watched).await;
     assert_eq!(most.get(), 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_release_completes_though_aws_fails_at_random_and_two_accounts_for_good() {
+    const TENANTS: usize = 200;
+    let waves = "  rollout:
+    waves:
+      - { name: canary, percent: 2, soak: 10m }
+      - { name: tenth, percent: 10 }
+      - { name: all, failures: { count: 5, percent: 2 } }
+";
+    let world = settled(TENANTS, waves).await;
+    // Neither leads: what leads is chosen by hash.
+    let lost = [17, 171];
+    for tenant in lost {
+        world.cloud.script().resource(failing(Some(tenant), "Internal Failure"));
+    }
+    // Others fail once or twice: more than the thousandth part that AWS fails.
+    for (tenant, times) in [(5, 1), (60, 2), (120, 1)] {
+        let fault = failing(Some(tenant), "Internal Failure");
+        world.cloud.script().resource(ResourceFault { times: Some(times), ..fault });
+    }
+    resize(&world, "1", "2");
+    let ended = run(&world, 180 * MINUTE).await;
+    let sizes = sizes(&world, TENANTS);
+    let behind: Vec<usize> = (1..=TENANTS).filter(|one| sizes[one - 1] != "2").collect();
+    assert_eq!(behind, lost);
+    let kinds: Vec<ChangeKind> = happened(&ended).into_iter().map(|(kind, _)| kind).collect();
+    assert!(kinds.contains(&ChangeKind::Completed), "{kinds:?}");
+    assert!(!kinds.contains(&ChangeKind::Halted), "{kinds:?}");
+    for tenant in lost {
+        let verdict = world.verdict(tenant, "api");
+        assert!(
+            verdict.ends_with("Setting (AWS::SSM::Parameter): UPDATE_FAILED: Internal Failure")
+        );
+    }
+    assert_eq!(ended.standing.total().settled, 2 * TENANTS - lost.len(), "the others are well");
+}

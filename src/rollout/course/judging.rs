@@ -25,14 +25,15 @@ impl Course {
             })
         };
         let mut tenants: BTreeMap<&str, BTreeSet<&TenantName>> = BTreeMap::new();
-        for (_, key, trouble) in troubled() {
+        for (_, key, trouble) in troubled().filter(|(.., trouble)| trouble.is_repeated()) {
             let tenant = self.members.get(key).map(|member| &member.tenant.name);
             tenants.entry(&trouble.cause).or_default().extend(tenant);
         }
         troubled().filter(move |(_, key, trouble)| {
             let is_shared =
                 tenants.get(trouble.cause.as_str()).is_some_and(|all| all.len() >= SAME_CAUSE);
-            (trouble.counts() || is_shared) && !run.pardoned.contains(*key)
+            (trouble.counts() || (is_shared && trouble.is_repeated()))
+                && !run.pardoned.contains(*key)
         })
     }
 
