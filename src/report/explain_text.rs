@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
+use crate::ids::Digest;
 use crate::moment::Moment;
 use crate::outcome::{CauseClass, OnRemoval};
 use crate::report::Explanation;
@@ -54,6 +55,7 @@ impl Explanation {
         let lines = [
             ("stack", Some(self.record.key.to_string())),
             ("wanted", Some(self.wanted())),
+            ("release", self.release()),
             ("seen in AWS", Some(self.seen())),
             ("AWS says", self.record.seen.as_ref().and_then(|seen| seen.status_reason.clone())),
             ("looked at", Some(self.looked())),
@@ -80,6 +82,19 @@ impl Explanation {
             (false, OnRemoval::Delete) => {
                 format!("no, git does not give it{at}; its service says onRemoval: delete")
             }
+        }
+    }
+
+    fn release(&self) -> Option<String> {
+        let memory = &self.record.memory;
+        let short = |release: &Digest| release.short();
+        let given =
+            memory.taking.as_ref().filter(|taking| memory.release.as_ref() != Some(*taking));
+        match (memory.release.as_ref().map(short), given.map(short)) {
+            (Some(has), None) => Some(has),
+            (Some(has), Some(given)) => Some(format!("{has}; {given} was given last")),
+            (None, Some(given)) => Some(format!("{given} was given, and not seen to be well")),
+            (None, None) => None,
         }
     }
 
@@ -202,7 +217,7 @@ mod tests {
     use super::*;
     use crate::ids::{Digest, Revision};
     use crate::observed::{Blind, BlindReason};
-    use crate::outcome::{Attempt, Cause, Failure, OwnChangeSet, StepKind};
+    use crate::outcome::{Attempt, Cause, Debt, Failure, OwnChangeSet, StepKind};
     use crate::plan::{ApprovalKind, ApprovalRequest, Scope, Suspension, TargetRecord, Weight};
     use crate::report::sample::{NOW, minutes_ago, record};
     use crate::report::{AcceptedRevision, Event, Subject};
@@ -259,6 +274,10 @@ mod tests {
             digest: Digest::of(b"wanted"),
             pays: std::collections::BTreeSet::new(),
         });
+        record.memory.release = Some(Digest::of(b"good"));
+        record.memory.taking = Some(Digest::of(b"newer"));
+        let debt = Debt { kind: "AWS::SNS::Topic".to_owned(), since: minutes_ago(90) };
+        record.memory.debts.insert("Alarm".to_owned(), debt);
         let event = |minutes, kind: &str, text: &str| Event {
             at: minutes_ago(minutes),
             about: Subject::Stack(explanation.record.key.clone()),
