@@ -5,8 +5,9 @@ mod showing;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::fleet::{OnHalt, Tenant, Wave, WavePlan};
+use crate::fleet::{Deployment, OnHalt, Tenant, Wave, WavePlan};
 use crate::ids::{Digest, Revision, StackKey, TenantName};
 use crate::moment::Moment;
 use crate::outcome::{LeftOut, Mark, Trouble};
@@ -15,6 +16,10 @@ use crate::rollout::run::OrderWord;
 use crate::rollout::{Behind, Gate, Halt, Membership, Order, Release, Rollout, Run, WaveIndex};
 
 pub use showing::WaveView;
+
+/// What is called complete in express mode may not be stable yet: its next wave waits so long at
+/// least.
+const EXPRESS_SOAK: Duration = Duration::from_secs(5 * 60);
 
 /// A stack that takes part.
 #[derive(Clone, Debug)]
@@ -28,6 +33,7 @@ struct Member {
 #[derive(Clone, Debug)]
 pub struct Course {
     plan: Arc<WavePlan>,
+    deployment: Deployment,
     head: Arc<Release>,
     revision: Revision,
     state: Rollout,
@@ -82,6 +88,7 @@ impl WaveTally {
 /// What a course is made of.
 pub(super) struct Parts {
     pub(super) plan: Arc<WavePlan>,
+    pub(super) deployment: Deployment,
     pub(super) head: Release,
     pub(super) revision: Revision,
     pub(super) earlier: BTreeMap<Digest, Arc<Release>>,
@@ -90,7 +97,7 @@ pub(super) struct Parts {
 
 impl Course {
     pub(super) fn of(parts: Parts, state: Rollout, marks: &dyn Fn(&StackKey) -> Mark) -> Self {
-        let Parts { plan, head, revision, earlier, members } = parts;
+        let Parts { plan, deployment, head, revision, earlier, members } = parts;
         let head = Arc::new(head);
         let mut known = earlier;
         known.insert(head.id, Arc::clone(&head));
@@ -108,6 +115,7 @@ impl Course {
         let mut course = Self {
             members: members.collect(),
             plan,
+            deployment,
             head,
             revision,
             state,
@@ -171,6 +179,13 @@ impl Course {
 
     fn is_opened(&self, run: &Run, wave: WaveIndex) -> bool {
         run.opened.contains_key(&self.plan.waves[wave].name)
+    }
+
+    /// How long the stacks of a wave must have been well before the next begins.
+    fn soak(&self, wave: WaveIndex) -> Duration {
+        let soak = self.plan.waves[wave].soak;
+        let is_express = self.deployment == Deployment::Express && self.plan.waves.len() > 1;
+        if is_express { soak.max(EXPRESS_SOAK) } else { soak }
     }
 
     /// The wave in which a stack takes the running release, with its limit on operations.
@@ -282,7 +297,7 @@ impl Course {
         }
         let before = next.map_or(self.plan.waves.len() - 1, |next| next.saturating_sub(1));
         let has_begun = next != Some(0);
-        let soak = self.plan.waves[before].soak;
+        let soak = self.soak(before);
         let has_soaked = well_since.is_some_and(|since| now.since(since) >= soak);
         // The first wave asks for nothing that was seen before.
         if has_begun && !(has_soaked && is_ready) {

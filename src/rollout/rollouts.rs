@@ -98,6 +98,7 @@ impl Rollouts {
                     .clone()
                     .or(desired.fleet.rollout.clone())
                     .unwrap_or(default.clone()),
+                deployment: service.deployment,
                 revision: desired.revision.clone(),
                 earlier: earlier.collect(),
                 members: members.remove(name).unwrap_or_default(),

@@ -374,3 +374,14 @@ async fn a_release_completes_though_aws_fails_at_random_and_two_accounts_for_goo
     }
     assert_eq!(ended.standing.total().settled, 2 * TENANTS - lost.len(), "the others are well");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_wave_in_express_mode_soaks_five_minutes_at_least() {
+    let waves = WAVES.replace(", soak: 10m", "");
+    let world = settled(8, &format!("  deployment: express\n{waves}")).await;
+    resize(&world, "1", "2");
+    run(&world, 4 * MINUTE).await;
+    assert_eq!(sizes(&world, 8), ["2", "2", "1", "1", "1", "1", "1", "1"]);
+    run(&world, 4 * MINUTE).await;
+    assert_eq!(sizes(&world, 8), ["2", "2", "2", "2", "1", "1", "1", "1"]);
+}

@@ -41,7 +41,7 @@ impl Course {
         }
         let next = all.clone().find(|wave| !self.is_opened(run, *wave));
         let before = next.map_or(all.end - 1, |next| next.saturating_sub(1));
-        let soak = self.plan.waves[before].soak;
+        let soak = self.soak(before);
         let ends = run.well_since.map(|since| since + soak).filter(|ends| *ends > now);
         if let Some(ends) = ends {
             return Some(format!("wave {} soaks until {ends}", self.plan.waves[before].name));
@@ -60,7 +60,7 @@ impl Course {
     ) -> Option<(WaveName, String)> {
         let run = self.state.running.as_ref().filter(|run| run.halt.is_none())?;
         let next = (0..self.plan.waves.len()).find(|wave| !self.is_opened(run, *wave))?;
-        let soak = self.plan.waves[next.saturating_sub(1)].soak;
+        let soak = self.soak(next.saturating_sub(1));
         let has_soaked = run.well_since.is_some_and(|since| now.since(since) >= soak);
         let is_next = next == 0 || has_soaked;
         let asks = is_next && self.needs_approval(run, next, approves);
