@@ -84,40 +84,11 @@ fn rank(plan: &WavePlan, release: &Digest, tenant: &TenantName) -> Digest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check;
-    use crate::ids::Revision;
-    use crate::snapshot::{Entry, Snapshot};
+    use crate::rollout::sample::fleet;
     use proptest::prelude::*;
 
-    const HEAD: &str = "apiVersion: driftless.dev/v1\nkind: ";
-
-    /// The plan that is written so, and so many tenants, every third of which is a canary.
-    fn fleet(waves: &str, tenants: usize) -> (WavePlan, Vec<std::sync::Arc<Tenant>>) {
-        let fleet = format!(
-            "{HEAD}Fleet\nmetadata: {{ name: f }}\nspec:\n  cloud: simulated\n  regions: \
-             [eu-central-1]\n  rollout: {{ {waves} }}\n"
-        );
-        let service =
-            format!("{HEAD}Service\nmetadata: {{ name: api }}\nspec: {{ template: t.yaml }}\n");
-        let mut files = vec![
-            ("fleet.yaml".to_owned(), fleet),
-            ("s.yaml".to_owned(), service),
-            ("t.yaml".to_owned(), "Resources: { Q: { Type: AWS::SQS::Queue } }".to_owned()),
-        ];
-        files.extend((1..=tenants).map(|number| {
-            let ring = if number % 3 == 0 { "canary" } else { "other" };
-            let text = format!(
-                "{HEAD}Tenant\nmetadata: {{ name: t{number}, labels: {{ ring: {ring} }} }}\nspec: \
-                 {{ account: \"{number:012}\", regions: [eu-central-1] }}\n"
-            );
-            (format!("t{number}.yaml"), text)
-        }));
-        let entries = files.into_iter().map(|(path, text)| {
-            let bytes: Vec<u8> = text.into_bytes();
-            (path, Entry::File(bytes.into()))
-        });
-        let snapshot = Snapshot::of(Revision::of("folder"), None, entries.collect());
-        let (desired, _) = check::read(&snapshot).unwrap_or_else(|all| panic!("{all:#?}"));
+    fn plan_of(waves: &str, tenants: usize) -> (WavePlan, Vec<std::sync::Arc<Tenant>>) {
+        let desired = fleet(waves, tenants, "1");
         let plan = desired.fleet.rollout.clone().expect("a plan");
         (WavePlan::clone(&plan), desired.tenants.values().cloned().collect())
     }
@@ -132,7 +103,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_tenant_goes_with_one_wave_and_shares_are_of_all(count in 1_usize..60) {
-            let (plan, tenants) = fleet(THREE, count);
+            let (plan, tenants) = plan_of(THREE, count);
             let found = divided(&plan, "a", &tenants);
             let counts: Vec<usize> = (0..3).map(|wave| found.count(wave)).collect();
             prop_assert_eq!(counts.iter().sum::<usize>(), count);
@@ -143,7 +114,7 @@ mod tests {
 
         #[test]
         fn the_same_tenants_lead_at_each_release_and_when_others_come(count in 2_usize..60) {
-            let (plan, tenants) = fleet("waves: [{ name: half, percent: 50 }, { name: all }]", count);
+            let (plan, tenants) = plan_of("waves: [{ name: half, percent: 50 }, { name: all }]", count);
             let found = divided(&plan, "a", &tenants);
             prop_assert_eq!(&found, &divided(&plan, "b", &tenants));
             // One tenant less moves no more than one tenant to another wave.
@@ -158,7 +129,7 @@ mod tests {
     #[test]
     fn shuffled_waves_are_led_by_others_at_another_release() {
         let half = "shuffle: true, waves: [{ name: half, percent: 50 }, { name: all }]";
-        let (plan, tenants) = fleet(half, 40);
+        let (plan, tenants) = plan_of(half, 40);
         let release = |name| divided(&plan, name, &tenants);
         assert_ne!(release("a"), release("b"));
         assert_eq!(release("a"), release("a"));

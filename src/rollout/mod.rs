@@ -7,6 +7,8 @@ mod membership;
 mod release;
 mod rollouts;
 mod run;
+#[cfg(test)]
+mod sample;
 mod sharing;
 
 pub use course::{Course, WaveView};
@@ -16,3 +18,6 @@ pub use release::{Release, ReleaseBody};
 pub use rollouts::{Bodies, Change, ChangeKind, Rollouts};
 pub use run::{Halt, Order, OrderWord, Rollout, Run};
 pub use sharing::shared_by_all;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,181 @@
+//! Whatever stacks do and people say, no gate opens before its time.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use crate::desired::Desired;
+use crate::ids::{Digest, ServiceName, StackKey};
+use crate::moment::Moment;
+use crate::outcome::{CauseClass, LeftOut, Mark, Trouble};
+use crate::rollout::sample::fleet;
+use crate::rollout::{ChangeKind, Order, OrderWord, Rollouts, Run};
+
+const WAVES: &str = "waves: [{ name: canary, selector: { matchLabels: { ring: canary } }, soak: 60s }, \
+                     { name: some, percent: 20 }, { name: all }]";
+const TENANTS: usize = 12;
+
+/// What happens next.
+#[derive(Clone, Debug)]
+enum Event {
+    /// A look shows how a stack stands at the release that goes out.
+    Settles(usize),
+    Fails(usize, CauseClass, u32),
+    LeftOut(usize, bool),
+    Opens(usize),
+    Passes(u64),
+    Says(OrderWord),
+    Commits(u8),
+    Restarts,
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let stack = || 0..TENANTS;
+    let classes = [CauseClass::Transient, CauseClass::Release];
+    let class = prop::sample::select(classes.to_vec());
+    let words = [OrderWord::Halt, OrderWord::Resume, OrderWord::Revert, OrderWord::Supersede];
+    prop_oneof![
+        12 => stack().prop_map(Event::Settles),
+        2 => (stack(), class, 1_u32..5).prop_map(|(one, class, count)| Event::Fails(one, class, count)),
+        1 => (stack(), any::<bool>()).prop_map(|(one, wanted)| Event::LeftOut(one, wanted)),
+        2 => stack().prop_map(Event::Opens),
+        6 => (1_u64..90).prop_map(Event::Passes),
+        1 => prop::sample::select(words.to_vec()).prop_map(Event::Says),
+        1 => (1_u8..4).prop_map(Event::Commits),
+        1 => Just(Event::Restarts),
+    ]
+}
+
+struct World {
+    rollouts: Rollouts,
+    desired: Desired,
+    keys: Vec<StackKey>,
+    marks: BTreeMap<StackKey, Mark>,
+    now: Moment,
+}
+
+impl World {
+    fn new() -> Self {
+        let desired = fleet(WAVES, TENANTS, "1");
+        let keys = desired.all_standing().map(|wanted| wanted.key.clone()).collect();
+        let now = Moment::from_millis(1_000_000);
+        let mut rollouts = Rollouts::default();
+        rollouts.want(&desired, now, &|_| Mark::Open);
+        Self { rollouts, desired, keys, marks: BTreeMap::new(), now }
+    }
+
+    fn service() -> ServiceName {
+        "api".parse().expect("a name")
+    }
+
+    fn run(&self) -> Option<Run> {
+        self.rollouts.course(&Self::service()).expect("there").state().running.clone()
+    }
+
+    fn good(&self) -> Option<Digest> {
+        self.rollouts.course(&Self::service()).expect("there").state().good
+    }
+
+    fn note(&mut self, stack: usize, mark: Mark) {
+        let key = self.keys[stack].clone();
+        self.rollouts.note(&Self::service(), &key, mark.clone());
+        self.marks.insert(key, mark);
+    }
+
+    fn happens(&mut self, event: &Event) {
+        let release = self.run().map(|run| run.release).or(self.good());
+        let Some(release) = release else { return };
+        match event {
+            Event::Settles(one) => self.note(*one, Mark::Settled(release)),
+            Event::Fails(one, class, count) => {
+                let trouble = Trouble { cause: "no".into(), class: *class, count: *count };
+                self.note(*one, Mark::Troubled { release, trouble });
+            }
+            Event::LeftOut(one, true) => self.note(*one, Mark::LeftOut(LeftOut::Suspended)),
+            Event::LeftOut(one, false) => self.note(*one, Mark::LeftOut(LeftOut::Blind)),
+            Event::Opens(one) => self.note(*one, Mark::Open),
+            Event::Passes(seconds) => self.now = self.now + Duration::from_secs(*seconds),
+            Event::Says(word) => {
+                let (by, reason) = ("ann".to_owned(), String::new());
+                let order =
+                    Order { service: Self::service(), word: *word, by, reason, at: self.now };
+                let _ = self.rollouts.obey(&order, self.now);
+            }
+            Event::Commits(value) => {
+                self.desired = fleet(WAVES, TENANTS, &value.to_string());
+                self.want();
+            }
+            Event::Restarts => {
+                let kept = self.rollouts.kept();
+                let kept: BTreeMap<_, _> =
+                    kept.map(|(name, state, _)| (name.clone(), state.clone())).collect();
+                let bodies = self.rollouts.kept().map(|(name, _, bodies)| {
+                    let owned = bodies.into_iter().map(|(id, body)| (*id, body.clone()));
+                    (name.clone(), owned.collect())
+                });
+                self.rollouts = Rollouts::recall(kept, bodies.collect());
+                self.want();
+            }
+        }
+    }
+
+    fn want(&mut self) {
+        let marks = self.marks.clone();
+        let mark = |key: &StackKey| marks.get(key).cloned().unwrap_or_default();
+        self.rollouts.want(&self.desired, self.now, &mark);
+    }
+
+    /// Stacks of waves that have begun, by how they stand at the release that goes out.
+    fn are_well(&self, run: &Run, waves: usize) -> bool {
+        let course = self.rollouts.course(&World::service()).expect("there");
+        let of_waves = |key: &&StackKey| course.wave_of(key).is_some_and(|wave| wave < waves);
+        self.keys.iter().filter(of_waves).all(|key| match self.marks.get(key) {
+            Some(Mark::Settled(release)) => *release == run.release,
+            Some(Mark::LeftOut(_)) => true,
+            Some(Mark::Troubled { release, trouble }) => {
+                *release == run.release && trouble.counts() || run.pardoned.contains(key)
+            }
+            Some(Mark::Open) | None => false,
+        })
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #[test]
+    fn no_gate_opens_before_its_time(events in prop::collection::vec(event(), 1..120)) {
+        let mut world = World::new();
+        for event in events {
+            world.happens(&event);
+            let before = world.run();
+            let changes = world.rollouts.advance(world.now, true, &|_| true);
+            for (_, change) in &changes {
+                let Some(run) = before.clone().filter(|run| run.release == change.release) else { continue };
+                match change.kind {
+                    ChangeKind::Opened(0) => prop_assert!(run.opened.is_empty()),
+                    ChangeKind::Opened(wave) => prop_assert!(world.are_well(&run, wave), "{change:?}"),
+                    ChangeKind::Completed => prop_assert!(world.are_well(&run, 3), "{change:?}"),
+                    ChangeKind::Began | ChangeKind::Halted | ChangeKind::Resumed
+                    | ChangeKind::Reverting | ChangeKind::Superseded => {}
+                }
+            }
+            // The waves that have begun are the first ones.
+            if let Some(run) = world.run() {
+                let begun: Vec<bool> = ["canary", "some", "all"]
+                    .iter()
+                    .map(|name| run.opened.keys().any(|one| one.as_str() == *name))
+                    .collect();
+                prop_assert!(begun.windows(2).all(|pair| pair[0] || !pair[1]), "{begun:?}");
+                let service = World::service();
+                for key in &world.keys {
+                    let wave = world.rollouts.course(&service).and_then(|one| one.wave_of(key)).expect("one");
+                    let gate = world.rollouts.gate(&service, key, None, None, true);
+                    let takes = gate.take.is_some_and(|release| release.id == run.release);
+                    let is_good = world.good() == Some(run.release);
+                    prop_assert!(!takes || begun[wave] || is_good, "{key} takes it in wave {wave}");
+                }
+            }
+        }
+    }
+}
