@@ -101,12 +101,14 @@ impl Reconciler {
         // may a window that has opened since.
         let (board, basis) = (self.board.clone(), view.clone());
         let (clock, account) = (self.clock.clone(), target.account);
+        let halts = board.halts();
         let permission = Arc::new(move || {
             let now = board.view();
             !board.is_stopped()
                 && now.steering.suspensions == basis.steering.suspensions
                 && Arc::ptr_eq(&now.desired, &basis.desired)
                 && basis.desired.frozen(&account, clock.now()).is_none()
+                && board.halts() == halts
         });
         let board = &self.board;
         let basis = view.clone();
@@ -244,11 +246,17 @@ impl Pass<'_> {
         let none = Memory::default();
         let rollouts = self.means.board.rollouts();
         let wanted = self.view.desired.stacks.get(self.target).into_iter().flatten();
+        // Between two revisions nobody knows what may be taken.
+        let is_known = rollouts.are_of(&self.view.desired.revision);
         let gate = |(name, wanted): (&StackName, &Wanted)| {
             let Memory { release, taking, .. } = memories.get(name).unwrap_or(&none);
             let is_there = look.stacks.contains_key(name);
             let (service, key) = (&wanted.service.name, &wanted.key);
-            (name.clone(), rollouts.gate(service, key, release.as_ref(), taking.as_ref(), is_there))
+            let gate = match is_known {
+                true => rollouts.gate(service, key, release.as_ref(), taking.as_ref(), is_there),
+                false => Gate::unknown(),
+            };
+            (name.clone(), gate)
         };
         wanted.map(gate).collect()
     }
@@ -285,10 +293,14 @@ impl Pass<'_> {
         let hold = match &decided.decision {
             Decision::Step(step) => match self.reserve(step, &record.memory)? {
                 Ok(()) => {
+                    let before = record.memory.taking;
                     if step.kind.gives_release() {
                         record.memory.taking = decided.release;
                     }
                     let outcome = self.take(step, &decided, &mut record).await?;
+                    if matches!(outcome, Outcome::Failed(_) | Outcome::LookAgain(_)) {
+                        record.memory.taking = before;
+                    }
                     done.events.push(event_of_step(&record, step, &outcome, look.at));
                     None
                 }

@@ -2,7 +2,7 @@
 //! taken, what waits to be deleted, how long operations take, and how the fleet stands.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::mpsc::UnboundedSender;
@@ -56,6 +56,8 @@ struct Shared {
     /// No journal remembers what ran before, so nothing is started before all has been seen.
     starts_blindfolded: bool,
     stopped: AtomicBool,
+    /// How many times a rollout was stopped or turned.
+    halts: AtomicU64,
     /// Whether a pass ended since somebody asked how the fleet stands.
     moved: AtomicBool,
     news: UnboundedSender<Progress>,
@@ -133,6 +135,7 @@ impl Board {
             stale: Mutex::default(),
             starts_blindfolded: is_fresh,
             stopped: AtomicBool::new(false),
+            halts: AtomicU64::new(0),
             moved: AtomicBool::new(true),
             news,
         }))
@@ -218,6 +221,16 @@ impl Board {
     /// How long operations take.
     pub fn learned(&self) -> MutexGuard<'_, Learned> {
         lock(&self.0.learned)
+    }
+
+    /// A rollout was halted, taken back or superseded: what was decided before is decided anew.
+    pub fn halt(&self) {
+        self.0.halts.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// How many times [`Board::halt`] was called.
+    pub fn halts(&self) -> u64 {
+        self.0.halts.load(Ordering::SeqCst)
     }
 
     /// No new call that changes anything is made from now on.
@@ -314,7 +327,7 @@ impl Board {
     ) {
         self.tell_regions(basis, target, rows);
         self.settle_in(target, rows.values());
-        self.note_marks(rows);
+        self.while_current(basis, || self.note_marks(rows));
         let mut tallies: BTreeMap<Option<ServiceName>, Tally> = BTreeMap::new();
         for row in rows.values() {
             tallies.entry(row.memory.service.clone()).or_default().count(row.verdict.weight);

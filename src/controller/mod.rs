@@ -101,6 +101,8 @@ struct Controller {
     /// Why the newest revision was refused, as it was said last.
     refused: Option<String>,
     told: Standing,
+    /// Waves that people were asked about.
+    asked_waves: BTreeSet<String>,
     /// The rollouts as they were written down last.
     kept_rollouts: BTreeMap<ServiceName, Rollout>,
     lengths: lengths::Written,
@@ -185,6 +187,7 @@ impl Controller {
             revision_request: None,
             refused: None,
             told: Standing::default(),
+            asked_waves: BTreeSet::new(),
             kept_rollouts: BTreeMap::new(),
             lengths: lengths::Written::at(now),
             tasks: JoinSet::new(),

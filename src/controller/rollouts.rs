@@ -43,7 +43,8 @@ impl Controller {
         let steering = self.board.view().steering;
         let approves = |member: &str| steering.approves(ApprovalKind::Wave, member, now);
         // What a journal remembers of the waves before must not open a gate: they are looked at first.
-        let is_ready = self.board.has_seen_all();
+        let sees_all = self.until.only().tenants.is_empty();
+        let is_ready = sees_all && self.board.has_seen_all();
         let changes = self.board.rollouts().advance(now, is_ready, &approves);
         self.happened(changes, &[])
     }
@@ -86,6 +87,13 @@ impl Controller {
         self.kept_rollouts.extend(moved);
         let known = self.queue.targets();
         self.wake(&woken.intersection(&known).cloned().collect());
+        let stops = |kind| {
+            use ChangeKind::{Halted, Reverting, Superseded};
+            matches!(kind, Halted | Reverting | Superseded)
+        };
+        if changes.iter().any(|(_, change)| stops(change.kind)) {
+            self.board.halt();
+        }
         for (service, change) in changes {
             let text = format!("{service}: release {}: {}", change.release.short(), change.text);
             let (at, kind) = (self.settings.clock.now(), word(change.kind).to_owned());
@@ -97,10 +105,28 @@ impl Controller {
 
     /// Whether a rollout goes on without a person and without a look: a wave soaks.
     pub(super) fn rollouts_go_on(&self) -> bool {
+        // Whoever looks at some tenants opens no gate, and waits for none.
+        if !self.until.only().tenants.is_empty() {
+            return false;
+        }
         let now = self.settings.clock.now();
         let steering = self.board.view().steering;
         let approves = |member: &str| steering.approves(ApprovalKind::Wave, member, now);
         self.board.rollouts().goes_on(now, &approves)
+    }
+
+    /// Asks people about waves that wait for them; returns whether that is another question than before.
+    pub(super) fn ask_for_waves(&mut self) -> bool {
+        let asks = self.wave_requests();
+        let ids: BTreeSet<String> = asks.iter().map(|request| request.id.clone()).collect();
+        if ids == self.asked_waves {
+            return false;
+        }
+        for request in asks.into_iter().filter(|one| !self.asked_waves.contains(&one.id)) {
+            self.board.tell(Progress::Asked(request));
+        }
+        self.asked_waves = ids;
+        true
     }
 
     /// What waits for a person's word that a wave may begin.

@@ -321,7 +321,8 @@ impl Controller {
         let changes = self.settings.journal.changes()?;
         let now = self.settings.clock.now();
         self.note_lengths()?;
-        if self.board.has_moved() || self.revision_request.is_some() {
+        let asks_anew = self.ask_for_waves();
+        if self.board.has_moved() || self.revision_request.is_some() || asks_anew {
             self.tell_standing();
             self.write_requests()?;
         }

@@ -71,8 +71,10 @@ pub enum LeftOut {
     NotOurs,
     /// Its target cannot be seen.
     Blind,
-    /// Its account refuses us.
-    Account,
+    /// What it depends on is not there, so that it could not be tried.
+    Dependency,
+    /// A freeze window or an approval holds it.
+    Held,
 }
 
 impl LeftOut {
@@ -80,7 +82,7 @@ impl LeftOut {
     pub fn is_wanted(self) -> bool {
         match self {
             Self::Suspended | Self::NotOurs => true,
-            Self::Blind | Self::Account => false,
+            Self::Blind | Self::Dependency | Self::Held => false,
         }
     }
 }
@@ -91,7 +93,8 @@ impl fmt::Display for LeftOut {
             Self::Suspended => "suspended",
             Self::NotOurs => "not ours",
             Self::Blind => "cannot be seen",
-            Self::Account => "refused by the account",
+            Self::Dependency => "wait for what they depend on",
+            Self::Held => "frozen, or waiting for approval",
         })
     }
 }

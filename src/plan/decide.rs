@@ -215,8 +215,12 @@ pub fn decide(scene: &Scene<'_>) -> BTreeMap<StackName, Decided> {
     let wanted = scene.desired.stacks.get(&scene.look.target).unwrap_or(&none);
     let mut decided = BTreeMap::new();
     let mut satisfied = BTreeSet::new();
+    let mut kept_back = BTreeSet::new();
     for name in in_order_of_dependency(wanted) {
-        let outcome = gated::decide(scene, &name, &satisfied);
+        let outcome = gated::decide(scene, &name, &satisfied, &kept_back);
+        if outcome.behind.is_some() {
+            kept_back.extend(wanted.get(&name).map(|wanted| wanted.service.name.clone()));
+        }
         if is_satisfied(scene.look.stacks.get(&name), &outcome.decision) {
             satisfied.extend(wanted.get(&name).map(|wanted| wanted.service.name.clone()));
         }
@@ -275,6 +279,8 @@ pub(super) struct Case<'a> {
     pub(super) fleet: &'a Fleet,
     /// The release at which it is looked at, where it is not simply as git says.
     pub(super) release: Option<&'a Release>,
+    /// Services here that do not have all that git says of them yet.
+    pub(super) kept_back: Option<&'a BTreeSet<ServiceName>>,
     /// Why no release may be given to it, where none may.
     pub(super) closed: Option<Hold>,
     pub(super) seen: Option<&'a Seen>,
@@ -302,6 +308,7 @@ impl<'a> Case<'a> {
             wanted,
             fleet: release.map_or(&scene.desired.fleet, |release| release.fleet()),
             release,
+            kept_back: None,
             closed: None,
             seen: scene.look.stacks.get(&key.name).filter(|seen| {
                 // A stack that is gone is as good as one that was never there.

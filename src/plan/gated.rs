@@ -3,22 +3,24 @@
 use std::collections::BTreeSet;
 
 use crate::ids::{ServiceName, StackName};
-use crate::outcome::{CauseClass, StepKind};
+use crate::outcome::{CauseClass, Mark, StepKind};
 use crate::plan::decide::{Case, Decided, Decision, Scene, Step};
 use crate::plan::{Hold, table};
-use crate::rollout::{Behind, Gate, Release};
+use crate::rollout::{Behind, Gate, Halted, Release};
 
 /// Decides about one wanted stack through its gate.
 pub(super) fn decide(
     scene: &Scene<'_>,
     name: &StackName,
     satisfied: &BTreeSet<ServiceName>,
+    kept_back: &BTreeSet<ServiceName>,
 ) -> Decided {
     let Some(gate) = scene.gates.get(name) else {
         return table::decide_stack(&Case::of(scene, name.clone(), satisfied, None));
     };
     let at = |release: &Release| {
-        let case = Case::of(scene, name.clone(), satisfied, Some(release));
+        let mut case = Case::of(scene, name.clone(), satisfied, Some(release));
+        case.kept_back = Some(kept_back);
         let decided = table::decide_stack(&case);
         Decided { release: decided.wanted.then_some(release.id), ..decided }
     };
@@ -26,7 +28,14 @@ pub(super) fn decide(
     let has = has.into_iter().find(|decided| decided.decision == Decision::InSync);
     let decided = match (has, &gate.take) {
         (Some(decided), _) => decided,
-        (None, Some(release)) => at(release),
+        (None, Some(release)) => {
+            let decided = at(release);
+            let gives_up = matches!(decided.decision, Decision::Hold(Hold::Failed(_)));
+            match gate.instead.as_ref().filter(|_| gives_up) {
+                Some(instead) => at(instead),
+                None => decided,
+            }
+        }
         (None, None) => {
             let mut case = Case::of(scene, name.clone(), satisfied, None);
             case.closed = gate.behind.clone().map(|behind| waits(behind, false));
@@ -45,28 +54,38 @@ fn held_back(
     gate: &Gate,
     decided: &Decided,
 ) -> Option<Decision> {
-    let behind = gate.behind.clone()?;
+    // What is asked to go takes no release.
+    let behind = gate.behind.clone().filter(|_| decided.wanted)?;
     match &decided.decision {
         // What has the release already, though others may not take it, is simply in sync.
         Decision::InSync if decided.release == Some(behind.release) => None,
         Decision::InSync => Some(Decision::Hold(waits(behind, true))),
-        Decision::Step(step) if gate.heals_only && !heals(scene, name, step) => {
+        Decision::Step(step)
+            if decided.release == Some(behind.release)
+                && gate.halted.is_some_and(|halted| !goes_on(halted, scene, name, step)) =>
+        {
             Some(Decision::Hold(waits(behind, false)))
         }
         Decision::Step(_) | Decision::Hold(_) | Decision::Nothing => None,
     }
 }
 
-/// Whether a step only mends, tries again what AWS broke, or tries what git has changed since it
-/// failed.
-fn heals(scene: &Scene<'_>, name: &StackName, step: &Step) -> bool {
+/// Whether a step only mends, or, where AWS or git stopped the release, tries again what AWS broke or
+/// what is another since it failed.
+fn goes_on(halted: Halted, scene: &Scene<'_>, name: &StackName, step: &Step) -> bool {
     if step.kind.is_repair() || matches!(step.kind, StepKind::DeleteChangeSet { .. }) {
         return true;
     }
-    let failure = scene.memories.get(name).and_then(|memory| memory.failure.as_ref());
-    failure.is_some_and(|failure| {
-        failure.cause.class != CauseClass::Release || failure.digest != Some(step.digest)
-    })
+    let Some(memory) = scene.memories.get(name).filter(|_| halted == Halted::TriesAgain) else {
+        return false;
+    };
+    match &memory.failure {
+        Some(failure) => {
+            failure.cause.class != CauseClass::Release || failure.digest != Some(step.digest)
+        }
+        // It was held, and is not any more.
+        None => matches!(memory.mark, Mark::Troubled { .. }),
+    }
 }
 
 fn waits(behind: Behind, in_sync: bool) -> Hold {

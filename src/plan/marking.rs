@@ -22,7 +22,13 @@ pub fn note_mark(memory: &mut Memory, decided: &Decided, hold: Option<&Hold>) {
     {
         return;
     }
-    if let Mark::Troubled { release, .. } = &found {
+    // Events tell of an operation that was begun; a call that was refused gave nothing of the release.
+    let begun = memory.failure.as_ref().is_some_and(|failure| {
+        ["create", "update"].contains(&failure.step.as_str()) && failure.cause.resource.is_some()
+    });
+    if let Mark::Troubled { release, .. } = &found
+        && begun
+    {
         memory.taking = Some(*release);
     }
     memory.mark = found;
@@ -38,15 +44,13 @@ fn mark(memory: &Memory, decided: &Decided, hold: Option<&Hold>) -> Mark {
     }
     let digest = decided.rendered.as_ref().map(|rendered| rendered.digest);
     let failed = memory.failure.as_ref().filter(|one| one.digest.is_some() && one.digest == digest);
-    let trouble = match (failed, hold) {
-        (Some(failure), _) if failure.cause.class == CauseClass::Account => {
-            return Mark::LeftOut(LeftOut::Account);
+    let for_a_person = hold.and_then(|hold| Some((hold, for_a_person(hold)?)));
+    let trouble = match (failed, for_a_person) {
+        (Some(failure), None) => trouble(memory, failure),
+        (Some(failure), Some(_)) => Trouble { count: FOR_A_PERSON, ..trouble(memory, failure) },
+        (None, Some((hold, class))) => {
+            Trouble { cause: hold.code().to_owned(), class, count: FOR_A_PERSON }
         }
-        (Some(failure), _) => trouble(memory, failure),
-        (None, Some(hold)) => match for_a_person(hold) {
-            Some(class) => Trouble { cause: hold.code().to_owned(), class, count: FOR_A_PERSON },
-            None => return Mark::Open,
-        },
         (None, None) => return Mark::Open,
     };
     Mark::Troubled { release, trouble }
@@ -63,22 +67,20 @@ fn left_out(hold: Option<&Hold>) -> Option<Mark> {
     let why = match hold? {
         Hold::Suspended { .. } => LeftOut::Suspended,
         Hold::NotOurs | Hold::Renamed(_) | Hold::InReview => LeftOut::NotOurs,
-        Hold::Frozen { .. }
-        | Hold::Moving(_)
-        | Hold::AnotherController { .. }
+        Hold::WaitsForService(_) | Hold::WaitsForHome { .. } | Hold::WaitsForOutput { .. } => {
+            LeftOut::Dependency
+        }
+        Hold::Frozen { .. } | Hold::Protected(_) | Hold::AnotherController { .. } => LeftOut::Held,
+        Hold::Moving(_)
         | Hold::EffectPending { .. }
         | Hold::ChangeSetPending
-        | Hold::WaitsForService(_)
-        | Hold::WaitsForHome { .. }
         | Hold::WaitsForWave { .. }
         | Hold::WaveBusy(_)
-        | Hold::WaitsForOutput { .. }
         | Hold::NoSuchOutput { .. }
         | Hold::MangledOutput { .. }
         | Hold::VariableMissing(_)
         | Hold::WaitsForDependents(_)
         | Hold::KeptForDependents(_)
-        | Hold::Protected(_)
         | Hold::Cooldown { .. }
         | Hold::Failed(_)
         | Hold::NeedsPerson { .. }

@@ -268,7 +268,9 @@ fn waits_for_output(
         let awaited = elsewhere::awaited(case, wanted, &service);
         return awaited.unwrap_or(Hold::NoSuchOutput { service, output });
     }
-    if case.satisfied.contains(&service) {
+    // One that is kept back may bring the output with the release that it waits for.
+    let is_kept = case.kept_back.is_some_and(|kept| kept.contains(&service));
+    if case.satisfied.contains(&service) && !is_kept {
         return Hold::NoSuchOutput { service, output };
     }
     Hold::WaitsForOutput { service, output }

@@ -13,7 +13,9 @@ use crate::moment::Moment;
 use crate::outcome::{LeftOut, Mark, Trouble};
 use crate::rollout::rollouts::{Change, ChangeKind};
 use crate::rollout::run::OrderWord;
-use crate::rollout::{Behind, Gate, Halt, Membership, Order, Release, Rollout, Run, WaveIndex};
+use crate::rollout::{
+    Behind, Gate, Halt, Halted, Membership, Order, Release, Rollout, Run, WaveIndex,
+};
 
 pub use showing::WaveView;
 
@@ -171,6 +173,12 @@ impl Course {
     pub(super) fn note(&mut self, key: &StackKey, mark: Mark) {
         let release = self.judged().unwrap_or(self.head.id);
         let Some(member) = self.members.get_mut(key) else { return };
+        let is_failed =
+            matches!(&member.mark, Mark::Troubled { release: at, .. } if *at == release);
+        if is_failed && mark == Mark::LeftOut(LeftOut::Blind) {
+            // That it cannot be seen now heals nothing.
+            return;
+        }
         let tally = &mut self.tallies[member.wave];
         tally.remove(key, &member.mark, &release);
         tally.add(key, &mark, &release);
@@ -215,7 +223,10 @@ impl Course {
         taking: Option<&Digest>,
         is_there: bool,
     ) -> Gate {
-        let known = |id: Option<&Digest>| id.and_then(|id| self.known.get(id));
+        let known = |id: Option<&Digest>| {
+            let kept = id.filter(|id| !self.state.taken_back.contains(*id));
+            kept.and_then(|id| self.known.get(id))
+        };
         let good = known(self.state.good.as_ref());
         let Some(run) = &self.state.running else { return Gate::take(good.unwrap_or(&self.head)) };
         let Some(release) = self.known.get(&run.release) else {
@@ -225,27 +236,32 @@ impl Course {
         let last = self.plan.waves.len() - 1;
         let wave = self.wave_of(key).unwrap_or(last);
         let behind = Some(Behind { release: run.release, why: self.why_not(run, wave) });
-        if run.halt.as_ref().is_some_and(|halt| halt.reverting)
-            && let Some(good) = good
-        {
-            return Gate { take: Some(Arc::clone(good)), behind, ..Gate::default() };
-        }
-        if has == Some(&run.release) || (self.is_opened(run, wave) && run.halt.is_none()) {
+        let is_reverting = run.halt.as_ref().is_some_and(|halt| halt.reverting);
+        let other = |id: &&Digest| **id != run.release;
+        let had = known(has.filter(|id| !is_reverting || other(id)))
+            .or_else(|| known(taking.filter(other)));
+        if !is_reverting && (has == Some(&run.release) || self.may_take(run, wave)) {
             return Gate::take(release);
         }
-        if taking == Some(&run.release) && run.halt.is_some() {
-            let take = Some(Arc::clone(release));
-            return Gate { take, behind, heals_only: true, ..Gate::default() };
+        if let Some(halt) =
+            run.halt.as_ref().filter(|_| !is_reverting && taking == Some(&run.release))
+        {
+            let halted = if halt.by.is_some() { Halted::Mends } else { Halted::TriesAgain };
+            let (take, instead) = (Some(Arc::clone(release)), had.cloned());
+            return Gate { take, behind, halted: Some(halted), instead, ..Gate::default() };
         }
-        let had = known(has);
-        if is_there && had.is_none() {
+        if is_there && had.is_none() && !(is_reverting && good.is_some()) {
             // Nobody remembers which release it has: what it is in sync with shows it.
             let has = [Some(release), good].into_iter().flatten().cloned().collect();
             return Gate { has, behind, ..Gate::default() };
         }
-        let halfway = known(taking.filter(|_| is_there));
+        let halfway = known(taking.filter(|id| is_there && other(id)));
         let take = had.or(good).cloned();
-        Gate { has: halfway.into_iter().cloned().collect(), take, behind, heals_only: false }
+        Gate { has: halfway.into_iter().cloned().collect(), take, behind, ..Gate::default() }
+    }
+
+    fn may_take(&self, run: &Run, wave: WaveIndex) -> bool {
+        self.is_opened(run, wave) && run.halt.is_none()
     }
 
     fn why_not(&self, run: &Run, wave: WaveIndex) -> String {
@@ -280,18 +296,32 @@ impl Course {
     ) -> Option<Change> {
         let run = self.state.running.clone()?;
         let failed = self.over_budget(&run);
-        if let Some(halt) = &run.halt {
-            let heals = halt.by.is_none() && !halt.reverting && failed.is_none();
+        if let Some(halt) = run.halt.as_ref().filter(|halt| halt.by.is_none()) {
+            if run.release != self.head.id {
+                let change =
+                    self.change(ChangeKind::Superseded, "another release waited".to_owned());
+                self.begin(now);
+                return Some(change);
+            }
+            let heals = !halt.reverting && failed.is_none();
             return heals.then(|| self.set_halt(None, ChangeKind::Resumed, "it healed".to_owned()));
         }
+        if run.halt.is_some() {
+            return None;
+        }
         if let Some(why) = failed {
-            return Some(self.halt(why, None, self.plan.on_halt == OnHalt::Revert, now));
+            let can_revert = self.state.good.is_some_and(|good| self.known.contains_key(&good));
+            let reverts = can_revert && self.plan.on_halt == OnHalt::Revert;
+            return Some(self.halt(why, None, reverts, now));
         }
         let opened = |wave: &WaveIndex| self.is_opened(&run, *wave);
         let all = 0..self.plan.waves.len();
         let is_well = all.clone().filter(opened).all(|wave| self.is_well(&run, wave));
         let next = all.clone().find(|wave| !opened(wave));
-        let well_since = is_well.then(|| run.well_since.unwrap_or(now));
+        // One that is mended, or new, does not make the others less tried.
+        let is_broken = all.clone().filter(opened).any(|wave| self.is_broken(wave));
+        let since = if is_well { Some(run.well_since.unwrap_or(now)) } else { run.well_since };
+        let well_since = since.filter(|_| !is_broken);
         if let Some(running) = &mut self.state.running {
             running.well_since = well_since;
         }
@@ -300,7 +330,7 @@ impl Course {
         let soak = self.soak(before);
         let has_soaked = well_since.is_some_and(|since| now.since(since) >= soak);
         // The first wave asks for nothing that was seen before.
-        if has_begun && !(has_soaked && is_ready) {
+        if has_begun && !(is_well && has_soaked && is_ready) {
             return None;
         }
         match next {
@@ -335,7 +365,7 @@ impl Course {
         let well: usize = self.tallies.iter().map(|tally| tally.settled).sum();
         let text = format!("all waves took it: {} well", stacks(well));
         let change = self.change(ChangeKind::Completed, text);
-        self.state = Rollout { good: Some(run.release), running: None };
+        self.state = Rollout { good: Some(run.release), ..Rollout::default() };
         if run.release != self.head.id {
             self.begin(now);
         }
@@ -353,6 +383,7 @@ impl Course {
                 let text =
                     format!("release {} is taken back: git says this again", run.release.short());
                 self.state.running = None;
+                self.state.taken_back.clear();
                 self.count();
                 return Some(self.change(ChangeKind::Superseded, text));
             }
@@ -363,14 +394,17 @@ impl Course {
         Some(self.change(ChangeKind::Began, format!("{} get it", stacks(self.members.len()))))
     }
 
-    /// Whether another release waits until this one ends. Where all stacks take it at once no later
+    /// Whether another release waits until this one ends, or until the person goes on who halted it. Where all stacks take it at once no later
     /// wave could be kept waiting by frequent commits, and the newest is what people want.
     fn waits(&self, run: &Run) -> bool {
-        self.plan.waves.len() > 1 && run.halt.is_none() && self.known.contains_key(&run.release)
+        let is_said = run.halt.as_ref().is_some_and(|halt| halt.by.is_some());
+        let goes_on = self.plan.waves.len() > 1 && run.halt.is_none();
+        (goes_on || is_said) && self.known.contains_key(&run.release)
     }
 
     /// The head goes out from now on.
     pub(super) fn begin(&mut self, now: Moment) {
+        self.state.taken_back.remove(&self.head.id);
         self.state.running = Some(Run::new(self.head.id, self.revision.clone(), now));
         self.choose_leaders();
         self.count();
@@ -395,6 +429,10 @@ impl Course {
 
     fn set_halt(&mut self, halt: Option<Halt>, kind: ChangeKind, text: String) -> Change {
         if let Some(run) = &mut self.state.running {
+            match &halt {
+                Some(halt) if halt.reverting => drop(self.state.taken_back.insert(run.release)),
+                Some(_) | None => drop(self.state.taken_back.remove(&run.release)),
+            }
             run.halt = halt;
             run.well_since = None;
         }

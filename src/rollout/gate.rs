@@ -15,8 +15,19 @@ pub struct Gate {
     pub take: Option<Arc<Release>>,
     /// The release that it may not take yet.
     pub behind: Option<Behind>,
-    /// Whether only what AWS broke is tried again.
-    pub heals_only: bool,
+    /// Whether a halt lets nothing new start: what is tried again then.
+    pub halted: Option<Halted>,
+    /// The release that it goes on with where what it failed at is not tried again.
+    pub instead: Option<Arc<Release>>,
+}
+
+/// What goes on with a stack that has begun to take a halted release.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Halted {
+    /// What AWS broke, and what git has changed since.
+    TriesAgain,
+    /// Only what an earlier operation left is mended: a person said stop.
+    Mends,
 }
 
 /// A release that a stack may not take yet.
@@ -37,7 +48,7 @@ impl fmt::Display for Behind {
 
 impl Gate {
     /// Nothing is known of the service yet.
-    pub(super) fn unknown() -> Self {
+    pub fn unknown() -> Self {
         let behind = Behind { release: Digest::of(&[]), why: "is not known yet".to_owned() };
         Self { behind: Some(behind), ..Self::default() }
     }

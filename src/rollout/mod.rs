@@ -12,7 +12,7 @@ mod sample;
 mod sharing;
 
 pub use course::{Course, WaveView};
-pub use gate::{Behind, Gate};
+pub use gate::{Behind, Gate, Halted};
 pub use membership::{Membership, WaveIndex};
 pub use release::{Release, ReleaseBody};
 pub use rollouts::{Bodies, Change, ChangeKind, Rollouts};

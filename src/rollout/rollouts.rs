@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::desired::Desired;
 use crate::fleet::{Tenant, WavePlan};
-use crate::ids::{Digest, ServiceName, StackKey, WaveName};
+use crate::ids::{Digest, Revision, ServiceName, StackKey, WaveName};
 use crate::moment::Moment;
 use crate::outcome::Mark;
 use crate::rollout::course::Parts;
@@ -56,12 +56,14 @@ pub struct Rollouts {
     /// Of services that git no longer has: should one return, what is good is known.
     parked: BTreeMap<ServiceName, Rollout>,
     bodies: Bodies,
+    /// What git says, as it was wanted last.
+    revision: Option<Revision>,
 }
 
 impl Rollouts {
     /// What a journal kept.
     pub fn recall(kept: BTreeMap<ServiceName, Rollout>, bodies: Bodies) -> Self {
-        Self { courses: BTreeMap::new(), parked: kept, bodies }
+        Self { courses: BTreeMap::new(), parked: kept, bodies, revision: None }
     }
 
     /// From now on git says this. A new release goes out at once where none does, where the running
@@ -73,6 +75,7 @@ impl Rollouts {
         now: Moment,
         marks: &dyn Fn(&StackKey) -> Mark,
     ) -> Vec<(ServiceName, Change)> {
+        self.revision = Some(desired.revision.clone());
         let default = Arc::new(WavePlan::default());
         let mut members: BTreeMap<&ServiceName, Vec<(StackKey, Arc<Tenant>)>> = BTreeMap::new();
         for wanted in desired.all_standing() {
@@ -115,6 +118,11 @@ impl Rollouts {
         let gone = before.into_iter().filter(|(name, _)| !desired.services.contains_key(name));
         self.parked.extend(gone.map(|(name, course)| (name, course.state().clone())));
         changes
+    }
+
+    /// Whether these are the rollouts of that revision.
+    pub fn are_of(&self, revision: &Revision) -> bool {
+        self.revision.as_ref() == Some(revision)
     }
 
     /// A look showed how a stack stands.
@@ -237,8 +245,10 @@ fn keep(
     state: &Rollout,
     body: impl FnOnce() -> ReleaseBody,
 ) {
-    if !bodies.iter().any(|(id, _)| id == head) {
-        bodies.push((*head, body()));
+    // The body of today knows values that no journal keeps.
+    match bodies.iter_mut().find(|(id, _)| id == head) {
+        Some((_, known)) => *known = body(),
+        None => bodies.push((*head, body())),
     }
     let running = state.running.as_ref().map(|run| run.release);
     let used = [state.good, running, Some(*head)];

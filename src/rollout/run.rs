@@ -16,6 +16,9 @@ pub struct Rollout {
     pub good: Option<Digest>,
     /// The one that goes out.
     pub running: Option<Run>,
+    /// Releases that were taken back since the good one: no stack is kept at one of them.
+    #[serde(default)]
+    pub taken_back: BTreeSet<Digest>,
 }
 
 /// A release that goes out.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use driftless::board::Progress;
 use driftless::ids::StackKey;
 use driftless::moment::Moment;
+use driftless::reconcile::Only;
 use driftless::rollout::{ChangeKind, Order, OrderWord};
 use driftless::sim::{Phase, ResourceFault, Status};
 
@@ -384,4 +385,60 @@ async fn a_wave_in_express_mode_soaks_five_minutes_at_least() {
     assert_eq!(sizes(&world, 8), ["2", "2", "1", "1", "1", "1", "1", "1"]);
     run(&world, 4 * MINUTE).await;
     assert_eq!(sizes(&world, 8), ["2", "2", "2", "2", "1", "1", "1", "1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn canaries_that_are_all_suspended_show_nothing() {
+    let world = settled(8, WAVES).await;
+    for tenant in [1, 2] {
+        world.edit(&format!("tenants/t{tenant}.yaml"), "spec:\n", "spec:\n  suspend: true\n");
+    }
+    resize(&world, "1", "2");
+    run(&world, 60 * MINUTE).await;
+    assert_eq!(sizes(&world, 8), ["1"; 8]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_at_one_tenant_opens_no_gate() {
+    let world = settled(8, WAVES).await;
+    resize(&world, "1", "2");
+    // The canaries are well, and soak.
+    run(&world, 3 * MINUTE).await;
+    world.clock.sleep_until(world.clock.now() + 60 * MINUTE).await;
+    let only = Only { tenants: ["t3".parse().expect("a name")].into(), ..Only::default() };
+    world.apply_only(only).await.expect("it ends");
+    assert_eq!(sizes(&world, 8), ["2", "2", "1", "1", "1", "1", "1", "1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_stack_that_cannot_be_seen_has_not_healed() {
+    let world =
+        settled(12, "  rollout: { waves: [{ name: all, failures: { count: 1 } }] }\n").await;
+    for tenant in [3, 4] {
+        world.cloud.script().resource(failing(Some(tenant), "value not allowed"));
+    }
+    resize(&world, "1", "2");
+    run(&world, 10 * MINUTE).await;
+    world.cloud.script().deny_role(key(3, "api").target.account);
+    let ended = run(&world, 60 * MINUTE).await;
+    assert_eq!(happened(&ended), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_output_that_comes_with_a_later_wave_is_waited_for() {
+    let world = settled(8, "").await;
+    world.edit(
+        "network/service.yaml",
+        "  template: network.yaml\n",
+        &format!("  template: network.yaml\n{WAVES}"),
+    );
+    let output = "  VpcName: { Value: !Ref Vpc }\n";
+    let more = format!("{output}  NotesName: {{ Value: !Ref Notes }}\n");
+    world.edit("network/network.yaml", output, &more);
+    world.edit("api/service.yaml", "outputs.VpcName", "outputs.NotesName");
+    world.commit();
+    run(&world, 5 * MINUTE).await;
+    let verdict = world.verdict(8, "api");
+    assert!(verdict.starts_with("waits-for-output: "), "{verdict}");
+    world.apply().await.assert_converged(16);
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ids::{StackKey, TenantName, WaveName};
-use crate::outcome::{Mark, Trouble};
+use crate::outcome::{CauseClass, Mark, Trouble};
 use crate::rollout::{Course, Run, WaveIndex, shared_by_all};
 
 /// One cause in so many tenants is the release's, whoever it seems to count against.
@@ -99,8 +99,24 @@ impl Course {
         let tally = &self.tallies[wave];
         let pardoned = tally.troubled.keys().filter(|key| run.pardoned.contains(*key)).count();
         let judged = tally.total - tally.left_out(true) - pardoned;
-        let failed = self.failed(run).filter(|(at, ..)| *at == wave).count();
-        let open = judged - tally.settled - tally.left_out(false) - failed;
-        open == 0 && tally.settled * 100 >= MUST_SETTLE_PERCENT * judged
+        let failed: BTreeSet<&StackKey> =
+            self.failed(run).filter(|(at, ..)| *at == wave).map(|(_, key, _)| key).collect();
+        // What one account alone refuses says nothing of the release.
+        let refused = tally.troubled.iter().filter(|(key, trouble)| {
+            trouble.class == CauseClass::Account
+                && !failed.contains(*key)
+                && !run.pardoned.contains(*key)
+        });
+        let open = judged - tally.settled - tally.left_out(false) - failed.len() - refused.count();
+        let shows = tally.total == 0 || tally.settled > 0;
+        shows && open == 0 && tally.settled * 100 >= MUST_SETTLE_PERCENT * judged
+    }
+
+    /// Whether a stack of a wave failed at the release, or too many are not well any more.
+    pub(super) fn is_broken(&self, wave: WaveIndex) -> bool {
+        let tally = &self.tallies[wave];
+        let judged = tally.total - tally.left_out(true);
+        let troubled = tally.troubled.values().any(|trouble| !trouble.counts());
+        troubled || tally.settled * 100 < MUST_SETTLE_PERCENT * judged
     }
 }
