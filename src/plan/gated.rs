@@ -28,14 +28,7 @@ pub(super) fn decide(
     let has = has.into_iter().find(|decided| decided.decision == Decision::InSync);
     let decided = match (has, &gate.take) {
         (Some(decided), _) => decided,
-        (None, Some(release)) => {
-            let decided = at(release);
-            let gives_up = matches!(decided.decision, Decision::Hold(Hold::Failed(_)));
-            match gate.instead.as_ref().filter(|_| gives_up) {
-                Some(instead) => at(instead),
-                None => decided,
-            }
-        }
+        (None, Some(release)) => at(release),
         (None, None) => {
             let mut case = Case::of(scene, name.clone(), satisfied, None);
             case.closed = gate.behind.clone().map(|behind| waits(behind, false));

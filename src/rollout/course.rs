@@ -247,8 +247,8 @@ impl Course {
             run.halt.as_ref().filter(|_| !is_reverting && taking == Some(&run.release))
         {
             let halted = if halt.by.is_some() { Halted::Mends } else { Halted::TriesAgain };
-            let (take, instead) = (Some(Arc::clone(release)), had.cloned());
-            return Gate { take, behind, halted: Some(halted), instead, ..Gate::default() };
+            let take = Some(Arc::clone(release));
+            return Gate { take, behind, halted: Some(halted), ..Gate::default() };
         }
         if is_there && had.is_none() && !(is_reverting && good.is_some()) {
             // Nobody remembers which release it has: what it is in sync with shows it.

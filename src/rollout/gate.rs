@@ -17,8 +17,6 @@ pub struct Gate {
     pub behind: Option<Behind>,
     /// Whether a halt lets nothing new start: what is tried again then.
     pub halted: Option<Halted>,
-    /// The release that it goes on with where what it failed at is not tried again.
-    pub instead: Option<Arc<Release>>,
 }
 
 /// What goes on with a stack that has begun to take a halted release.

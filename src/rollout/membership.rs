@@ -84,7 +84,7 @@ fn rank(plan: &WavePlan, release: &Digest, tenant: &TenantName) -> Digest {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rollout::sample::fleet;
+    use crate::rollout::tests::fleet;
     use proptest::prelude::*;
 
     fn plan_of(waves: &str, tenants: usize) -> (WavePlan, Vec<std::sync::Arc<Tenant>>) {

@@ -7,8 +7,6 @@ mod membership;
 mod release;
 mod rollouts;
 mod run;
-#[cfg(test)]
-mod sample;
 mod sharing;
 
 pub use course::{Course, WaveView};

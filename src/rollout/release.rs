@@ -170,7 +170,8 @@ impl Release {
             ),
             tags: body.tags.clone(),
             capabilities: body.capabilities.clone(),
-            termination_protection: body.termination_protection,
+            // Whoever protects a stack now does not want it unprotected by what it had before.
+            termination_protection: body.termination_protection || today.termination_protection,
             stack_policy: policy,
             depends_on_home: Arc::new(body.depends_on_home.clone()),
             ..today.clone()
