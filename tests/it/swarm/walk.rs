@@ -38,9 +38,14 @@ async fn settle(play: &mut Play) -> State {
         .collect()
 }
 
+/// With nobody suspended and without waves, which stop at who is: where all that is wanted comes.
+fn at_once(model: &Model) -> Model {
+    Model { waves: false, ..model.resumed() }
+}
+
 async fn walk(seed: u64) {
     let mut dice = Dice::of(seed);
-    let first = Model::of(&mut dice);
+    let first = at_once(&Model::of(&mut dice));
     let mut play = Play::calm(seed, first.clone());
     let at_first = settle(&mut play).await;
     for _ in 0..STEPS {
@@ -54,7 +59,7 @@ async fn walk(seed: u64) {
                 "walk {seed}: a refused revision changes nothing: {deeds:#?}"
             );
         }
-        let next = play.model().changed(&mut dice);
+        let next = at_once(&play.model().changed(&mut dice));
         play.commit(next.clone());
         let here = settle(&mut play).await;
         if dice.chance(0.3) {
