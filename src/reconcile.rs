@@ -201,15 +201,24 @@ impl Pass<'_> {
             if let Some(wanted) = wanted.get(name) {
                 memory.tenant = Some(wanted.tenant.name.clone());
                 memory.service = Some(wanted.service.name.clone());
-                memory.on_removal = wanted.service.on_removal;
             } else if let Some(seen) = seen.filter(|seen| self.is_ours(seen)) {
                 // Whose a dropped stack is, its tags say to a journal that never saw it wanted.
                 memory.tenant = memory.tenant.or_else(|| ownership::tenant_of(seen));
                 memory.service = memory.service.or_else(|| ownership::service_of(seen));
             }
+            self.hear_removal(&mut memory);
             memories.insert(name.clone(), memory);
         }
         memories
+    }
+
+    /// What becomes of the stack should its service go: what that said last, whether it gave the stack
+    /// then or not.
+    fn hear_removal(&self, memory: &mut Memory) {
+        let service = memory.service.as_ref();
+        if let Some(service) = service.and_then(|name| self.view.desired.services.get(name)) {
+            memory.on_removal = service.on_removal;
+        }
     }
 
     fn is_ours(&self, seen: &Seen) -> bool {

@@ -229,3 +229,26 @@ async fn a_dropped_stack_that_a_new_journal_finds_stays_in_sight() {
     let watched = world.journal().targets_with_stacks().expect("the journal answers");
     assert!(watched.contains(&target), "{watched:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_service_that_goes_is_heard_as_it_spoke_last_and_not_as_it_spoke_when_the_stack_was_wanted()
+ {
+    let world = World::with_tenants(2);
+    say_delete(&world);
+    world.commit();
+    world.apply().await.assert_converged(4);
+    // The stack is dropped by one who says now that it stays.
+    let tier = "  onRemoval: retain\n  selector: { matchLabels: { tier: paid } }";
+    world.edit("api/service.yaml", "  onRemoval: delete", tier);
+    world.commit();
+    world.apply().await;
+    assert_eq!(world.verdict(1, "api"), "retained: git no longer gives it; retained");
+    world.mutating_calls();
+    for file in ["api/service.yaml", "api/api.yaml"] {
+        world.remove(file);
+    }
+    world.commit();
+    world.apply().await;
+    assert_eq!(world.mutating_calls(), Vec::<String>::new());
+    assert_eq!(world.verdict(1, "api"), "retained: git no longer gives it; retained");
+}
