@@ -267,6 +267,10 @@ pub enum OnRemoval {
     Delete,
 }
 
+/// What each service said last of what becomes of its stacks when it no longer gives them; of services
+/// that are gone too.
+pub type LastWords = BTreeMap<ServiceName, OnRemoval>;
+
 /// What past outcomes mean for the next decision about one stack. Losing it costs calls, never a
 /// stack.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -276,7 +280,7 @@ pub struct Memory {
     pub tenant: Option<TenantName>,
     /// The service it was last wanted for.
     pub service: Option<ServiceName>,
-    /// What its service said about removal when it was last wanted.
+    /// What its service said about removal last.
     pub on_removal: OnRemoval,
     /// The stack of this name that was seen complete; a stack that ever was complete is never
     /// deleted to be made again.
@@ -307,4 +311,13 @@ pub struct Memory {
     pub taking: Option<Digest>,
     /// Where it stands in the rollout of its service.
     pub mark: Mark,
+}
+
+impl Memory {
+    /// Notes what its service said last: a target that nobody could see did not hear it.
+    pub fn hear(&mut self, words: &LastWords) {
+        if let Some(word) = self.service.as_ref().and_then(|service| words.get(service)) {
+            self.on_removal = *word;
+        }
+    }
 }

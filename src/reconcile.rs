@@ -206,19 +206,10 @@ impl Pass<'_> {
                 memory.tenant = memory.tenant.or_else(|| ownership::tenant_of(seen));
                 memory.service = memory.service.or_else(|| ownership::service_of(seen));
             }
-            self.hear_removal(&mut memory);
+            memory.hear(&self.view.last_words);
             memories.insert(name.clone(), memory);
         }
         memories
-    }
-
-    /// What becomes of the stack should its service go: what that said last, whether it gave the stack
-    /// then or not.
-    fn hear_removal(&self, memory: &mut Memory) {
-        let service = memory.service.as_ref();
-        if let Some(service) = service.and_then(|name| self.view.desired.services.get(name)) {
-            memory.on_removal = service.on_removal;
-        }
     }
 
     fn is_ours(&self, seen: &Seen) -> bool {

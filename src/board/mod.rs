@@ -11,7 +11,7 @@ use crate::desired::Desired;
 use crate::fleet::Limits;
 use crate::ids::{AccountId, ServiceName, StackKey, StackName, Target, TenantName};
 use crate::moment::Moment;
-use crate::outcome::{LeftOut, Mark};
+use crate::outcome::{LastWords, LeftOut, Mark};
 use crate::plan::deletions::Waiting;
 use crate::plan::{
     ApprovalRequest, AtHome, FormerStack, Hold, Learned, Ledger, StackRecord, Steering, may_run,
@@ -35,6 +35,8 @@ pub struct View {
     pub desired: Arc<Desired>,
     /// What people said.
     pub steering: Arc<Steering>,
+    /// What services said last of removal.
+    pub last_words: Arc<LastWords>,
 }
 
 struct Shared {
@@ -147,7 +149,12 @@ impl Board {
     }
 
     /// From now on this is wanted, otherwise than before in the `changed` targets.
-    pub fn want(&self, desired: Arc<Desired>, changed: &BTreeSet<Target>) {
+    pub fn want(
+        &self,
+        desired: Arc<Desired>,
+        last_words: Arc<LastWords>,
+        changed: &BTreeSet<Target>,
+    ) {
         self.0.moved.store(true, Ordering::SeqCst);
         let mut view = lock(&self.0.view);
         lock(&self.0.stale).extend(changed.iter().cloned());
@@ -157,7 +164,7 @@ impl Board {
             unseen.extend(changed.iter().cloned());
         }
         drop(unseen);
-        view.desired = desired;
+        (view.desired, view.last_words) = (desired, last_words);
     }
 
     /// From now on this is what people say.

@@ -159,6 +159,7 @@ impl Controller {
         let view = View {
             desired: Arc::new(good.desired),
             steering: Arc::new(settings.journal.steering(now)?),
+            last_words: Arc::new(settings.journal.last_words()?),
         };
         let mut targets: BTreeSet<Target> = settings.journal.targets_with_stacks()?;
         let is_fresh = !settings.journal.knows_fleet(now)?;

@@ -12,7 +12,7 @@ use crate::ids::{Revision, StackKey, Target};
 use crate::journal::{AcceptedRevision, RefusedRevision};
 use crate::moment::Moment;
 use crate::outcome::{Mark, OnRemoval};
-use crate::plan::{ApprovalKind, ApprovalRequest, cooldown};
+use crate::plan::{ApprovalKind, ApprovalRequest, StackRecord, cooldown};
 use crate::reconcile::{Class, Next, Only, SWEEP};
 use crate::snapshot::Snapshot;
 
@@ -157,11 +157,14 @@ fn descent(settings: &Settings, snapshot: &Snapshot) -> Result<(), Refusal> {
 
 fn accept(settings: &Settings, good: &Good) -> Result<(), ControllerError> {
     let (desired, committed_at) = (&good.desired, good.committed_at);
-    settings.journal.accept_revision(&AcceptedRevision {
+    let accepted = AcceptedRevision {
         revision: desired.revision.clone(),
         committed_at,
         at: settings.clock.now(),
-    })?;
+    };
+    let services = desired.services.iter();
+    let words = services.map(|(name, service)| (name.clone(), service.on_removal));
+    settings.journal.accept_revision(&accepted, words.collect())?;
     Ok(())
 }
 
@@ -207,13 +210,20 @@ impl Controller {
     ) -> Result<BTreeMap<StackKey, Mark>, ControllerError> {
         let mut marks = BTreeMap::new();
         for target in self.settings.journal.targets_with_stacks()? {
-            let rows = self.settings.journal.stacks_in(&target)?;
-            let rows: Vec<_> = rows.into_values().collect();
+            let rows = self.rows(&target)?;
             self.board.recall(&target, &rows, desired);
             self.board.recall_running(&target, &rows);
             marks.extend(rows.into_iter().map(|row| (row.key, row.memory.mark)));
         }
         Ok(marks)
+    }
+
+    /// What the journal remembers of a target, with what services said since it was looked at.
+    fn rows(&self, target: &Target) -> Result<Vec<StackRecord>, ControllerError> {
+        let words = self.board.view().last_words;
+        let mut rows: Vec<_> = self.settings.journal.stacks_in(target)?.into_values().collect();
+        rows.iter_mut().for_each(|row| row.memory.hear(&words));
+        Ok(rows)
     }
 
     /// Spreads the sweeps over the day.
@@ -302,10 +312,11 @@ impl Controller {
         let desired = Arc::new(desired);
         // The gates first: nobody may take what is new before they are asked.
         self.want_rollouts(&desired)?;
-        self.board.want(Arc::clone(&desired), &changed);
+        let last_words = Arc::new(self.settings.journal.last_words()?);
+        self.board.want(Arc::clone(&desired), last_words, &changed);
         (self.revision_request, self.refused) = (None, None);
         for target in &changed {
-            let rows: Vec<_> = self.settings.journal.stacks_in(target)?.into_values().collect();
+            let rows = self.rows(target)?;
             self.board.recall(target, &rows, &desired);
         }
         self.board.tell(accepted(&desired, changed.clone(), warnings));

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use crate::ids::Digest;
 use crate::journal::{Journal, JournalError, from_row, to_row};
 use crate::moment::Moment;
+use crate::outcome::LastWords;
 use crate::plan::deletions::WINDOW;
 use crate::report::{AcceptedRevision, RefusedRevision};
 
@@ -16,6 +17,7 @@ const REFUSED: &str = "refused_revision";
 const FLEET_KNOWN: &str = "fleet_known_since";
 const INHERITED: &str = "inherited_at";
 const ROUND: &str = "first_round_at";
+const LAST_WORDS: &str = "last_words";
 
 impl Journal {
     /// The newest revision that was accepted: an older one is never applied over it unapproved.
@@ -23,12 +25,25 @@ impl Journal {
         self.fact(ACCEPTED)
     }
 
-    /// Writes down that a revision is followed now; a refused one before it is history.
-    pub fn accept_revision(&self, accepted: &AcceptedRevision) -> Result<(), JournalError> {
+    /// Writes down that a revision is followed now, and what its services say of removal; a refused
+    /// one before it is history.
+    pub fn accept_revision(
+        &self,
+        accepted: &AcceptedRevision,
+        words: LastWords,
+    ) -> Result<(), JournalError> {
         self.writing(|transaction| {
+            let mut last: LastWords = fact(transaction, LAST_WORDS)?.unwrap_or_default();
+            last.extend(words);
+            put(transaction, LAST_WORDS, &last)?;
             put(transaction, ACCEPTED, accepted)?;
             forget(transaction, REFUSED)
         })
+    }
+
+    /// What each service of an accepted revision said last of removal, those that are gone too.
+    pub fn last_words(&self) -> Result<LastWords, JournalError> {
+        Ok(self.fact(LAST_WORDS)?.unwrap_or_default())
     }
 
     /// The newest revision, when it was refused.

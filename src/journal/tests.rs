@@ -1,6 +1,6 @@
 //! The journal as its users see it: over reopening, between processes, and under bounds.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -490,11 +490,11 @@ fn a_refused_revision_is_kept_until_one_is_accepted() {
         count: 1,
         at: NOW,
     };
-    journal.accept_revision(&accepted).expect("written");
+    journal.accept_revision(&accepted, BTreeMap::new()).expect("written");
     journal.refuse_revision(&refused).expect("written");
     assert_eq!(journal.accepted_revision().expect("read"), Some(accepted.clone()));
     assert_eq!(journal.refused_revision().expect("read"), Some(refused.clone()));
-    journal.accept_revision(&accepted).expect("written");
+    journal.accept_revision(&accepted, BTreeMap::new()).expect("written");
     assert_eq!(journal.refused_revision().expect("read"), None);
     journal.refuse_revision(&refused).expect("written");
     journal.clear_refused_revision().expect("written");

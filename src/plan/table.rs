@@ -75,8 +75,7 @@ fn demand<'a>(case: &'a Case<'_>) -> Demand<'a> {
     }
 }
 
-/// What happens to a dropped stack: as its service says now, or said when the stack was last
-/// wanted.
+/// What happens to a dropped stack: as its service says now, or said last.
 fn on_removal(desired: &Desired, service: Option<&ServiceName>, memory: &Memory) -> OnRemoval {
     let service = service.and_then(|name| desired.services.get(name));
     service.map_or(memory.on_removal, |service| service.on_removal)

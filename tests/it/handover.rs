@@ -8,6 +8,7 @@ use driftless::controller::checked;
 use driftless::desired::Desired;
 use driftless::ids::{StackId, Target};
 use driftless::moment::Moment;
+use driftless::outcome::LastWords;
 use driftless::plan::Steering;
 
 use crate::world::{World, key};
@@ -26,7 +27,8 @@ fn each_round(pass: impl Fn(&Board, &View, &Target) + Sync, check: impl Fn(&Boar
     let meet = Barrier::new(2);
     for _ in 0..ROUNDS {
         let (desired, steering) = (Arc::new(wanted.clone()), Arc::new(Steering::default()));
-        let basis = View { desired, steering };
+        let last_words = Arc::new(LastWords::default());
+        let basis = View { desired, steering, last_words: Arc::clone(&last_words) };
         let (news, _heard) = tokio::sync::mpsc::unbounded_channel();
         let board = Board::new(basis.clone(), BTreeSet::new(), false, news);
         let newer = Arc::new(wanted.clone());
@@ -36,7 +38,7 @@ fn each_round(pass: impl Fn(&Board, &View, &Target) + Sync, check: impl Fn(&Boar
                 pass(&board, &basis, &target);
             });
             meet.wait();
-            board.want(newer, &BTreeSet::from([target.clone()]));
+            board.want(newer, last_words, &BTreeSet::from([target.clone()]));
             board.recall(&target, &[], &wanted);
         });
         check(&board);

@@ -252,3 +252,25 @@ async fn a_service_that_goes_is_heard_as_it_spoke_last_and_not_as_it_spoke_when_
     assert_eq!(world.mutating_calls(), Vec::<String>::new());
     assert_eq!(world.verdict(1, "api"), "retained: git no longer gives it; retained");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_service_said_last_counts_where_nobody_could_look_meanwhile() {
+    let world = World::with_tenants(2);
+    say_delete(&world);
+    world.commit();
+    world.apply().await.assert_converged(4);
+    world.cloud.script().deny_role(key(1, "x").target.account);
+    world.edit("api/service.yaml", "  onRemoval: delete", "  onRemoval: retain");
+    world.commit();
+    world.apply().await;
+    for file in ["api/service.yaml", "api/api.yaml"] {
+        world.remove(file);
+    }
+    world.commit();
+    world.apply().await;
+    world.mutating_calls();
+    world.cloud.script().clear();
+    world.apply().await;
+    assert_eq!(world.mutating_calls(), Vec::<String>::new());
+    assert_eq!(world.stacks(1).len(), 2, "both stand");
+}

@@ -39,11 +39,13 @@ pub(super) async fn look_at_all(
     let controller = journal.map_or(NOBODY, Journal::controller_id).to_owned();
     let mut looks = JoinSet::new();
     let mut places = Places::new();
+    let words = journal.map_or_else(|| Ok(BTreeMap::new()), Journal::last_words)?;
     for target in targets {
-        let records = match journal {
+        let mut records = match journal {
             Some(journal) => journal.stacks_in(&target)?,
             None => BTreeMap::new(),
         };
+        records.values_mut().for_each(|row| row.memory.hear(&words));
         if looks.len() >= LOOKS {
             keep(looks.join_next().await, &mut places);
         }
