@@ -62,11 +62,16 @@ pub fn allow(
     {
         return Ok(());
     }
-    // What a person approved does not use up what may go without asking.
-    let by_approval = |id: &StackId| approved.contains(id.as_str());
-    let gone = last_day.iter().map(|deletion| (&deletion.stack, &deletion.tenant));
-    let all: BTreeMap<&StackId, &TenantName> =
-        gone.chain(waiting).filter(|(id, _)| !by_approval(id)).collect();
+    // What a person approved does not use up what may go without asking; what went unasked does,
+    // though somebody said yes to it afterwards.
+    let went_unasked = |deletion: &&Deletion| {
+        let before = approvals.iter().filter(|approval| approval.at <= deletion.at);
+        !live(before, now).any(|id| id == deletion.stack.as_str())
+    };
+    let gone = last_day.iter().filter(went_unasked);
+    let gone = gone.map(|deletion| (&deletion.stack, &deletion.tenant));
+    let waits = waiting.iter().filter(|(id, _)| !approved.contains(id.as_str()));
+    let all: BTreeMap<&StackId, &TenantName> = gone.chain(waits).collect();
     let tenants: BTreeSet<&TenantName> = all.values().copied().collect();
     let share = fleet_size * limits.percent as usize / 100;
     let (stacks, owners) = ((limits.stacks as usize).min(share.max(1)), limits.tenants as usize);
@@ -83,8 +88,11 @@ pub fn allow(
 }
 
 /// The ids of all stacks whose deletion is approved and has not expired.
-fn live(approvals: &[Approval], now: Moment) -> impl Iterator<Item = &str> {
-    let live = approvals.iter().filter(move |approval| {
+fn live<'a>(
+    approvals: impl IntoIterator<Item = &'a Approval>,
+    now: Moment,
+) -> impl Iterator<Item = &'a str> {
+    let live = approvals.into_iter().filter(move |approval| {
         approval.kind == ApprovalKind::Deletions && now < approval.expires_at
     });
     live.flat_map(|approval| approval.members.iter().map(String::as_str))
@@ -183,6 +191,33 @@ mod tests {
         let id = StackId::of("arn:0:0");
         assert!(allow(&id, &book(&today, &[]), &one, &LIMITS, 10_000, NOW).is_err());
         assert!(allow(&id, &book(&[], &[]), &one, &LIMITS, 10_000, NOW).is_ok());
+    }
+
+    #[test]
+    fn a_yes_that_comes_after_a_deletion_does_not_free_its_place() {
+        let second = Duration::from_secs(1);
+        let went = |at| Deletion {
+            stack: StackId::of("arn:old"),
+            key: "111122223333/eu-central-1/a".parse().expect("a key"),
+            tenant: "gone".parse().expect("a name"),
+            at,
+        };
+        let approval = Approval {
+            id: "id".into(),
+            kind: ApprovalKind::Deletions,
+            members: ["arn:old".to_owned()].into(),
+            by: "ann".into(),
+            reason: "it went".into(),
+            at: NOW,
+            expires_at: NOW + 60 * second,
+        };
+        let (one, id) = (waiting(1, 1), StackId::of("arn:0:0"));
+        let allowed = |at| {
+            let book = book(&[went(at)], std::slice::from_ref(&approval));
+            allow(&id, &book, &one, &LIMITS, 10_000, NOW + second).is_ok()
+        };
+        assert!(allowed(NOW + second), "it was asked for");
+        assert!(!allowed(NOW - second));
     }
 
     #[test]
