@@ -13,7 +13,6 @@ use crate::day::{commit, key};
 use crate::{Usage, converge, files, write_fleet};
 
 #[path = "../tests/it/makespan/measured.rs"]
-#[allow(dead_code, reason = "the tests ask for more")]
 mod measured;
 #[path = "../tests/it/makespan/stack_sets.rs"]
 mod stack_sets;

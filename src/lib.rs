@@ -70,7 +70,7 @@
 //!
 //! # What must never happen
 //!
-//! The seeded runs in `tests/it/swarm.rs` check the first six at every call, and the last in the
+//! The seeded runs in `tests/it/swarm.rs` check the first seven at every call, and the last in the
 //! journal's files and in all that a controller says.
 //!
 //! 1. A mutating call on a stack that is not ours, that moves, or whose decision is stale: calls
@@ -81,10 +81,11 @@
 //!    ([`plan::deletions`]).
 //! 4. More operations in flight than the limits ([`plan::Ledger`]), or calls faster than AWS takes
 //!    them ([`aws`]).
-//! 5. A stack that ever was complete deleted to be made again; a protected resource removed or
+//! 5. A release given to a stack before its wave has begun ([`rollout`]).
+//! 6. A stack that ever was complete deleted to be made again; a protected resource removed or
 //!    replaced without approval.
-//! 6. A new mutating call after a suspension or a shutdown was seen, or in a freeze window.
-//! 7. A secret in a log, a report or the journal.
+//! 7. A new mutating call after a suspension or a shutdown was seen, or in a freeze window.
+//! 8. A secret in a log, a report or the journal.
 
 pub mod ids;
 pub mod moment;

@@ -17,7 +17,7 @@ mod normal;
 
 pub use class::is_throttling;
 pub use mark::{LeftOut, Mark, Trouble};
-pub use normal::normalised;
+pub use normal::{normalised, without_own};
 
 /// What is done to one stack in one step.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -1,48 +1,58 @@
-//! Causes without what differs from account to account, so that equal ones are one line.
+//! Texts without what differs from account to account, so that equal causes are one.
 
 use crate::outcome::Cause;
 
-/// The cause with ARNs, ids, regions, long numbers and the name of the tenant taken out. Two stacks
-/// that fail for the same reason have the same text.
+/// What stands for what differs.
+const OWN: &str = "…";
+
+/// The cause without what is one account's own. Two stacks that fail for the same reason have the
+/// same text.
 pub fn normalised(cause: &Cause, tenant: Option<&str>) -> String {
-    let mut text = String::with_capacity(cause.text.len());
-    let mut word = String::new();
-    for letter in cause.text.chars() {
-        if is_of_word(letter) {
-            word.push(letter);
-            continue;
-        }
-        text.push_str(&plain(&word, tenant));
-        word.clear();
-        text.push(letter);
-    }
-    text.push_str(&plain(&word, tenant));
     let resource = cause.resource.as_ref();
     let resource = resource.map(|(id, kind)| format!("{id} ({kind}): ")).unwrap_or_default();
-    format!("{resource}{}: {text}", cause.code)
+    format!("{resource}{}: {}", cause.code, without_own(&cause.text, tenant, None))
+}
+
+/// A text with `…` for ARNs, ids, regions, times, long numbers, every name that has the tenant's in
+/// it, and the name of the stack.
+pub fn without_own(text: &str, tenant: Option<&str>, stack: Option<&str>) -> String {
+    let mut common = String::with_capacity(text.len());
+    let mut rest = text;
+    while !rest.is_empty() {
+        let end = rest.find(|letter| !is_of_word(letter)).unwrap_or(rest.len());
+        let (word, after) = rest.split_at(end);
+        // The end of a sentence is no part of a name.
+        let name = word.trim_end_matches(['.', ':']);
+        let is_stack = stack == Some(name);
+        if is_stack || is_own(name, tenant) {
+            common.push_str(OWN);
+            common.push_str(&word[name.len()..]);
+        } else {
+            common.push_str(word);
+        }
+        let between = after.find(is_of_word).unwrap_or(after.len());
+        common.push_str(&after[..between]);
+        rest = &after[between..];
+    }
+    common
 }
 
 fn is_of_word(letter: char) -> bool {
     letter.is_alphanumeric() || "-_:/.+=@".contains(letter)
 }
 
-/// A word, or what kind of name it is.
-fn plain(word: &str, tenant: Option<&str>) -> String {
-    // The end of a sentence is no part of a name.
-    let name = word.trim_end_matches(['.', ':']);
-    let end = &word[name.len()..];
-    let kind = if name.starts_with("arn:") {
-        "<arn>"
-    } else if is_region(name) {
-        "<region>"
-    } else if is_id(name) {
-        "<id>"
-    } else if tenant.is_some_and(|tenant| has_part(name, tenant)) {
-        "<name>"
-    } else {
-        return word.to_owned();
-    };
-    format!("{kind}{end}")
+fn is_own(name: &str, tenant: Option<&str>) -> bool {
+    name.starts_with("arn:")
+        || is_region(name)
+        || is_time(name)
+        || is_id(name)
+        || tenant.is_some_and(|tenant| has_part(name, tenant))
+}
+
+/// `2026-11-23T20:21:00.000Z`
+fn is_time(word: &str) -> bool {
+    let bytes = word.as_bytes();
+    bytes.len() >= 20 && bytes[4] == b'-' && bytes[10] == b'T' && bytes[bytes.len() - 1] == b'Z'
 }
 
 /// `eu-central-1`, `us-gov-west-1`
@@ -93,15 +103,12 @@ mod tests {
         for (text, plain) in [
             (
                 "User: arn:aws:sts::111122223333:assumed-role/x is not authorized",
-                "User: <arn> is not authorized",
+                "User: … is not authorized",
             ),
-            ("bucket scans-acme-eu exists.", "bucket <name> exists."),
-            ("not in eu-central-1: see us-gov-west-1", "not in <region>: see <region>"),
-            (
-                "account 111122223333, id 3fa85f64-5717-4562-b3fc-2c963f66afa6",
-                "account <id>, id <id>",
-            ),
-            ("(Request ID: 9Q1KQ0ZZ2ABCDE)", "(Request ID: <id>)"),
+            ("bucket scans-acme-eu exists.", "bucket … exists."),
+            ("not in eu-central-1: see us-gov-west-1", "not in …: see …"),
+            ("account 111122223333, id 3fa85f64-5717-4562-b3fc-2c963f66afa6", "account …, id …"),
+            ("(Request ID: 9Q1KQ0ZZ2ABCDE)", "(Request ID: …)"),
         ] {
             assert_eq!(normal(text), format!("Bad: {plain}"));
         }

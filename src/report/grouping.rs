@@ -5,12 +5,11 @@ use std::collections::BTreeMap;
 
 use crate::ids::StackKey;
 use crate::moment::Moment;
+use crate::outcome::without_own;
 use crate::plan::{StackRecord, Weight};
 
 /// Stacks named in a group.
 pub const EXAMPLES: usize = 3;
-/// Characters of a word that are stripped before it is judged: quotes, brackets, separators.
-const AROUND: &[char] = &['(', ')', '[', ']', '{', '}', '"', '\'', '`', ',', ';', '.', '!', '?'];
 
 /// Stacks that wait, or are stuck, for the same reason.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,41 +90,10 @@ fn alone(record: &StackRecord) -> Group {
     }
 }
 
-/// `text` with `…` for what is this stack's own: accounts, request ids, times, ARNs, and the names
-/// of the stack and its tenant.
+/// The text with `…` for what is this stack's own.
 fn without_differences(text: &str, record: &StackRecord) -> String {
-    let words: Vec<&str> = text.split(' ').map(|word| common(word, record)).collect();
-    words.join(" ")
-}
-
-fn common<'a>(word: &'a str, record: &StackRecord) -> &'a str {
-    let bare = word.trim_matches(AROUND).trim_end_matches(':');
-    let tenant = record.memory.tenant.as_ref();
-    let own = bare == record.key.name.as_str()
-        || tenant.is_some_and(|tenant| bare == tenant.as_str())
-        || bare.starts_with("arn:")
-        || has_account(bare)
-        || is_request_id(bare)
-        || is_time(bare);
-    if own { "…" } else { word }
-}
-
-/// Whether twelve digits stand in it, no more and no less.
-fn has_account(word: &str) -> bool {
-    word.split(|c: char| !c.is_ascii_digit()).any(|digits| digits.len() == 12)
-}
-
-/// `0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0`
-fn is_request_id(word: &str) -> bool {
-    word.len() == 36
-        && word.split('-').map(str::len).eq([8, 4, 4, 4, 12])
-        && word.bytes().all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
-}
-
-/// `2026-11-23T20:21:00.000Z`
-fn is_time(word: &str) -> bool {
-    let bytes = word.as_bytes();
-    bytes.len() >= 20 && bytes[4] == b'-' && bytes[10] == b'T' && bytes[bytes.len() - 1] == b'Z'
+    let tenant = record.memory.tenant.as_ref().map(|tenant| tenant.as_str());
+    without_own(text, tenant, Some(record.key.name.as_str()))
 }
 
 #[cfg(test)]
@@ -150,7 +118,7 @@ mod tests {
         let second = text("444455556666", "1f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f1");
         assert_eq!(
             groups(&[("acme", &first), ("bolt", &second)]),
-            [(2, "failed: role … exists (Request ID: …".to_owned())]
+            [(2, "failed: role … exists (Request ID: …)".to_owned())]
         );
         assert_eq!(groups(&[("acme", &first)]), [(1, first)]);
     }

@@ -175,8 +175,8 @@ impl Course {
         let Some(member) = self.members.get_mut(key) else { return };
         let is_failed =
             matches!(&member.mark, Mark::Troubled { release: at, .. } if *at == release);
-        if is_failed && mark == Mark::LeftOut(LeftOut::Blind) {
-            // That it cannot be seen now heals nothing.
+        if is_failed && matches!(mark, Mark::LeftOut(why) if !why.is_wanted()) {
+            // That it cannot be seen or tried now heals nothing.
             return;
         }
         let tally = &mut self.tallies[member.wave];

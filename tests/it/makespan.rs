@@ -5,9 +5,10 @@ mod stack_sets;
 
 use std::time::Duration;
 
+use driftless::moment::Moment;
 use driftless::sim::{Cloud, CloudSettings};
 
-use crate::makespan::measured::{Measured, at_once, operations};
+use crate::makespan::measured::{Measured, operations};
 use crate::makespan::stack_sets::{Preferences, makespan};
 use crate::world::{FLEET, World, key};
 
@@ -137,4 +138,11 @@ async fn the_pass_that_sees_a_place_of_its_target_free_takes_it() {
     let noticed_at = first.ended + first.late;
     assert!(second.began >= first.ended, "one at once");
     assert!(second.began.since(noticed_at) < Duration::from_secs(1), "{first:?} {second:?}");
+}
+
+/// The most that ran at once.
+fn at_once(operations: &[Measured]) -> usize {
+    let runs =
+        |at: Moment| operations.iter().filter(|one| one.began <= at && at < one.ended).count();
+    operations.iter().map(|one| runs(one.began)).max().unwrap_or_default()
 }

@@ -55,10 +55,3 @@ pub(crate) fn operations(cloud: &Cloud, stacks: impl Iterator<Item = StackKey>) 
     };
     stacks.map(of).collect()
 }
-
-/// The most that ran at once.
-pub(crate) fn at_once(operations: &[Measured]) -> usize {
-    let runs =
-        |at: Moment| operations.iter().filter(|one| one.began <= at && at < one.ended).count();
-    operations.iter().map(|one| runs(one.began)).max().unwrap_or_default()
-}
