@@ -1,6 +1,6 @@
 //! The limit on deletions beside a plain list: whoever asks, whenever, and whatever was approved.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use driftless::fleet::DeleteLimits;
@@ -51,6 +51,13 @@ fn moves() -> impl Strategy<Value = Move> {
     ]
 }
 
+/// One approval.
+struct Yes {
+    members: BTreeSet<String>,
+    at: Moment,
+    until: Moment,
+}
+
 /// What was said and done, as lists.
 struct Book {
     journal: Journal,
@@ -59,10 +66,10 @@ struct Book {
     waiting: BTreeSet<usize>,
     /// The id of what was asked last.
     asked: Option<String>,
-    /// Members of what was approved, and until when.
-    approved: Vec<(BTreeSet<String>, Moment)>,
-    /// What went, and when.
-    gone: Vec<(usize, Moment)>,
+    /// What was approved.
+    approved: Vec<Yes>,
+    /// What went, and when it was told so last: what is told again had not gone.
+    gone: BTreeMap<usize, Moment>,
 }
 
 impl Book {
@@ -77,13 +84,19 @@ impl Book {
             waiting: BTreeSet::new(),
             asked: None,
             approved: Vec::new(),
-            gone: Vec::new(),
+            gone: BTreeMap::new(),
         }
     }
 
     fn is_approved(&self, number: usize) -> bool {
+        self.was_approved(number, self.now)
+    }
+
+    /// Whether an approval that holds now was there at that moment.
+    fn was_approved(&self, number: usize, at: Moment) -> bool {
         let id = stack(number).to_string();
-        self.approved.iter().any(|(members, until)| self.now < *until && members.contains(&id))
+        let given = |yes: &Yes| yes.at <= at && self.now < yes.until;
+        self.approved.iter().any(|yes| given(yes) && yes.members.contains(&id))
     }
 
     /// How many may go in a day without asking.
@@ -98,10 +111,11 @@ impl Book {
         stacks.len() <= self.most() && tenants.len() <= self.limits.tenants as usize
     }
 
-    /// What went within a day and is not approved now.
+    /// What went within a day without an approval: one that came afterwards frees no place.
     fn gone_unasked(&self) -> BTreeSet<usize> {
-        let lately = self.gone.iter().filter(|(_, at)| self.now.since(*at) < DAY);
-        lately.map(|(number, _)| *number).filter(|number| !self.is_approved(*number)).collect()
+        let lately = self.gone.iter().filter(|(_, at)| self.now.since(**at) < DAY);
+        let unasked = lately.filter(|(number, at)| !self.was_approved(**number, **at));
+        unasked.map(|(number, _)| *number).collect()
     }
 
     /// What the rule says: approved, or all that went and all that waits is within the limits.
@@ -125,7 +139,7 @@ impl Book {
         prop_assert_eq!(granted.is_ok(), self.may_go(number), "{}", number);
         match granted {
             Ok(()) => {
-                self.gone.push((number, now));
+                self.gone.insert(number, now);
                 self.waiting.remove(&number);
                 let unasked = self.gone_unasked();
                 let fits = self.is_within_limits(&unasked);
@@ -148,7 +162,8 @@ impl Book {
         let Some(id) = self.asked.take() else { return };
         let until = self.now + HOUR * hours;
         let approval = self.journal.approve(&id, "ann", "they left", self.now, until);
-        self.approved.push((approval.expect("approved").members, until));
+        let members = approval.expect("approved").members;
+        self.approved.push(Yes { members, at: self.now, until });
     }
 }
 
