@@ -170,6 +170,7 @@ async fn call(
     let inputs = decided.rendered.as_ref().map(|rendered| StackInputs {
         template_body: rendered.template.body().into(),
         parameters: rendered.parameters.clone(),
+        kept_parameters: rendered.kept.clone(),
         tags: rendered.tags.clone(),
         capabilities: rendered.capabilities.clone(),
         termination_protection: rendered.termination_protection,

@@ -1,7 +1,7 @@
 //! Changing the stacks of one target. Whatever may be repeated by accident carries a token or asks
 //! for a state; the account behind the session is checked before the first of these calls.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -22,6 +22,8 @@ pub struct StackInputs {
     pub template_body: Arc<str>,
     /// Values of parameters by name.
     pub parameters: BTreeMap<String, String>,
+    /// Parameters that keep the value that the stack has. None for a create.
+    pub kept_parameters: BTreeSet<String>,
     /// Tags of the stack, which AWS hands on to its resources.
     pub tags: BTreeMap<String, String>,
     /// Such as `CAPABILITY_IAM`.
@@ -48,7 +50,10 @@ impl StackInputs {
         let parameter = |(key, value): (&String, &String)| {
             Parameter::builder().parameter_key(key).parameter_value(value).build()
         };
-        Some(self.parameters.iter().map(parameter).collect())
+        let kept =
+            |key: &String| Parameter::builder().parameter_key(key).use_previous_value(true).build();
+        let kept = self.kept_parameters.iter().map(kept);
+        Some(self.parameters.iter().map(parameter).chain(kept).collect())
     }
 
     fn sdk_tags(&self) -> Option<Vec<Tag>> {
@@ -240,6 +245,7 @@ mod tests {
         StackInputs {
             template_body: "Resources: {}".into(),
             parameters: BTreeMap::from([("Password".into(), "hunter2".into())]),
+            kept_parameters: BTreeSet::new(),
             tags: BTreeMap::from([("driftless:fleet".into(), "gloves".into())]),
             capabilities: vec!["CAPABILITY_IAM".into()],
             termination_protection: true,

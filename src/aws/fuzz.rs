@@ -332,6 +332,7 @@ fn ask(call: Call, status: u16, body: String) -> Result<usize, AwsError> {
                 let inputs = crate::aws::StackInputs {
                     template_body: "Resources: {}".into(),
                     parameters: Default::default(),
+                    kept_parameters: Default::default(),
                     tags: Default::default(),
                     capabilities: Vec::new(),
                     termination_protection: false,

@@ -1,6 +1,6 @@
 //! Fills the holes of a wanted stack: template, parameters, tags and their digest.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::desired::{Hole, Scope, Wanted};
@@ -16,6 +16,8 @@ pub struct Rendered {
     pub template: Arc<Template>,
     /// The parameters that are given explicitly; the others take the template's defaults.
     pub parameters: BTreeMap<String, String>,
+    /// Those that keep the value that the stack has: nobody knows it any more.
+    pub kept: BTreeSet<String>,
     /// Tags of the fleet, over them those of the service, and the three of ownership.
     pub tags: BTreeMap<String, String>,
     /// Acknowledged capabilities, sorted.
@@ -82,12 +84,27 @@ pub fn render(
         digest: digest(&service.template, &parameters, &tags),
         template: Arc::clone(&service.template),
         parameters,
+        kept: BTreeSet::new(),
         tags,
         capabilities: service.capabilities.clone(),
         termination_protection: service.termination_protection,
         stack_policy: service.stack_policy.clone(),
         deployment: service.deployment,
     })
+}
+
+impl Rendered {
+    /// These parameters keep the values that the stack has.
+    pub(super) fn keep(&mut self, kept: BTreeSet<String>) {
+        if kept.is_empty() {
+            return;
+        }
+        self.parameters.retain(|name, _| !kept.contains(name));
+        let given = digest(&self.template, &self.parameters, &self.tags);
+        let names = kept.iter().map(String::as_bytes);
+        self.digest = Digest::of_parts([given.as_bytes() as &[u8]].into_iter().chain(names));
+        self.kept = kept;
+    }
 }
 
 fn missing(hole: Hole, wanted: &Wanted) -> Missing {

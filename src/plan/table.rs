@@ -32,7 +32,10 @@ pub(super) fn decide_stack(case: &Case<'_>) -> Decided {
         Demand::Present(wanted) => Some(wanted),
         Demand::Gone(_) | Demand::Retained => None,
     };
-    let rendered = present.map(|wanted| rendered(case, wanted));
+    let mut rendered = present.map(|wanted| rendered(case, wanted));
+    if let (Some(Ok(rendered)), Some(seen)) = (&mut rendered, case.seen) {
+        rendered.keep(kept(case, rendered, seen));
+    }
     let no_echo = match &rendered {
         Some(Ok(rendered)) => no_echo(case, rendered),
         Some(Err(_)) | None => BTreeMap::new(),
@@ -300,16 +303,32 @@ pub(super) fn may_be_mangled(desired: &Desired, seen: &Seen) -> bool {
     })
 }
 
-fn no_echo(case: &Case<'_>, rendered: &Rendered) -> BTreeMap<String, Digest> {
+/// NoEcho parameters that keep the value that the stack has: nobody knows any more what they were at
+/// the release that it may have, and what they are today is part of another.
+fn kept(case: &Case<'_>, rendered: &Rendered, seen: &Seen) -> BTreeSet<String> {
     let is_guessed = |name: &str| case.release.is_some_and(|release| release.is_guessed(name));
-    let hidden = rendered.template.parameters().iter();
-    let hidden = hidden.filter(|(name, parameter)| parameter.no_echo && !is_guessed(name));
-    hidden
-        .filter_map(|(name, _)| {
-            let value = rendered.parameters.get(name)?;
-            Some((name.clone(), (case.scene.keyed_hash)(value)))
-        })
-        .collect()
+    let stands = match seen.status.standing() {
+        Standing::Complete | Standing::UpdateFailed | Standing::RollbackFailed => true,
+        Standing::Moving
+        | Standing::InReview
+        | Standing::NeverComplete
+        | Standing::DeleteFailed
+        | Standing::Gone
+        | Standing::Unclear => false,
+    };
+    let hidden = rendered.template.parameters().iter().filter(|(_, parameter)| parameter.no_echo);
+    let kept = hidden.map(|(name, _)| name).filter(|name| stands && is_guessed(name));
+    kept.filter(|name| seen.parameters.contains_key(*name)).cloned().collect()
+}
+
+/// What the hidden parameters shall be, as keyed hashes: one that is kept is what it was.
+fn no_echo(case: &Case<'_>, rendered: &Rendered) -> BTreeMap<String, Digest> {
+    let hidden = rendered.template.parameters().iter().filter(|(_, parameter)| parameter.no_echo);
+    let hash = |name: &String| match rendered.kept.contains(name) {
+        true => case.memory.no_echo.get(name).copied(),
+        false => Some((case.scene.keyed_hash)(rendered.parameters.get(name)?)),
+    };
+    hidden.filter_map(|(name, _)| Some((name.clone(), hash(name)?))).collect()
 }
 
 /// The rows of the table for a stack that is to be there.

@@ -249,6 +249,32 @@ async fn a_change_in_one_tenant_goes_out_at_once_on_the_release_that_it_has() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_new_process_gives_nobody_the_secret_of_a_release_before_its_wave() {
+    let world = world(8, WAVES);
+    world.edit("api/api.yaml", "  Size:", "  Secret: { Type: String, NoEcho: true }\n  Size:");
+    let pass = "  Pass: { Type: AWS::SSM::Parameter, Properties: { Type: String, Value: !Ref \
+                Secret } }\n  Setting:";
+    world.edit("api/api.yaml", "  Setting:", pass);
+    world.edit("api/service.yaml", "Size: \"1\"", "Size: \"1\", Secret: first");
+    world.commit();
+    world.apply().await.assert_converged(16);
+    world.edit("api/service.yaml", "Secret: first", "Secret: second");
+    world.commit();
+    run(&world, 3 * MINUTE).await;
+    let more = "  services: { api: { parameters: { Size: \"7\" } } }\n";
+    let regions = "  regions: [eu-central-1]\n";
+    world.edit("tenants/t6.yaml", regions, &format!("{regions}{more}"));
+    world.commit();
+    // What the release before hid is in no journal.
+    run(&world, 3 * MINUTE).await;
+    let of = |tenant| world.stack(tenant, "api").expect("it stands").parameters;
+    assert_eq!((&*of(6)["Secret"], &*of(6)["Size"]), ("first", "7"));
+    assert_eq!((&*of(5)["Secret"], &*of(1)["Secret"]), ("first", "second"));
+    world.apply().await.assert_converged(16);
+    assert_eq!((&*of(6)["Secret"], &*of(5)["Secret"]), ("second", "second"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn going_back_in_git_takes_a_running_release_back_at_once() {
     let world = settled(8, WAVES).await;
     resize(&world, "1", "2");
