@@ -341,7 +341,8 @@ impl Play {
         self.approve(&request.id.clone(), request.kind, &request.summary.clone());
     }
 
-    /// Says yes to one request. Whatever it is about is noted with what is wanted now.
+    /// Says yes to one request. Whatever it is about is noted with what is wanted now, and with what is
+    /// prepared.
     pub(crate) fn approve(&mut self, id: &str, kind: ApprovalKind, summary: &str) {
         let Some(life) = &self.life else { return };
         let now = life.clock.now();
@@ -365,7 +366,11 @@ impl Play {
             let Some(model) = model else { return };
             for (key, want) in model.wanted() {
                 if summary.contains(&format!("{key} ")) {
-                    self.watch.truth(|truth| truth.protected_approved.push((key, want)));
+                    // What waits may be a release that is older than what git says now.
+                    let sets = self.cloud.console().change_sets(&key).expect("the cloud answers");
+                    let pending = sets.into_iter().map(|set| want.with(set)).collect::<Vec<_>>();
+                    let wants = pending.into_iter().chain([want]).map(|want| (key.clone(), want));
+                    self.watch.truth(|truth| truth.protected_approved.extend(wants));
                 }
             }
         }

@@ -1,13 +1,14 @@
 //! What must never happen, checked at each changing call as it meets the cloud.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use driftless::ids::AccountId;
 use driftless::plan::{ApprovalKind, Scope};
 use driftless::sim::{ResourceView, Running, StackView, Status};
 
-use crate::swarm::model::{FLEET, KINDS, Kind, Model, Value, Want};
+use crate::swarm::model::{FLEET, KINDS, Kind, Model, SECRET, Value, Want};
 use crate::swarm::witness::{Deed, State};
 
 /// A change that a person has just made may not have been seen when a call was decided: it waits
@@ -192,33 +193,51 @@ impl State {
         }
     }
 
-    /// Nobody takes what git says now before the wave has begun that takes it.
-    pub(super) fn check_wave(&self, deed: &Deed<'_>, broken: &mut Vec<String>) {
-        if !["CreateStack", "ExecuteChangeSet"].contains(&deed.api) {
+    /// Nobody takes what git says now before the wave has begun that takes it. Who began to take it
+    /// then goes on, and who has it keeps it: tenants may change their wave meanwhile.
+    pub(super) fn check_wave(&mut self, deed: &Deed<'_>, broken: &mut Vec<String>) {
+        if !["CreateStack", "ExecuteChangeSet"].contains(&deed.api) || self.is_kept_back(deed) {
             return;
         }
         let kind = KINDS.into_iter().find(|kind| kind.name() == deed.key.name.as_str());
         let tenant = tenant_number(&deed.key.target.account);
         let own = token(deed.fields).and_then(controller_of);
         let Some((kind, own)) = kind.zip(own) else { return };
+        let Some((run, has)) = self.truth.going_out(&deed.key, own) else { return };
         // Whoever follows what is told by what it may do.
-        let may = |model: &Model| match model.wave(kind, tenant) {
-            Some(wave) => self.truth.has_begun(&deed.key, own, wave),
+        let has_begun = |model: &Arc<Model>| match model.wave(kind, tenant) {
+            Some(wave) => run.opened.keys().any(|name| name.as_str() == wave),
             None => true,
         };
-        if !self.is_kept_back(deed) && !self.truth.followed.iter().any(|model| may(model)) {
-            broken.push("its wave has not begun".to_owned());
+        let took = (deed.key.clone(), run.release);
+        if self.truth.followed.iter().any(has_begun) {
+            self.took.insert(took);
+        } else if has != Some(run.release) && !self.took.contains(&took) {
+            broken.push(format!("its wave has not begun: {run:?}"));
         }
     }
 
-    /// Whether the call brings a release that the stack may still have while another goes out.
+    /// Whether the call brings a release that the stack may still have while another goes out. What a
+    /// secret was then, a new process does not know: one that stands keeps its own, and a new one
+    /// gets that of today.
     pub(super) fn is_kept_back(&self, deed: &Deed<'_>) -> bool {
         let brings = ["CreateStack", "CreateChangeSet", "ExecuteChangeSet", "SetStackPolicy"];
         let protects = deed.api == "UpdateTerminationProtection"
             && deed.fields.get("EnableTerminationProtection").is_some_and(|flag| flag == "true");
-        let models = self.truth.kept_back(&deed.key);
-        (brings.contains(&deed.api) || protects)
-            && models.iter().any(|model| self.is_wanted(deed, model).is_ok())
+        if !brings.contains(&deed.api) && !protects {
+            return false;
+        }
+        let secrets: Vec<u32> = match (deed.api, &deed.seen) {
+            ("CreateStack", _) => {
+                self.truth.followed.iter().filter_map(|one| one.secret()).collect()
+            }
+            (_, Some(seen)) => secret(&seen.parameters).into_iter().collect(),
+            (_, None) => Vec::new(),
+        };
+        let mut models = self.truth.kept_back(&deed.key);
+        let then = models.clone();
+        models.extend(secrets.iter().flat_map(|one| then.iter().map(|then| then.hiding(*one))));
+        models.iter().any(|model| self.is_wanted(deed, model).is_ok())
     }
 
     fn may_execute(&self, deed: &Deed<'_>, want: &Want) -> Result<(), String> {
@@ -360,16 +379,26 @@ fn may_repair(deed: &Deed<'_>) -> Result<(), String> {
     }
 }
 
+/// The generation of the secret among these parameters.
+fn secret(parameters: &BTreeMap<String, String>) -> Option<u32> {
+    parameters.get("Secret")?.strip_prefix(SECRET)?.parse().ok()
+}
+
 /// Whether template, parameters and tags of a request are what is wanted.
 fn content(deed: &Deed<'_>, want: &Want) -> Result<(), String> {
     let body = deed.fields.get("TemplateBody");
     if body != Some(&want.template) {
         return Err("it brings another template".to_owned());
     }
-    compare(
-        &members(deed.fields, "Parameters", "ParameterKey", "ParameterValue"),
-        &want.parameters,
-    )?;
+    let mut given = members(deed.fields, "Parameters", "ParameterKey", "ParameterValue");
+    for name in members(deed.fields, "Parameters", "ParameterKey", "UsePreviousValue")
+        .into_iter()
+        .filter_map(|(name, flag)| (flag == "true").then_some(name))
+    {
+        let kept = deed.seen.as_ref().and_then(|seen| seen.parameters.get(&name));
+        given.extend(kept.map(|value| (name, value.clone())));
+    }
+    compare(&given, &want.parameters)?;
     let tags = members(deed.fields, "Tags", "Key", "Value");
     if tags != want.tags {
         return Err(format!("it brings other tags: {tags:?}"));

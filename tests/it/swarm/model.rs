@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use driftless::ids::{Digest, StackKey};
+use driftless::sim::ChangeSetView;
 
 use crate::swarm::dice::Dice;
 
@@ -111,6 +112,13 @@ pub(crate) struct Want {
 }
 
 impl Want {
+    /// The same stack as a change set would make it.
+    pub(crate) fn with(&self, set: ChangeSetView) -> Self {
+        let ChangeSetView { template, parameters, tags, .. } = set;
+        let texts = parameters.into_iter().map(|(name, text)| (name, Value::Text(text)));
+        Self { template, parameters: texts.collect(), tags, ..self.clone() }
+    }
+
     /// Whether template, parameters and tags are the same.
     pub(crate) fn brings_the_same(&self, other: &Self) -> bool {
         self.template == other.template
@@ -246,6 +254,30 @@ spec:
     /// is gone as well.
     pub(crate) fn deletes_dropped(&self, kind: Kind) -> Option<bool> {
         self.services.get(&kind).map(|service| service.deletes)
+    }
+
+    /// What the tenants of today have at the releases of then. Who has a service, and what becomes
+    /// of what is dropped, is no part of a release.
+    pub(crate) fn at(&self, then: &Self) -> Self {
+        let release = |(kind, now): (&Kind, &Service)| {
+            let Service { second_ring_only, deletes, .. } = *now;
+            let then = then.services.get(kind)?.clone();
+            Some((*kind, Service { second_ring_only, deletes, ..then }))
+        };
+        let services = self.services.iter().filter_map(release).collect();
+        Self { services, owner: then.owner, ..self.clone() }
+    }
+
+    /// The generation of the secret.
+    pub(crate) fn secret(&self) -> Option<u32> {
+        self.services.get(&Kind::Api).map(|api| api.generation)
+    }
+
+    /// The same fleet with another secret.
+    pub(crate) fn hiding(&self, generation: u32) -> Self {
+        let mut next = self.clone();
+        next.services.entry(Kind::Api).and_modify(|api| api.generation = generation);
+        next
     }
 
     /// A fleet that validates: who uses a service has it.

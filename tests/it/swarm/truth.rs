@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use driftless::ids::StackKey;
+use driftless::ids::{Digest, StackKey};
 use driftless::journal::Journal;
 use driftless::moment::Moment;
 use driftless::outcome::Memory;
 use driftless::plan::{Approval, Scope};
+use driftless::rollout::Run;
 
 use crate::swarm::model::{Kind, Model, Want};
 
@@ -97,19 +98,20 @@ impl Truth {
         })
     }
 
-    /// Whether the wave of the controller that calls has begun, as far as its journal says, or the
-    /// stack had the release already: tenants may change their wave.
-    pub(crate) fn has_begun(&self, key: &StackKey, controller: &str, wave: &str) -> bool {
+    /// The release of this service that goes out by the journal of the controller that calls, and
+    /// the one that the stack has by it.
+    pub(crate) fn going_out(
+        &self,
+        key: &StackKey,
+        controller: &str,
+    ) -> Option<(Run, Option<Digest>)> {
         let mut journals = self.journal.iter().chain(&self.twin);
-        let Some(own) = journals.find(|one| one.controller_id() == controller) else { return true };
+        let own = journals.find(|one| one.controller_id() == controller)?;
         let kept = own.rollouts().map(|(kept, _)| kept).unwrap_or_default();
-        let of = kept.iter().find(|(service, _)| service.as_str() == key.name.as_str());
-        let run = of.and_then(|(_, rollout)| rollout.running.as_ref());
+        let mut of = kept.into_iter().filter(|(service, _)| service.as_str() == key.name.as_str());
+        let run = of.find_map(|(_, rollout)| rollout.running)?;
         let row = own.stack(key).ok().flatten();
-        let has = row.and_then(|row| row.memory.release);
-        run.is_none_or(|run| {
-            has == Some(run.release) || run.opened.keys().any(|name| name.as_str() == wave)
-        })
+        Some((run, row.and_then(|row| row.memory.release)))
     }
 
     /// What stacks of this service may also be, while a release of it goes out that not all have: as
@@ -125,13 +127,8 @@ impl Truth {
         if !journals.into_iter().any(goes_out) {
             return Vec::new();
         }
-        let earlier = self.followed.iter().flat_map(|now| {
-            self.said.iter().map(|then| Model {
-                services: then.services.clone(),
-                owner: then.owner,
-                ..Model::clone(now)
-            })
-        });
+        let earlier =
+            self.followed.iter().flat_map(|now| self.said.iter().map(|then| now.at(then)));
         let is_now = |model: &Model| {
             let want = model.wanted().remove(key);
             self.followed.iter().any(|now| now.wanted().remove(key) == want)

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use driftless::ids::{StackKey, StackName, Target};
+use driftless::ids::{Digest, StackKey, StackName, Target};
 use driftless::moment::Moment;
 use driftless::sim::{Asked, ChangeSetView, Cloud, Ending, EventView, StackView, Status, Witness};
 
 use crate::swarm::invariants::{starts_operation, token};
+use crate::swarm::model::Model;
 use crate::swarm::rates::Rates;
 use crate::swarm::truth::Truth;
 use crate::swarm::wishes::Wishes;
@@ -43,6 +44,8 @@ pub(super) struct State {
     pub(super) listed: BTreeMap<Target, Moment>,
     pub(super) rates: Rates,
     pub(super) wishes: Wishes,
+    /// The stacks that took a release in its wave.
+    pub(super) took: BTreeSet<(StackKey, Digest)>,
 }
 
 /// A changing call that had an effect.
@@ -296,6 +299,14 @@ impl State {
         }
         for memory in self.truth.memories(&deed.key) {
             self.trace.push(format!("  {memory:#?}"));
+        }
+        for model in &self.truth.followed {
+            let (why, Model { services, owner, .. }) = (self.is_wanted(deed, model), &**model);
+            self.trace.push(format!("  follows {services:?} of {owner}: {why:?}"));
+        }
+        for model in self.truth.kept_back(&deed.key) {
+            let (why, Model { services, owner, .. }) = (self.is_wanted(deed, &model), &model);
+            self.trace.push(format!("  or {services:?} of {owner}: {why:?}"));
         }
     }
 
