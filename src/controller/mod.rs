@@ -21,7 +21,7 @@ use crate::clock::Clock;
 use crate::controller::workers::Workers;
 use crate::desired::Desired;
 use crate::git::{GitError, Source};
-use crate::ids::{ServiceName, Target};
+use crate::ids::{Revision, ServiceName, Target};
 use crate::journal::{Journal, JournalError};
 use crate::moment::Moment;
 use crate::plan::ApprovalRequest;
@@ -105,6 +105,8 @@ struct Controller {
     asked_waves: BTreeSet<String>,
     /// The rollouts as they were written down last.
     kept_rollouts: BTreeMap<ServiceName, Rollout>,
+    /// The revision whose releases the journal knows.
+    rolled_out: Option<Revision>,
     lengths: lengths::Written,
 }
 
@@ -190,6 +192,7 @@ impl Controller {
             told: Standing::default(),
             asked_waves: BTreeSet::new(),
             kept_rollouts: BTreeMap::new(),
+            rolled_out: None,
             lengths: lengths::Written::at(now),
             tasks: JoinSet::new(),
             queue: Queue::default(),

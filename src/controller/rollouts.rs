@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::board::Progress;
-use crate::controller::{Controller, ControllerError};
+use crate::controller::{Controller, ControllerError, checked};
 use crate::desired::Desired;
 use crate::ids::{ServiceName, StackKey, Target};
 use crate::outcome::Mark;
@@ -24,10 +24,26 @@ impl Controller {
         let now = self.settings.clock.now();
         let mark = |key: &StackKey| marks.get(key).cloned().unwrap_or_default();
         let mut rollouts = Rollouts::recall(kept, bodies);
-        let changes = rollouts.want(desired, now, &mark);
+        let mut changes = Vec::new();
+        if let Some(before) = self.rolled_out_before(desired)? {
+            // What tenants gave then shows what they changed meanwhile.
+            changes.extend(rollouts.want(&before, now, &mark));
+        }
+        changes.extend(rollouts.want(desired, now, &mark));
         *self.board.rollouts() = rollouts;
         self.happened(changes, &[])?;
         self.advance_rollouts()
+    }
+
+    /// What git said when the rollouts were written down last, if it said something else and says it
+    /// still to whoever asks for that revision.
+    fn rolled_out_before(&self, desired: &Desired) -> Result<Option<Desired>, ControllerError> {
+        let before = self.settings.journal.rolled_out_revision()?;
+        let before = before.filter(|before| *before != desired.revision);
+        Ok(before.and_then(|before| {
+            let snapshot = self.settings.source.read_at(before.as_str()).ok()?;
+            checked(&snapshot).desired
+        }))
     }
 
     /// From now on git says this.
@@ -73,11 +89,12 @@ impl Controller {
     ) -> Result<(), ControllerError> {
         let rollouts = self.board.rollouts();
         let moved = rollouts.moved(&self.kept_rollouts);
-        if moved.is_empty() && obeyed.is_empty() {
+        let revision = rollouts.revision().cloned();
+        if moved.is_empty() && obeyed.is_empty() && revision == self.rolled_out {
             return Ok(());
         }
         let kept = rollouts.kept().filter(|(name, ..)| moved.contains_key(*name));
-        self.settings.journal.write_rollouts(kept, obeyed)?;
+        self.settings.journal.write_rollouts(kept, revision.as_ref(), obeyed)?;
         let woken: BTreeSet<Target> = changes
             .iter()
             .flat_map(|(service, change)| rollouts.woken(service, change))
@@ -85,6 +102,7 @@ impl Controller {
             .collect();
         drop(rollouts);
         self.kept_rollouts.extend(moved);
+        self.rolled_out = revision;
         let known = self.queue.targets();
         self.wake(&woken.intersection(&known).cloned().collect());
         let stops = |kind| {

@@ -1,11 +1,11 @@
 //! The few single facts of a journal: its key, which revision was accepted or refused last, and how
 //! much of the fleet it knows.
 
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::ids::Digest;
+use crate::ids::{Digest, Revision};
 use crate::journal::{Journal, JournalError, from_row, to_row};
 use crate::moment::Moment;
 use crate::outcome::LastWords;
@@ -18,6 +18,7 @@ const FLEET_KNOWN: &str = "fleet_known_since";
 const INHERITED: &str = "inherited_at";
 const ROUND: &str = "first_round_at";
 const LAST_WORDS: &str = "last_words";
+const ROLLED_OUT: &str = "rolled_out_revision";
 
 impl Journal {
     /// The newest revision that was accepted: an older one is never applied over it unapproved.
@@ -44,6 +45,11 @@ impl Journal {
     /// What each service of an accepted revision said last of removal, those that are gone too.
     pub fn last_words(&self) -> Result<LastWords, JournalError> {
         Ok(self.fact(LAST_WORDS)?.unwrap_or_default())
+    }
+
+    /// The revision whose releases the rollouts know.
+    pub fn rolled_out_revision(&self) -> Result<Option<Revision>, JournalError> {
+        self.fact(ROLLED_OUT)
     }
 
     /// The newest revision, when it was refused.
@@ -97,6 +103,14 @@ impl Journal {
     fn fact<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, JournalError> {
         self.reading(|connection| fact(connection, name))
     }
+}
+
+/// Writes down that the rollouts know the releases of this revision.
+pub(super) fn put_rolled_out(
+    transaction: &Transaction<'_>,
+    revision: &Revision,
+) -> rusqlite::Result<()> {
+    put(transaction, ROLLED_OUT, revision)
 }
 
 /// Until when the journal cannot tell what an earlier one deleted within a day; `None` when none did,

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Transaction, params};
 
-use crate::ids::{Digest, ServiceName};
+use crate::ids::{Digest, Revision, ServiceName};
+use crate::journal::revisions::put_rolled_out;
 use crate::journal::steering::count_change;
 use crate::journal::{Journal, JournalError, from_row, to_row};
 use crate::rollout::{Bodies, Order, ReleaseBody, Rollout};
@@ -35,13 +36,16 @@ impl Journal {
         })
     }
 
-    /// Writes how far these rollouts have come, and forgets the orders that were obeyed.
+    /// Writes how far these rollouts have come and which revision they know, and forgets the orders
+    /// that were obeyed.
     pub fn write_rollouts<'a>(
         &self,
         kept: impl Iterator<Item = KeptRollout<'a>>,
+        revision: Option<&Revision>,
         obeyed: &[i64],
     ) -> Result<(), JournalError> {
         self.writing(|transaction| {
+            revision.map_or(Ok(()), |revision| put_rolled_out(transaction, revision))?;
             for (service, state, bodies) in kept {
                 put(transaction, service, state)?;
                 for (id, body) in &bodies {

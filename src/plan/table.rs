@@ -306,7 +306,10 @@ pub(super) fn may_be_mangled(desired: &Desired, seen: &Seen) -> bool {
 /// NoEcho parameters that keep the value that the stack has: nobody knows any more what they were at
 /// the release that it may have, and what they are today is part of another.
 fn kept(case: &Case<'_>, rendered: &Rendered, seen: &Seen) -> BTreeSet<String> {
-    let is_guessed = |name: &str| case.release.is_some_and(|release| release.is_guessed(name));
+    let release = case.release.zip(case.wanted.as_deref());
+    let is_guessed = |name: &str| {
+        release.is_some_and(|(release, wanted)| release.is_guessed(&wanted.tenant.name, name))
+    };
     let stands = match seen.status.standing() {
         Standing::Complete | Standing::UpdateFailed | Standing::RollbackFailed => true,
         Standing::Moving

@@ -16,6 +16,7 @@ use crate::rollout::run::OrderWord;
 use crate::rollout::{
     Behind, Gate, Halt, Halted, Membership, Order, Release, Rollout, Run, WaveIndex,
 };
+use crate::template::Template;
 
 pub use showing::WaveView;
 
@@ -142,6 +143,16 @@ impl Course {
     pub fn waiting(&self) -> Option<&Digest> {
         let run = self.state.running.as_ref()?;
         (run.release != self.head.id).then_some(&self.head.id)
+    }
+
+    /// The tenants of its stacks, with their documents.
+    pub(super) fn tenants(&self) -> impl Iterator<Item = (&StackKey, &Arc<Tenant>)> {
+        self.members.iter().map(|(key, member)| (key, &member.tenant))
+    }
+
+    /// The template of the head.
+    pub(super) fn template(&self) -> &Template {
+        self.head.template()
     }
 
     pub(super) fn mark(&self, key: &StackKey) -> Option<&Mark> {
@@ -365,7 +376,8 @@ impl Course {
         let well: usize = self.tallies.iter().map(|tally| tally.settled).sum();
         let text = format!("all waves took it: {} well", stacks(well));
         let change = self.change(ChangeKind::Completed, text);
-        self.state = Rollout { good: Some(run.release), ..Rollout::default() };
+        let inputs = std::mem::take(&mut self.state.inputs);
+        self.state = Rollout { good: Some(run.release), inputs, ..Rollout::default() };
         if run.release != self.head.id {
             self.begin(now);
         }

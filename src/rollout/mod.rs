@@ -3,6 +3,7 @@
 
 mod course;
 mod gate;
+mod inputs;
 mod membership;
 mod release;
 mod rollouts;
@@ -11,6 +12,7 @@ mod sharing;
 
 pub use course::{Course, WaveView};
 pub use gate::{Behind, Gate, Halted};
+pub use inputs::TenantInputs;
 pub use membership::{Membership, WaveIndex};
 pub use release::{Release, ReleaseBody};
 pub use rollouts::{Bodies, Change, ChangeKind, Rollouts};

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::desired::{Desired, Wanted};
 use crate::fleet::{Fleet, Service, StackPolicy, Text};
-use crate::ids::{Digest, ServiceName};
+use crate::ids::{Digest, ServiceName, TenantName};
+use crate::rollout::inputs::Overlay;
 use crate::template::Template;
 
 /// What a release is made of, as the journal keeps it: git history may be rewritten.
@@ -34,6 +35,9 @@ pub struct ReleaseBody {
     /// Services whose outputs are those of the home region: it changes what parameters mean.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub depends_on_home: BTreeSet<ServiceName>,
+    /// Which inputs of tenants go with it, where many changed theirs together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tenants: Option<Digest>,
     /// Parameters that the template declares as NoEcho: their values are in no journal.
     pub hidden: BTreeSet<String>,
     /// The hidden values, as long as the process lives.
@@ -66,6 +70,8 @@ pub struct Release {
     /// NoEcho parameters whose values at this release nobody knows any more: today's stand for them,
     /// and count as those that the stacks have.
     guessed: BTreeSet<String>,
+    /// What tenants gave otherwise.
+    former: Overlay,
     /// Services whose outputs its inputs use.
     uses: BTreeSet<ServiceName>,
     /// Whether it is what git says now.
@@ -73,8 +79,8 @@ pub struct Release {
 }
 
 impl ReleaseBody {
-    /// What git says of a service.
-    pub fn of(fleet: &Fleet, service: &Service) -> Self {
+    /// What git says of a service, with these inputs of its tenants.
+    pub fn of(fleet: &Fleet, service: &Service, tenants: Option<Digest>) -> Self {
         let declared = service.template.parameters();
         let given = |name: &String| declared.contains_key(name);
         let fleet_parameters = fleet
@@ -102,11 +108,10 @@ impl ReleaseBody {
             fleet_parameters,
             fleet_tags: fleet_tags.map(owned).collect(),
             depends_on_home: BTreeSet::clone(&service.depends_on_home),
+            tenants,
         }
     }
-}
 
-impl ReleaseBody {
     /// Values with the hidden ones: those that are known, or today's.
     fn with_hidden(
         &self,
@@ -124,9 +129,9 @@ impl ReleaseBody {
 }
 
 /// The hash of what git says of a service. Comments and the order of a template do not matter.
-fn id(fleet: &Fleet, service: &Service) -> Digest {
+fn id(fleet: &Fleet, service: &Service, tenants: Option<Digest>) -> Digest {
     let template = service.template.digest();
-    let body = ReleaseBody { template: String::new(), ..ReleaseBody::of(fleet, service) };
+    let body = ReleaseBody { template: String::new(), ..ReleaseBody::of(fleet, service, tenants) };
     // Maps of text with text for keys always serialise.
     let rest = serde_json::to_vec(&body).unwrap_or_default();
     let Secrets { of_service, of_fleet } = &body.secrets;
@@ -135,24 +140,27 @@ fn id(fleet: &Fleet, service: &Service) -> Digest {
 }
 
 impl Release {
-    /// What git says of a service now.
-    pub fn head(desired: &Desired, service: &Arc<Service>) -> Self {
+    /// What git says of a service now, with these inputs of its tenants.
+    pub fn head(desired: &Desired, service: &Arc<Service>, tenants: Option<Digest>) -> Self {
         Self {
-            id: id(&desired.fleet, service),
+            id: id(&desired.fleet, service, tenants),
             service: Arc::clone(service),
             fleet: Arc::clone(&desired.fleet),
             guessed: BTreeSet::new(),
+            former: Overlay::new(),
             uses: BTreeSet::new(),
             is_head: true,
         }
     }
 
-    /// An earlier release on top of what git says now; `None` when its body cannot be read any more.
-    pub fn earlier(
+    /// An earlier release on top of what git says now, with what tenants gave otherwise; `None` when
+    /// its body cannot be read any more.
+    pub(super) fn earlier(
         id: Digest,
         body: &ReleaseBody,
         desired: &Desired,
         today: &Service,
+        former: Overlay,
     ) -> Option<Self> {
         let template = Template::parse(&body.template).ok()?;
         let policy = match &body.stack_policy {
@@ -193,6 +201,7 @@ impl Release {
         Some(Self {
             id,
             guessed: guessed.collect(),
+            former,
             uses: texts.flat_map(Text::services_used).cloned().collect(),
             service: Arc::new(service),
             fleet: Arc::new(fleet),
@@ -200,9 +209,15 @@ impl Release {
         })
     }
 
-    /// Whether nobody knows any more what this NoEcho parameter was at this release.
-    pub fn is_guessed(&self, parameter: &str) -> bool {
-        self.guessed.contains(parameter)
+    /// Whether nobody knows any more what this NoEcho parameter of a tenant was at this release.
+    pub fn is_guessed(&self, tenant: &TenantName, parameter: &str) -> bool {
+        let former = self.former.get(tenant);
+        self.guessed.contains(parameter) || former.is_some_and(|one| one.is_guessed(parameter))
+    }
+
+    /// Its template.
+    pub(super) fn template(&self) -> &Template {
+        &self.service.template
     }
 
     /// The fleet as this release has it.
@@ -215,12 +230,16 @@ impl Release {
         if self.is_head {
             return Cow::Borrowed(wanted);
         }
+        let service = &self.service.name;
+        let former = self.former.get(&wanted.tenant.name);
+        let then = former.map(|former| Arc::new(former.on(&wanted.tenant, service)));
         let is_home = wanted.tenant.home().as_ref() == Some(&wanted.key.target);
         let home = &self.service.depends_on_home;
         let depends_on = wanted.depends_on.union(&self.uses);
         let depends_on = depends_on.filter(|name| is_home || !home.contains(*name)).cloned();
         Cow::Owned(Wanted {
             service: Arc::clone(&self.service),
+            tenant: then.unwrap_or_else(|| Arc::clone(&wanted.tenant)),
             depends_on: Arc::new(depends_on.collect()),
             depends_on_home: if is_home { Arc::default() } else { Arc::clone(home) },
             ..wanted.clone()

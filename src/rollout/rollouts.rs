@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::desired::Desired;
-use crate::fleet::{Tenant, WavePlan};
-use crate::ids::{Digest, Revision, ServiceName, StackKey, WaveName};
+use crate::fleet::{Service, Tenant, WavePlan};
+use crate::ids::{Digest, Revision, ServiceName, StackKey, TenantName, WaveName};
 use crate::moment::Moment;
 use crate::outcome::Mark;
 use crate::rollout::course::Parts;
+use crate::rollout::inputs;
 use crate::rollout::{Course, Gate, Order, Release, ReleaseBody, Rollout, Run, WaveIndex};
 
 /// What changed in a rollout.
@@ -85,25 +86,20 @@ impl Rollouts {
         let before = std::mem::take(&mut self.courses);
         let mut changes = Vec::new();
         for (name, service) in &desired.services {
-            let head = Release::head(desired, service);
             let old = before.get(name);
             let state = old.map(|course| course.state().clone());
-            let state = state.or_else(|| self.parked.remove(name)).unwrap_or_default();
-            let bodies = self.bodies.entry(name.clone()).or_default();
-            keep(bodies, &head.id, &state, || ReleaseBody::of(&desired.fleet, service));
-            let earlier =
-                bodies.iter().filter(|(id, _)| *id != head.id).filter_map(|(id, body)| {
-                    Some((*id, Arc::new(Release::earlier(*id, body, desired, service)?)))
-                });
+            let mut state = state.or_else(|| self.parked.remove(name)).unwrap_or_default();
+            let plan = service.rollout.as_ref().or(desired.fleet.rollout.as_ref());
+            let many = match old.filter(|_| plan.is_some()) {
+                Some(course) => changed_together(course, &mut state, desired, service),
+                None => None,
+            };
+            let head = Release::head(desired, service, state.inputs.today());
             let parts = Parts {
-                plan: service
-                    .rollout
-                    .clone()
-                    .or(desired.fleet.rollout.clone())
-                    .unwrap_or(default.clone()),
+                plan: plan.unwrap_or(&default).clone(),
                 deployment: service.deployment,
                 revision: desired.revision.clone(),
-                earlier: earlier.collect(),
+                earlier: self.earlier(desired, service, &head.id, &mut state),
                 members: members.remove(name).unwrap_or_default(),
                 head,
             };
@@ -111,13 +107,40 @@ impl Rollouts {
                 old.and_then(|course| course.mark(key)).cloned().unwrap_or_else(|| marks(key))
             };
             let mut course = Course::of(parts, state, &mark);
-            let change = course.follow_head(now);
+            let change = course.follow_head(now).map(|change| match many {
+                Some(many) => Change { text: format!("{}, {many}", change.text), ..change },
+                None => change,
+            });
             changes.extend(change.map(|change| (name.clone(), change)));
             self.courses.insert(name.clone(), course);
         }
         let gone = before.into_iter().filter(|(name, _)| !desired.services.contains_key(name));
         self.parked.extend(gone.map(|(name, course)| (name, course.state().clone())));
         changes
+    }
+
+    /// The releases of a service that are known besides the head, whose body is kept from now on.
+    fn earlier(
+        &mut self,
+        desired: &Desired,
+        service: &Service,
+        head: &Digest,
+        state: &mut Rollout,
+    ) -> BTreeMap<Digest, Arc<Release>> {
+        let bodies = self.bodies.entry(service.name.clone()).or_default();
+        let today = state.inputs.today();
+        keep(bodies, head, state, || ReleaseBody::of(&desired.fleet, service, today));
+        state.inputs.forget_all_but(&bodies.iter().map(|(_, body)| body.tenants).collect());
+        let earlier = bodies.iter().filter(|(id, _)| id != head).filter_map(|(id, body)| {
+            let former = state.inputs.at(body.tenants);
+            Some((*id, Arc::new(Release::earlier(*id, body, desired, service, former)?)))
+        });
+        earlier.collect()
+    }
+
+    /// The revision whose releases they are.
+    pub fn revision(&self) -> Option<&Revision> {
+        self.revision.as_ref()
     }
 
     /// Whether these are the rollouts of that revision.
@@ -236,6 +259,25 @@ impl Rollouts {
             (name, state, bodies.collect())
         })
     }
+}
+
+/// Follows what tenants changed in their own documents; says so when it is more than a few, which
+/// makes a release of it.
+fn changed_together(
+    course: &Course,
+    state: &mut Rollout,
+    desired: &Desired,
+    service: &Service,
+) -> Option<String> {
+    let pairs = course.tenants().filter_map(|(key, old)| {
+        let wanted = desired.wanted(key).filter(|wanted| wanted.service.name == service.name)?;
+        (wanted.tenant.name == old.name).then_some((old, wanted))
+    });
+    let changed = inputs::changed(pairs, &desired.fleet);
+    let all: BTreeSet<&TenantName> = course.tenants().map(|(_, tenant)| &tenant.name).collect();
+    let is_release =
+        state.inputs.follow(&changed, all.len(), &desired.fleet, service, course.template());
+    is_release.then(|| format!("as {} tenants changed what they give it", changed.len()))
 }
 
 /// Adds the head to the known releases, and drops the oldest that nothing refers to.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{Digest, Revision, ServiceName, StackKey, WaveName};
 use crate::moment::Moment;
+use crate::rollout::TenantInputs;
 
 /// The releases of one service.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +20,9 @@ pub struct Rollout {
     /// Releases that were taken back since the good one: no stack is kept at one of them.
     #[serde(default)]
     pub taken_back: BTreeSet<Digest>,
+    /// What tenants gave of their own, where many changed it together.
+    #[serde(default, skip_serializing_if = "TenantInputs::is_empty")]
+    pub inputs: TenantInputs,
 }
 
 /// A release that goes out.

@@ -18,6 +18,16 @@ const HEAD: &str = "apiVersion: driftless.dev/v1\nkind: ";
 /// One service whose parameter has this value, with the waves that are written so, and so many
 /// tenants, every third of which is a canary.
 pub(super) fn fleet(waves: &str, tenants: usize, value: &str) -> Desired {
+    fleet_of(waves, tenants, value, &|_| String::new())
+}
+
+/// The same, and more in the documents of tenants.
+pub(super) fn fleet_of(
+    waves: &str,
+    tenants: usize,
+    value: &str,
+    own: &dyn Fn(usize) -> String,
+) -> Desired {
     let fleet = format!(
         "{HEAD}Fleet\nmetadata: {{ name: f }}\nspec:\n  cloud: simulated\n  regions: \
          [eu-central-1]\n  rollout: {{ {waves} }}\n"
@@ -37,7 +47,8 @@ pub(super) fn fleet(waves: &str, tenants: usize, value: &str) -> Desired {
         let ring = if number % 3 == 0 { "canary" } else { "other" };
         let text = format!(
             "{HEAD}Tenant\nmetadata: {{ name: t{number}, labels: {{ ring: {ring} }} }}\nspec: \
-             {{ account: \"{number:012}\", regions: [eu-central-1] }}\n"
+             {{ account: \"{number:012}\", regions: [eu-central-1]{} }}\n",
+            own(number)
         );
         (format!("t{number}.yaml"), text)
     }));

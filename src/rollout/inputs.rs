@@ -1,0 +1,303 @@
+//! What tenants give of their own, and how it was before many of them changed it at once: such a
+//! change goes through the waves, so that each stack keeps the old inputs until its wave.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::desired::{Scope, Wanted};
+use crate::fleet::{Fleet, Service, Tenant, Text};
+use crate::ids::{Digest, ServiceName, TenantName};
+use crate::template::Template;
+
+/// So many tenants of a service may change their own inputs with one revision without waves.
+const AT_ONCE: usize = 10;
+/// Or this share of them, where that is more.
+const AT_ONCE_PERCENT: usize = 1;
+
+/// The tenants' own inputs of one service through its releases.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TenantInputs {
+    /// Which inputs are those of today; none where tenants never changed them together.
+    today: Option<Digest>,
+    /// What was otherwise in earlier ones.
+    before: BTreeMap<String, Overlay>,
+}
+
+/// What some tenants gave before.
+pub(super) type Overlay = BTreeMap<TenantName, Former>;
+
+/// What one tenant gave otherwise; nothing is said of what it gives today as well.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Former {
+    parameters: BTreeMap<String, Option<Text>>,
+    exception: BTreeMap<String, Option<Text>>,
+    labels: BTreeMap<String, Option<String>>,
+    /// Parameters that a template declares as NoEcho: no journal knows what they were.
+    hidden: BTreeSet<String>,
+    #[serde(skip)]
+    secrets: Secrets,
+}
+
+/// Former values of hidden parameters: of the tenant, and of its exception.
+#[derive(Clone, Default, PartialEq, Eq)]
+struct Secrets(BTreeMap<String, [Option<Text>; 2]>);
+
+impl fmt::Debug for Secrets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secrets")
+    }
+}
+
+/// A tenant that gives a service something else than before.
+pub(super) struct Changed {
+    old: Arc<Tenant>,
+    /// One of its stacks as it is wanted now.
+    now: Wanted,
+}
+
+/// The tenants that give the same release of a service something else than they gave before.
+pub(super) fn changed<'a>(
+    pairs: impl Iterator<Item = (&'a Arc<Tenant>, &'a Wanted)>,
+    fleet: &Fleet,
+) -> BTreeMap<TenantName, Changed> {
+    let mut found = BTreeMap::new();
+    for (old, now) in pairs.filter(|(old, now)| !Arc::ptr_eq(old, &now.tenant)) {
+        let is_known = found.contains_key(&old.name);
+        if !is_known && given(fleet, now, old) != given(fleet, now, &now.tenant) {
+            found.insert(old.name.clone(), Changed { old: Arc::clone(old), now: now.clone() });
+        }
+    }
+    found
+}
+
+/// Parameters and tags of a stack with this tenant's document; an output stays as it is written.
+fn given(fleet: &Fleet, wanted: &Wanted, tenant: &Arc<Tenant>) -> Vec<(String, Option<String>)> {
+    let wanted = Wanted { tenant: Arc::clone(tenant), ..wanted.clone() };
+    let target = &wanted.key.target;
+    let service = Some(&wanted.service.name);
+    let scope = Scope { fleet, target, tenant: Some(tenant), service };
+    let output = |service: &ServiceName, output: &str| Some(format!("{service}.{output}"));
+    let parameters = wanted.parameters(fleet).map(|(name, _, text)| (name, text));
+    let resolved =
+        |(name, text): (&str, &Text)| (name.to_owned(), scope.resolve(text, &output).ok());
+    parameters.chain(wanted.tags(fleet)).map(resolved).collect()
+}
+
+impl TenantInputs {
+    /// Whether there is nothing to remember.
+    pub(super) fn is_empty(&self) -> bool {
+        self.today.is_none() && self.before.is_empty()
+    }
+
+    /// Which inputs are those of today.
+    pub(super) fn today(&self) -> Option<Digest> {
+        self.today
+    }
+
+    /// What tenants gave otherwise at the time of a release.
+    pub(super) fn at(&self, then: Option<Digest>) -> Overlay {
+        let is_today = then == self.today;
+        let before = self.before.get(&key(then)).filter(|_| !is_today);
+        before.cloned().unwrap_or_default()
+    }
+
+    /// Of so many tenants these changed their inputs with one revision. More than a few are a
+    /// release; returns whether they are. A few take theirs at once, whatever release they have.
+    pub(super) fn follow(
+        &mut self,
+        changed: &BTreeMap<TenantName, Changed>,
+        tenants: usize,
+        fleet: &Fleet,
+        service: &Service,
+        before: &Template,
+    ) -> bool {
+        let few = AT_ONCE.max(tenants * AT_ONCE_PERCENT / 100);
+        if changed.len() <= few {
+            for overlay in self.before.values_mut() {
+                overlay.retain(|who, _| !changed.contains_key(who));
+            }
+            return false;
+        }
+        let former = self.remember(changed, [&*service.template, before]);
+        // Going back, but for a few, is no new release.
+        let differs = |(who, former): (&TenantName, &Former)| match changed.get(who) {
+            Some(Changed { now, .. }) => !former.is_given_by(fleet, now),
+            None => true,
+        };
+        let is_again = |(then, overlay): &(&String, &Overlay)| {
+            **then != key(self.today) && overlay.iter().filter(|one| differs(*one)).count() <= few
+        };
+        let again = self.before.iter().find(is_again).map(|(then, _)| then.clone());
+        self.today = match again {
+            Some(then) => {
+                self.before.remove(&then);
+                then.parse().ok()
+            }
+            None => Some(self.next(&former, changed, service)),
+        };
+        true
+    }
+
+    /// Adds what was otherwise to all earlier inputs, and to those that were today's until now.
+    fn remember(
+        &mut self,
+        changed: &BTreeMap<TenantName, Changed>,
+        templates: [&Template; 2],
+    ) -> Overlay {
+        let former = |(who, Changed { old, now }): (&TenantName, &Changed)| {
+            (who.clone(), Former::of(old, &now.tenant, &now.service.name, templates))
+        };
+        let former: Overlay = changed.iter().map(former).collect();
+        self.before.entry(key(self.today)).or_default();
+        for overlay in self.before.values_mut() {
+            for (who, former) in &former {
+                overlay.entry(who.clone()).or_default().add(former);
+            }
+        }
+        former
+    }
+
+    /// Forgets what no release needs any more.
+    pub(super) fn forget_all_but(&mut self, used: &BTreeSet<Option<Digest>>) {
+        self.before.retain(|then, _| used.iter().any(|one| key(*one) == *then));
+    }
+
+    /// What the inputs of today are called: by what changed, and what was before.
+    fn next(
+        &self,
+        former: &Overlay,
+        changed: &BTreeMap<TenantName, Changed>,
+        service: &Service,
+    ) -> Digest {
+        let mut parts = vec![key(self.today).into_bytes()];
+        for (who, Changed { now, .. }) in changed {
+            let today = former.get(who).map(|former| former.today(&now.tenant, &service.name));
+            parts.push(who.as_str().as_bytes().to_vec());
+            // Maps of text with text for keys always serialise.
+            parts.push(serde_json::to_vec(&today).unwrap_or_default());
+        }
+        Digest::of_parts(parts.iter().map(Vec::as_slice))
+    }
+}
+
+/// The name of inputs in a map whose keys are text.
+fn key(inputs: Option<Digest>) -> String {
+    inputs.map_or_else(|| "first".to_owned(), |digest| digest.to_string())
+}
+
+type Values = [BTreeMap<String, Option<Text>>; 2];
+
+impl Former {
+    /// What `old` gave otherwise than `new` for the parameters that one of the templates declares.
+    fn of(old: &Tenant, new: &Tenant, service: &ServiceName, templates: [&Template; 2]) -> Self {
+        let declared = templates.iter().flat_map(|one| one.parameters());
+        let mut former = Self::default();
+        for (name, parameter) in declared {
+            let [then, now] = [old, new].map(|tenant| values(tenant, service, name));
+            if then == now {
+                continue;
+            }
+            let is_hidden = templates
+                .iter()
+                .any(|one| one.parameters().get(name).is_some_and(|parameter| parameter.no_echo));
+            if is_hidden || parameter.no_echo {
+                former.hidden.insert(name.clone());
+                former.secrets.0.insert(name.clone(), then);
+                continue;
+            }
+            let [of_tenant, of_exception] = then;
+            former.parameters.insert(name.clone(), of_tenant);
+            former.exception.insert(name.clone(), of_exception);
+        }
+        let labels = old.labels.keys().chain(new.labels.keys());
+        let differs = |label: &&String| old.labels.get(*label) != new.labels.get(*label);
+        let then = |label: &String| (label.clone(), old.labels.get(label).cloned());
+        former.labels = labels.filter(differs).map(then).collect();
+        former
+    }
+
+    /// Something changed once more: what it was still earlier stays.
+    fn add(&mut self, later: &Self) {
+        for (name, text) in &later.parameters {
+            self.parameters.entry(name.clone()).or_insert_with(|| text.clone());
+        }
+        for (name, text) in &later.exception {
+            self.exception.entry(name.clone()).or_insert_with(|| text.clone());
+        }
+        for (name, text) in &later.labels {
+            self.labels.entry(name.clone()).or_insert_with(|| text.clone());
+        }
+        for name in &later.hidden {
+            if self.hidden.insert(name.clone()) {
+                let secret = later.secrets.0.get(name).cloned();
+                self.secrets.0.extend(secret.map(|secret| (name.clone(), secret)));
+            }
+        }
+    }
+
+    /// The same names with what a tenant gives today.
+    fn today(&self, tenant: &Tenant, service: &ServiceName) -> (Values, Vec<Option<String>>) {
+        let names = self.parameters.keys().chain(&self.hidden);
+        let mut both = Values::default();
+        for name in names {
+            let [of_tenant, of_exception] = values(tenant, service, name);
+            both[0].insert(name.clone(), of_tenant);
+            both[1].insert(name.clone(), of_exception);
+        }
+        let labels = self.labels.keys().map(|label| tenant.labels.get(label).cloned());
+        (both, labels.collect())
+    }
+
+    /// Whether a tenant gives the same again, wherever it is written.
+    fn is_given_by(&self, fleet: &Fleet, wanted: &Wanted) -> bool {
+        let then = Arc::new(self.on(&wanted.tenant, &wanted.service.name));
+        let is_known = |name: &String| !self.is_guessed(name);
+        self.hidden.iter().all(is_known)
+            && given(fleet, wanted, &then) == given(fleet, wanted, &wanted.tenant)
+    }
+
+    /// Whether nobody knows any more what this parameter was.
+    pub(super) fn is_guessed(&self, parameter: &str) -> bool {
+        self.hidden.contains(parameter) && !self.secrets.0.contains_key(parameter)
+    }
+
+    /// The tenant as it was. A secret that nobody knows any more is that of today.
+    pub(super) fn on(&self, tenant: &Tenant, service: &ServiceName) -> Tenant {
+        let mut then = tenant.clone();
+        let exception = then.services.entry(service.clone()).or_default();
+        for (name, text) in &self.parameters {
+            put(&mut then.parameters, name, text.as_ref());
+        }
+        for (name, text) in &self.exception {
+            put(&mut exception.parameters, name, text.as_ref());
+        }
+        for (name, [of_tenant, of_exception]) in &self.secrets.0 {
+            put(&mut then.parameters, name, of_tenant.as_ref());
+            put(&mut exception.parameters, name, of_exception.as_ref());
+        }
+        for (label, text) in &self.labels {
+            put(&mut then.labels, label, text.as_ref());
+        }
+        then
+    }
+}
+
+/// What a tenant gives for a parameter: to all services, and to this one.
+fn values(tenant: &Tenant, service: &ServiceName, name: &str) -> [Option<Text>; 2] {
+    let exception = tenant.services.get(service);
+    let own = exception.and_then(|exception| exception.parameters.get(name));
+    [tenant.parameters.get(name).cloned(), own.cloned()]
+}
+
+fn put<V: Clone>(values: &mut BTreeMap<String, V>, name: &str, value: Option<&V>) {
+    match value {
+        Some(value) => drop(values.insert(name.to_owned(), value.clone())),
+        None => drop(values.remove(name)),
+    }
+}
+
+#[cfg(test)]
+mod tests;
