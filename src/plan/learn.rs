@@ -168,6 +168,12 @@ fn learn_failure(
     let ours = ours.map(|attempt| (attempt.kind.word().to_owned(), attempt.digest));
     let late = memory.asked.take_if(|asked| token.as_ref() == Some(&asked.token));
     let ours = ours.or(late.map(|asked| (asked.step, asked.digest)));
+    let own = memory.failure.as_mut().filter(|failure| failure.digest.is_some());
+    if let (None, Some(own)) = (&ours, own) {
+        // What another broke says nothing of how long to leave alone what we tried.
+        own.version = Some(seen.version());
+        return;
+    }
     let (step, digest) = ours.unzip();
     let step = step.unwrap_or_else(|| "observed".to_owned());
     memory.failure = Some(Failure {
@@ -637,6 +643,25 @@ mod tests {
         };
         assert_eq!(of(OURS), ("update".to_owned(), Some(Digest::of(b"wanted"))));
         assert_eq!(of(THEIRS), ("observed".to_owned(), None));
+    }
+
+    #[test]
+    fn what_somebody_else_broke_does_not_make_us_forget_how_our_own_tries_failed() {
+        let own = Failure {
+            cause: Cause::of_call("Throttling", "Rate exceeded"),
+            step: "update".to_owned(),
+            digest: Some(Digest::of(b"wanted")),
+            version: None,
+            count: 9,
+            at: NOW,
+        };
+        let memory = Memory { failure: Some(own.clone()), ..Memory::default() };
+        let status = StackStatus::UpdateRollbackComplete;
+        let broken = Seen { status, ..rests(Some(NOW)) };
+        let later = NOW + Duration::from_secs(60);
+        let after = after_look(&memory, Some(&broken), None, failed(THEIRS), later);
+        assert_eq!(after.failure, Some(Failure { version: Some(broken.version()), ..own }));
+        assert!(!wants_events(&after, &broken), "it is read once");
     }
 
     #[test]
