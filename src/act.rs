@@ -38,7 +38,7 @@ pub async fn act(
         let debt = |kind: &String| Debt { kind: kind.clone(), since: attempt.at };
         memory.debts.extend(skip.iter().map(|(id, kind)| (id.clone(), debt(kind))));
     }
-    memory.attempt = Some(attempt.clone());
+    memory.begin(attempt.clone());
     journal.begin_attempt(&StackRecord { memory: memory.clone(), ..record.clone() })?;
     let result = call(api, step, &attempt, decided).await;
     let outcome = outcome_of(&attempt.kind, result);

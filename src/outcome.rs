@@ -199,6 +199,17 @@ pub struct Attempt {
     pub refused: Option<Cause>,
 }
 
+/// An operation that we asked for, as its events tell it apart from others.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// ClientRequestToken of the call.
+    pub token: String,
+    /// The step, by its word.
+    pub step: String,
+    /// Digest of what was wanted; of nothing for a delete.
+    pub digest: Digest,
+}
+
 /// What became of the call that carries a step out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -298,6 +309,9 @@ pub struct Memory {
     pub creation_round: u32,
     /// The last step.
     pub attempt: Option<Attempt>,
+    /// The last operation that we asked for and whose end no look has shown: that may come when
+    /// nobody waits for it any more, and other steps were made.
+    pub asked: Option<Asked>,
     /// The last failure.
     pub failure: Option<Failure>,
     /// Our pending change set.
@@ -314,6 +328,16 @@ pub struct Memory {
 }
 
 impl Memory {
+    /// Notes the call that is about to be made. A repair goes on with the operation that it mends.
+    pub fn begin(&mut self, attempt: Attempt) {
+        let Attempt { kind, token, digest, .. } = &attempt;
+        if kind.starts_operation() && !kind.is_repair() {
+            let (token, step) = (token.clone(), kind.word().to_owned());
+            self.asked = Some(Asked { token, step, digest: *digest });
+        }
+        self.attempt = Some(attempt);
+    }
+
     /// Notes what its service said last: a target that nobody could see did not hear it.
     pub fn hear(&mut self, words: &LastWords) {
         if let Some(word) = self.service.as_ref().and_then(|service| words.get(service)) {

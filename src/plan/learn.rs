@@ -76,8 +76,7 @@ pub fn after_look(
         learn_history(&mut memory, seen);
         learn_change_set(&mut memory, seen, change_set, now);
         let ours = attempt.as_ref().filter(|attempt| is_ours(attempt));
-        let failure = operation.as_ref().and_then(|operation| operation.failure.clone());
-        learn_failure(&mut memory, seen, ours, failure, now);
+        learn_failure(&mut memory, seen, ours, operation.as_ref(), now);
     }
     let Some(mut attempt) = attempt else { return memory };
     let effect = effect(&attempt);
@@ -86,7 +85,9 @@ pub fn after_look(
     if attempt.settled {
         // What shows is the answer, whosever doing it is.
         attempt.answered |= effect;
-        settle(&mut memory, &attempt, seen, effect && is_ours(&attempt), change_set);
+        let is_shown = effect && is_ours(&attempt);
+        memory.asked = memory.asked.take().filter(|one| !is_shown || one.token != attempt.token);
+        settle(&mut memory, &attempt, seen, is_shown, change_set);
         learn_vanished(&mut memory, &attempt, change_set, now);
     }
     attempt.settled |= was_settled;
@@ -154,24 +155,33 @@ fn learn_failure(
     memory: &mut Memory,
     seen: &Seen,
     attempt: Option<&Attempt>,
-    cause: Option<Cause>,
+    operation: Option<&Operation>,
     now: Moment,
 ) {
-    let Some(cause) = cause else { return };
+    let Some(Operation { token, failure: Some(cause) }) = operation else { return };
     if attempt.is_some_and(|attempt| attempt.kind.is_repair()) && memory.failure.is_some() {
         // How a repair ends says nothing new of why there was something to repair.
         memory.failure.iter_mut().for_each(|failure| failure.version = Some(seen.version()));
         return;
     }
     let ours = attempt.filter(|attempt| attempt.kind.starts_operation());
-    let step = ours.map_or("observed", |attempt| attempt.kind.word());
-    let digest = ours.map(|attempt| attempt.digest);
+    let ours = ours.map(|attempt| (attempt.kind.word().to_owned(), attempt.digest));
+    let late = memory.asked.take_if(|asked| token.as_ref() == Some(&asked.token));
+    let ours = ours.or(late.map(|asked| (asked.step, asked.digest)));
+    let own = memory.failure.as_mut().filter(|failure| failure.digest.is_some());
+    if let (None, Some(own)) = (&ours, own) {
+        // What another broke says nothing of how long to leave alone what we tried.
+        own.version = Some(seen.version());
+        return;
+    }
+    let (step, digest) = ours.unzip();
+    let step = step.unwrap_or_else(|| "observed".to_owned());
     memory.failure = Some(Failure {
-        cause,
-        step: step.to_owned(),
+        cause: cause.clone(),
+        count: count_of(memory, &step, digest),
+        step,
         digest,
         version: Some(seen.version()),
-        count: count_of(memory, step, digest),
         at: now,
     });
 }
@@ -609,6 +619,49 @@ mod tests {
         };
         assert_eq!(of(OURS), "update");
         assert_eq!(of(THEIRS), "observed");
+    }
+
+    #[test]
+    fn what_our_update_broke_is_its_failure_however_late_it_shows() {
+        let basis = rests(None);
+        let mut memory = Memory::default();
+        let set = "driftless-0123".to_owned();
+        memory.begin(asked(StepKind::ExecuteChangeSet { name: set.clone() }, Some(&basis)));
+        // Listings lag for longer than anybody waits, and the set that was executed is cleared away.
+        let late = NOW + EFFECT_PATIENCE;
+        let mut memory = after_look(&memory, Some(&basis), None, None, late);
+        let clear = asked(StepKind::DeleteChangeSet { name: set }, Some(&basis));
+        memory.begin(Attempt { token: "driftless-one-1".into(), ..clear });
+        let memory = after_outcome(&memory, &Outcome::Done, late);
+        let status = StackStatus::UpdateRollbackComplete;
+        let broken = Seen { status, updated_at: Some(NOW), ..basis };
+        assert!(wants_events(&memory, &broken));
+        let of = |token| {
+            let after = after_look(&memory, Some(&broken), None, failed(token), late);
+            let failure = after.failure.expect("noted");
+            (failure.step, failure.digest)
+        };
+        assert_eq!(of(OURS), ("update".to_owned(), Some(Digest::of(b"wanted"))));
+        assert_eq!(of(THEIRS), ("observed".to_owned(), None));
+    }
+
+    #[test]
+    fn what_somebody_else_broke_does_not_make_us_forget_how_our_own_tries_failed() {
+        let own = Failure {
+            cause: Cause::of_call("Throttling", "Rate exceeded"),
+            step: "update".to_owned(),
+            digest: Some(Digest::of(b"wanted")),
+            version: None,
+            count: 9,
+            at: NOW,
+        };
+        let memory = Memory { failure: Some(own.clone()), ..Memory::default() };
+        let status = StackStatus::UpdateRollbackComplete;
+        let broken = Seen { status, ..rests(Some(NOW)) };
+        let later = NOW + Duration::from_secs(60);
+        let after = after_look(&memory, Some(&broken), None, failed(THEIRS), later);
+        assert_eq!(after.failure, Some(Failure { version: Some(broken.version()), ..own }));
+        assert!(!wants_events(&after, &broken), "it is read once");
     }
 
     #[test]

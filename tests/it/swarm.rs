@@ -36,10 +36,13 @@ const CORPUS: &[(u64, &str)] = &[
     (1_414, "a dropped stack that a new journal found was out of sight after a restart"),
     (1_779, "as 1354, for the limit of the fleet"),
     (2_050, "a stack was forgotten whose tenant left while it was made and the process died"),
+    (2_292, "two controllers made each other forget their cooldowns"),
     (2_955, "places of stacks that were being made were free again after a crash"),
+    (4_085, "a failure that showed late counted as another's, and a release was tried again"),
     (4_087, "a cooldown was forgotten when a listing showed a failure from before"),
     (5_693, "places of another journal's operations counted where nobody could look"),
     (7_253, "as 8646, for three stacks"),
+    (7_963, "as 2292, for a stack that is made and deleted in turn"),
     (8_146, "as 4087, for eighteen tries in an hour"),
     (8_646, "a listing from before a failure had a release tried again that git had to mend"),
 ];

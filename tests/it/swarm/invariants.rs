@@ -99,12 +99,13 @@ impl State {
             }
             return;
         }
-        // Of two controllers each counts its own; what an earlier one began it finds by looking, and
-        // where nobody can look nobody knows.
+        // Of two controllers each counts its own; what an earlier one began it finds by looking. What
+        // no answer has shown at work nobody knows: listings lag, and a new journal has nothing to
+        // compare them with.
         let is_twin = |id: &str| self.truth.twins.contains(id);
         let counts = |one: &&Running| {
             let other = one.token.as_deref().and_then(controller_of);
-            let is_found = self.listed.contains_key(&one.key.target);
+            let is_found = self.shown_at_work.contains(&one.key);
             other.is_some_and(|id| {
                 Some(id) == own || (is_found && !is_twin(id) && !own.is_some_and(is_twin))
             })

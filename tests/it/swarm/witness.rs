@@ -42,6 +42,8 @@ pub(super) struct State {
     pub(super) deeds: Vec<Done>,
     /// When the first page of the last listing of a target was taken, for this journal.
     pub(super) listed: BTreeMap<Target, Moment>,
+    /// Stacks that an answer showed at work, for this journal.
+    pub(super) shown_at_work: BTreeSet<StackKey>,
     pub(super) rates: Rates,
     pub(super) wishes: Wishes,
     /// The stacks that took a release in its wave.
@@ -164,6 +166,7 @@ impl Watch {
         state.truth.journal_lost();
         state.wishes.forget();
         state.listed.clear();
+        state.shown_at_work.clear();
     }
 
     /// Reads what the controllers follow.
@@ -289,6 +292,15 @@ fn between<'a>(body: &'a str, mark: &str) -> Option<&'a str> {
     Some(start.split_once(&format!("</{mark}>"))?.0)
 }
 
+/// The stacks that an answer shows at work.
+fn at_work(body: &str) -> impl Iterator<Item = StackName> {
+    body.split("<StackName>").skip(1).filter_map(|part| {
+        let (name, rest) = part.split_once("</StackName>")?;
+        let works = between(rest, "StackStatus")?.ends_with("_IN_PROGRESS");
+        works.then(|| name.parse().ok())?
+    })
+}
+
 impl State {
     /// Writes into the trace what is known about a stack: what AWS did, and what we remember of it.
     fn show(&mut self, deed: &Deed<'_>, events: &[EventView]) {
@@ -346,13 +358,16 @@ impl State {
         let Ending::Done(body) = ending else { return };
         let is_listing = call.api == "DescribeStacks"
             && ["StackName", "NextToken"].iter().all(|field| !asked.fields.contains_key(*field));
+        let target = Target { account: call.account, region: call.region.clone() };
+        if call.api == "DescribeStacks" {
+            let key = |name| StackKey { target: target.clone(), name };
+            self.shown_at_work.extend(at_work(body).map(key));
+        }
         if is_listing {
-            let target = Target { account: call.account, region: call.region.clone() };
-            self.listed.insert(target, call.at);
+            self.listed.insert(target.clone(), call.at);
         }
         if call.mutating {
             *self.counts.entry(call.api).or_default() += 1;
-            let target = Target { account: call.account, region: call.region.clone() };
             if let (Some(token), Some(key)) = (token(asked.fields), key_of(asked)) {
                 self.started.entry((key, call.api)).or_default().insert(token.to_owned());
             }
