@@ -299,6 +299,10 @@ impl State {
     pub(super) fn check_deletion_limit(&mut self, deed: &Deed<'_>, broken: &mut Vec<String>) {
         let Some(seen) = deed.seen.clone() else { return };
         let at = deed.at;
+        if deed.fields.get("StackName") != Some(&seen.id) {
+            // It is gone, and another stands in its place: nothing goes once more.
+            return;
+        }
         let is_approved = self.truth.approvals.iter().any(|approval| {
             approval.kind == ApprovalKind::Deletions
                 && at < approval.expires_at
