@@ -12,6 +12,9 @@ use crate::plan::{ApprovalKind, ApprovalRequest};
 use crate::report::{Event, Subject};
 use crate::rollout::{Change, ChangeKind, Rollouts};
 
+/// So many commits are asked which releases there were, after a journal was lost for instance.
+const RECENT: usize = 20;
+
 impl Controller {
     /// Takes the rollouts up where the journal left them. `marks` is how stacks stood when they were
     /// seen last.
@@ -24,6 +27,9 @@ impl Controller {
         let now = self.settings.clock.now();
         let mark = |key: &StackKey| marks.get(key).cloned().unwrap_or_default();
         let mut rollouts = Rollouts::recall(kept, bodies);
+        if rollouts.miss_something() {
+            self.learn_history(desired, &mut rollouts);
+        }
         let mut changes = Vec::new();
         if let Some(before) = self.rolled_out_before(desired)? {
             // What tenants gave then shows what they changed meanwhile.
@@ -33,6 +39,20 @@ impl Controller {
         *self.board.rollouts() = rollouts;
         self.happened(changes, &[])?;
         self.advance_rollouts()
+    }
+
+    /// Tells the rollouts what recent commits said. What cannot be read any more stays unknown.
+    fn learn_history(&self, desired: &Desired, rollouts: &mut Rollouts) {
+        let source = &self.settings.source;
+        let before = source.before(&desired.revision, RECENT).unwrap_or_else(|error| {
+            tracing::warn!(%error, "earlier commits cannot be read: releases may stay unknown");
+            Vec::new()
+        });
+        for revision in before {
+            let snapshot = source.read_at(revision.as_str()).ok();
+            let earlier = snapshot.and_then(|snapshot| checked(&snapshot).desired);
+            earlier.iter().for_each(|earlier| rollouts.learn(earlier));
+        }
     }
 
     /// What git said when the rollouts were written down last, if it said something else and says it

@@ -160,6 +160,18 @@ impl Committed {
         repository.graph_descendant_of(newer, older).map_err(self.damaged("the history"))
     }
 
+    /// So many commits before one, the newest first, each the first parent of the one after it.
+    pub(crate) fn before(
+        &self,
+        revision: &Revision,
+        count: usize,
+    ) -> Result<Vec<Revision>, GitError> {
+        let repository = self.repository()?;
+        let commit = self.commit(&repository, revision.as_str())?;
+        let parents = std::iter::successors(commit.parent(0).ok(), |commit| commit.parent(0).ok());
+        Ok(parents.take(count).map(|commit| Revision::of(&commit.id().to_string())).collect())
+    }
+
     fn commit<'r>(&self, repository: &'r Repository, name: &str) -> Result<Commit<'r>, GitError> {
         if name == HEAD {
             return self.commit_of_head(repository);

@@ -113,6 +113,14 @@ impl Source {
         }
     }
 
+    /// So many commits before one, the newest first. Files as they lie have none.
+    pub fn before(&self, revision: &Revision, count: usize) -> Result<Vec<Revision>, GitError> {
+        match &self.follows {
+            Follows::Name(committed, _) => committed.before(revision, count),
+            Follows::Files(_) => Ok(Vec::new()),
+        }
+    }
+
     /// Starts to notice changes of what is followed.
     pub fn watch(&self) -> Result<Watch, GitError> {
         match &self.follows {

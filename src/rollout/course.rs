@@ -263,7 +263,14 @@ impl Course {
         }
         if is_there && had.is_none() && !(is_reverting && good.is_some()) {
             // Nobody remembers which release it has: what it is in sync with shows it.
-            let has = [Some(release), good].into_iter().flatten().cloned().collect();
+            let first = [Some(release), good].into_iter().flatten().cloned();
+            let is_other = |id: &&Digest| {
+                **id != run.release
+                    && Some(*id) != self.state.good.as_ref()
+                    && !self.state.taken_back.contains(*id)
+            };
+            let others = self.known.keys().filter(is_other).filter_map(|id| self.known.get(id));
+            let has = first.chain(others.cloned()).collect();
             return Gate { has, behind, ..Gate::default() };
         }
         let halfway = known(taking.filter(|id| is_there && other(id)));

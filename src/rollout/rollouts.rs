@@ -67,6 +67,34 @@ impl Rollouts {
         Self { courses: BTreeMap::new(), parked: kept, bodies, revision: None }
     }
 
+    /// Whether earlier commits may tell what no journal does: which releases there were, or what was
+    /// hidden in one.
+    pub fn miss_something(&self) -> bool {
+        let hides = |name: &ServiceName| {
+            let bodies = self.bodies.get(name).into_iter().flatten();
+            bodies.into_iter().any(|(_, body)| !body.hidden.is_empty())
+        };
+        let misses = |(name, state): (&ServiceName, &Rollout)| {
+            state.running.is_some() && (state.good.is_none() || hides(name))
+        };
+        self.parked.is_empty() || self.parked.iter().any(misses)
+    }
+
+    /// An earlier commit said this.
+    pub fn learn(&mut self, earlier: &Desired) {
+        for (name, service) in &earlier.services {
+            let body = ReleaseBody::of(&earlier.fleet, service, None);
+            let id = Release::head(earlier, service, None).id;
+            let bodies = self.bodies.entry(name.clone()).or_default();
+            match bodies.iter().position(|(known, _)| *known == id) {
+                // It knows what no journal keeps.
+                Some(index) => bodies[index].1 = body,
+                None if bodies.len() < KEPT => bodies.insert(0, (id, body)),
+                None => {}
+            }
+        }
+    }
+
     /// From now on git says this. A new release goes out at once where none does, where the running
     /// one is halted, and where it is the good one again; else it waits. `marks` says how stacks stood
     /// that are new here.

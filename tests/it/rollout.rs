@@ -265,7 +265,11 @@ async fn a_new_process_gives_nobody_the_secret_of_a_release_before_its_wave() {
     let regions = "  regions: [eu-central-1]\n";
     world.edit("tenants/t6.yaml", regions, &format!("{regions}{more}"));
     world.commit();
-    // What the release before hid is in no journal.
+    // What the release before hid is in no journal, nor in a recent commit.
+    for number in 0..21 {
+        world.write("README", &format!("{number}\n"));
+        world.commit();
+    }
     run(&world, 3 * MINUTE).await;
     let of = |tenant| world.stack(tenant, "api").expect("it stands").parameters;
     assert_eq!((&*of(6)["Secret"], &*of(6)["Size"]), ("first", "7"));
@@ -295,6 +299,33 @@ async fn a_journal_that_is_lost_skips_no_gate() {
     run(&world, 9 * MINUTE).await;
     assert_eq!(sizes(&world, 8), ["2", "2", "1", "1", "1", "1", "1", "1"]);
     assert!(world.clock.now().since(lost_at) >= 9 * MINUTE);
+    world.apply().await.assert_converged(16);
+    assert_eq!(sizes(&world, 8), ["2"; 8]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_lost_journal_recent_commits_tell_which_release_a_stack_has() {
+    let world = settled(8, WAVES).await;
+    resize(&world, "1", "2");
+    run(&world, 3 * MINUTE).await;
+    // A person made of one what no release is.
+    let console = world.cloud.console();
+    let other = BTreeMap::from([("Size".to_owned(), "9".to_owned())]);
+    console.update_parameters(&key(7, "api"), &other).expect("a person may");
+    world.lose_journal();
+    let more = "  services: { api: { parameters: { Vpc: own } } }\n";
+    run(&world, MINUTE).await;
+    for tenant in [6, 7] {
+        let path = format!("tenants/t{tenant}.yaml");
+        let regions = "  regions: [eu-central-1]\n";
+        world.edit(&path, regions, &format!("{regions}{more}"));
+    }
+    world.commit();
+    run(&world, 3 * MINUTE).await;
+    let vpc = |tenant| world.stack(tenant, "api").expect("it stands").parameters["Vpc"].clone();
+    assert_eq!(vpc(6), "own", "its release is known");
+    assert_ne!(vpc(7), "own", "what it has is no release: it waits for its wave");
+    assert_eq!(sizes(&world, 8), ["2", "2", "1", "1", "1", "1", "9", "1"]);
     world.apply().await.assert_converged(16);
     assert_eq!(sizes(&world, 8), ["2"; 8]);
 }
