@@ -316,6 +316,9 @@ documents! {
         failures as "failures": Option<FailuresSpec>,
         /// How long all must have been well before the next wave begins.
         soak as "soak": Option<Length>,
+        /// `express` or `standard`, if its stacks shall take a release otherwise than the service says;
+        /// a wave in express mode soaks five minutes at least.
+        deployment as "deployment": Option<Deployment>,
     }
 
     /// How many stacks of a wave may fail; of two limits the lower one counts.

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 
-use crate::fleet::Selector;
 use crate::fleet::build::selector;
 use crate::fleet::document::{FailuresSpec, RolloutSpec, WaveSpec};
 use crate::fleet::reader::Reader;
 use crate::fleet::yaml::Node;
+use crate::fleet::{Deployment, Selector};
 use crate::ids::WaveName;
 
 /// The share of a wave's stacks that must be well before the next wave begins: a wave most of which
@@ -53,6 +53,8 @@ pub struct Wave {
     pub soak: Duration,
     /// Whether a person has to say yes before it begins.
     pub needs_approval: bool,
+    /// How its stacks take a release, if not as the service says.
+    pub deployment: Option<Deployment>,
 }
 
 /// Whom a wave takes.
@@ -98,6 +100,7 @@ impl Default for WavePlan {
             failures: FailureBudget::default(),
             soak: Duration::ZERO,
             needs_approval: false,
+            deployment: None,
         };
         Self { waves: vec![wave], on_halt: OnHalt::default(), shuffle: false }
     }
@@ -201,6 +204,7 @@ fn wave(spec: WaveSpec, index: usize, node: &Node, reader: &mut Reader<'_>) -> W
         failures: failures(spec.failures, &pointer, node, reader),
         soak: spec.soak.map_or(Duration::ZERO, |length| length.0),
         needs_approval: false,
+        deployment: spec.deployment,
     }
 }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::desired::{Desired, Wanted};
-use crate::fleet::{Fleet, Protection};
+use crate::fleet::{Deployment, Fleet, Protection};
 use crate::ids::{Digest, ServiceName, StackId, StackKey, StackName};
 use crate::moment::Moment;
 use crate::observed::{ChangeSetSeen, Look, Seen, Standing};
@@ -281,6 +281,8 @@ pub(super) struct Case<'a> {
     pub(super) release: Option<&'a Release>,
     /// Services here that do not have all that git says of them yet.
     pub(super) kept_back: Option<&'a BTreeSet<ServiceName>>,
+    /// How the stack is made or updated, if not as its service says.
+    pub(super) deployment: Option<Deployment>,
     /// Why no release may be given to it, where none may.
     pub(super) closed: Option<Hold>,
     pub(super) seen: Option<&'a Seen>,
@@ -309,6 +311,7 @@ impl<'a> Case<'a> {
             fleet: release.map_or(&scene.desired.fleet, |release| release.fleet()),
             release,
             kept_back: None,
+            deployment: None,
             closed: None,
             seen: scene.look.stacks.get(&key.name).filter(|seen| {
                 // A stack that is gone is as good as one that was never there.

@@ -21,6 +21,7 @@ pub(super) fn decide(
     let at = |release: &Release| {
         let mut case = Case::of(scene, name.clone(), satisfied, Some(release));
         case.kept_back = Some(kept_back);
+        case.deployment = gate.deployment;
         let decided = table::decide_stack(&case);
         Decided { release: decided.wanted.then_some(release.id), ..decided }
     };

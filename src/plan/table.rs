@@ -33,8 +33,11 @@ pub(super) fn decide_stack(case: &Case<'_>) -> Decided {
         Demand::Gone(_) | Demand::Retained => None,
     };
     let mut rendered = present.map(|wanted| rendered(case, wanted));
-    if let (Some(Ok(rendered)), Some(seen)) = (&mut rendered, case.seen) {
-        rendered.keep(kept(case, rendered, seen));
+    if let Some(Ok(rendered)) = &mut rendered {
+        rendered.deployment = case.deployment.unwrap_or(rendered.deployment);
+        if let Some(seen) = case.seen {
+            rendered.keep(kept(case, rendered, seen));
+        }
     }
     let no_echo = match &rendered {
         Some(Ok(rendered)) => no_echo(case, rendered),

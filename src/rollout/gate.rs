@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::fleet::Deployment;
 use crate::ids::Digest;
 use crate::rollout::Release;
 
@@ -13,6 +14,8 @@ pub struct Gate {
     pub has: Vec<Arc<Release>>,
     /// What it is brought to otherwise; `None`: nothing may be given to it.
     pub take: Option<Arc<Release>>,
+    /// How it is brought there, if not as the service says.
+    pub deployment: Option<Deployment>,
     /// The release that it may not take yet.
     pub behind: Option<Behind>,
     /// Whether a halt lets nothing new start: what is tried again then.

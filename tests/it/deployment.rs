@@ -145,3 +145,25 @@ async fn another_mode_alone_changes_no_stack() {
     world.apply().await.assert_converged(2);
     assert_eq!(world.mutating_calls(), Vec::<String>::new());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_wave_may_take_a_release_in_express_mode_and_the_others_as_the_service_says() {
+    let world = World::with_tenants(2);
+    let waves = "  rollout:\n    waves:\n      - { name: first, percent: 50, deployment: express }\n      \
+                 - { name: rest }\n";
+    world.edit("api/service.yaml", "spec:\n", &format!("spec:\n{waves}"));
+    world.commit();
+    let calls = watched(&world);
+    let started = world.clock.now();
+    world.apply().await.assert_converged(4);
+    let creates = modes(&calls, "api");
+    assert_eq!(creates, ["CreateStack EXPRESS/false/-", "CreateStack -/-/false"]);
+    let soaked = world.clock.now().since(started);
+    assert!(soaked >= Duration::from_secs(300), "{soaked:?}");
+    world.edit("api/service.yaml", "Size: \"1\"", "Size: \"2\"");
+    world.commit();
+    world.apply().await.assert_converged(4);
+    let updates = modes(&calls, "api");
+    let sets: Vec<_> = updates.iter().filter(|one| one.starts_with("CreateChangeSet")).collect();
+    assert_eq!(sets, ["CreateChangeSet EXPRESS/false/-", "CreateChangeSet -/-/-"]);
+}
