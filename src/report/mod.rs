@@ -20,5 +20,7 @@ pub use event::{AcceptedRevision, Event, RefusedRevision, Subject};
 pub use explain::Explanation;
 pub use grouping::{EXAMPLES, Group};
 pub use json::FORMAT_VERSION;
-pub use status::{BlindGroup, Counting, Detail, FEW, StackLine, Status, Surroundings};
+pub use status::{
+    BlindGroup, Counting, Detail, FEW, HaltedRollout, StackLine, Status, Surroundings,
+};
 pub use words::{ago, ahead, counted, indented};

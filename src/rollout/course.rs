@@ -303,16 +303,20 @@ impl Course {
                 self.begin(now);
                 return Some(change);
             }
-            let heals = !halt.reverting && failed.is_none();
-            return heals.then(|| self.set_halt(None, ChangeKind::Resumed, "it healed".to_owned()));
+            return match failed {
+                _ if halt.reverting => None,
+                Some(failed) => halt.named_anew(failed).map(|halt| self.halt(halt)),
+                None => Some(self.set_halt(None, ChangeKind::Resumed, "it healed".to_owned())),
+            };
         }
         if run.halt.is_some() {
             return None;
         }
-        if let Some(why) = failed {
+        if let Some(failed) = failed {
             let can_revert = self.state.good.is_some_and(|good| self.known.contains_key(&good));
             let reverts = can_revert && self.plan.on_halt == OnHalt::Revert;
-            return Some(self.halt(why, None, reverts, now));
+            let (why, shared) = (failed.why, failed.shared);
+            return Some(self.halt(Halt { at: now, why, shared, by: None, reverting: reverts }));
         }
         let opened = |wave: &WaveIndex| self.is_opened(&run, *wave);
         let all = 0..self.plan.waves.len();
@@ -421,9 +425,9 @@ impl Course {
         }
     }
 
-    fn halt(&mut self, why: String, by: Option<String>, reverting: bool, now: Moment) -> Change {
-        let kind = if reverting { ChangeKind::Reverting } else { ChangeKind::Halted };
-        let halt = Halt { at: now, why: why.clone(), by, reverting };
+    fn halt(&mut self, halt: Halt) -> Change {
+        let kind = if halt.reverting { ChangeKind::Reverting } else { ChangeKind::Halted };
+        let why = halt.why.clone();
         self.set_halt(Some(halt), kind, why)
     }
 
@@ -453,13 +457,16 @@ impl Course {
             "" => "a person said so".to_owned(),
             reason => reason.to_owned(),
         };
-        let by = Some(order.by.clone());
+        let said = |reverting| {
+            let (why, by) = (why.clone(), Some(order.by.clone()));
+            Halt { at: now, why, shared: None, by, reverting }
+        };
         match order.word {
-            OrderWord::Halt => Ok(self.halt(why, by, false, now)),
+            OrderWord::Halt => Ok(self.halt(said(false))),
             OrderWord::Revert if self.state.good.is_none() => {
                 Err("there is no good release to go back to".to_owned())
             }
-            OrderWord::Revert => Ok(self.halt(why, by, true, now)),
+            OrderWord::Revert => Ok(self.halt(said(true))),
             OrderWord::Resume if run.halt.is_none() => Err("it is not halted".to_owned()),
             OrderWord::Resume => {
                 let failed: Vec<StackKey> =

@@ -15,7 +15,7 @@ pub use membership::{Membership, WaveIndex};
 pub use release::{Release, ReleaseBody};
 pub use rollouts::{Bodies, Change, ChangeKind, Rollouts};
 pub use run::{Halt, Order, OrderWord, Rollout, Run};
-pub use sharing::shared_by_all;
+pub use sharing::{Trait, shared_by_all};
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,7 @@
 //! Releases go out in waves: gates open when the waves before were seen well, bad releases stop.
 
+mod partial;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -77,6 +79,7 @@ fn sizes(world: &World, tenants: usize) -> Vec<String> {
 fn failing(tenant: Option<usize>, text: &str) -> ResourceFault {
     ResourceFault {
         account: tenant.map(|tenant| format!("{:012}", account(tenant)).parse().expect("an id")),
+        region: None,
         stack: Some("api".parse().expect("a name")),
         logical_id: "Setting".to_owned(),
         phase: Phase::Change,
