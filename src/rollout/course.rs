@@ -17,7 +17,7 @@ use crate::rollout::{
     Behind, Gate, Halt, Halted, Membership, Order, Release, Rollout, Run, WaveIndex,
 };
 
-pub use showing::WaveView;
+pub use showing::{Stage, Upcoming, WaveView};
 
 /// What is called complete in express mode may not be stable yet: its next wave waits so long at
 /// least.
@@ -191,9 +191,7 @@ impl Course {
 
     /// How long the stacks of a wave must have been well before the next begins.
     fn soak(&self, wave: WaveIndex) -> Duration {
-        let soak = self.plan.waves[wave].soak;
-        let is_express = self.deployment == Deployment::Express && self.plan.waves.len() > 1;
-        if is_express { soak.max(EXPRESS_SOAK) } else { soak }
+        soak(&self.plan, self.deployment, wave)
     }
 
     /// The wave in which a stack takes the running release, with its limit on operations.
@@ -486,6 +484,13 @@ impl Course {
             }
         }
     }
+}
+
+/// How long the stacks of a wave must have been well before the next begins.
+pub fn soak(plan: &WavePlan, deployment: Deployment, wave: WaveIndex) -> Duration {
+    let soak = plan.waves[wave].soak;
+    let is_express = deployment == Deployment::Express && plan.waves.len() > 1;
+    if is_express { soak.max(EXPRESS_SOAK) } else { soak }
 }
 
 fn stacks(count: usize) -> String {

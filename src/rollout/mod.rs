@@ -9,7 +9,7 @@ mod rollouts;
 mod run;
 mod sharing;
 
-pub use course::{Course, WaveView};
+pub use course::{Course, Stage, Upcoming, WaveView, soak};
 pub use gate::{Behind, Gate, Halted};
 pub use membership::{Membership, WaveIndex};
 pub use release::{Release, ReleaseBody};
