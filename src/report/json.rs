@@ -83,6 +83,7 @@ impl Explanation {
             "changeSet": record.memory.change_set.as_ref().map(|set| &set.name),
             "suspension": self.suspension.as_ref().map(suspension),
             "request": self.request.as_ref().map(|asked| request(asked, None)),
+            "wave": self.wave,
             "history": list(&self.history, event),
         })
     }

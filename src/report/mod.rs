@@ -17,7 +17,7 @@ mod status_text;
 mod words;
 
 pub use event::{AcceptedRevision, Event, RefusedRevision, Subject};
-pub use explain::Explanation;
+pub use explain::{Explanation, InWave};
 pub use grouping::{EXAMPLES, Group};
 pub use json::FORMAT_VERSION;
 pub use status::{

@@ -146,6 +146,12 @@ async fn the_very_first_release_goes_through_the_waves_as_well() {
     let verdict = world.verdict(5, "api");
     assert!(verdict.starts_with("waits-for-wave: release "), "{verdict}");
     assert!(verdict.ends_with("waits for wave all"), "{verdict}");
+    let tells = |tenant: &str, wave: &str| {
+        let told = world.driftless(&["explain", tenant]);
+        assert!(told.contains(&format!("\nwave            {wave}")), "{told}");
+    };
+    tells("t1/api", "canary, 1 of 3: began ");
+    tells("t5/api", "all, 3 of 3: has not begun to take release ");
     world.apply().await.assert_converged(16);
 }
 
