@@ -1,5 +1,6 @@
 //! Releases go out in waves: gates open when the waves before were seen well, bad releases stop.
 
+mod large;
 mod partial;
 
 use std::collections::BTreeMap;
