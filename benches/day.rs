@@ -110,6 +110,7 @@ fn order_trouble(cloud: &Cloud) {
     for number in 0..5 {
         script.resource(ResourceFault {
             account: Some(account(10 + number)),
+            region: None,
             stack: Some(key(0, CHANGED_SERVICE).name),
             logical_id: "Fresh".to_owned(),
             phase: Phase::Change,

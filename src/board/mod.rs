@@ -424,6 +424,11 @@ impl Board {
         lock(&self.0.homes).tenants_in.contains_key(target)
     }
 
+    /// The fleet stands otherwise than before.
+    pub fn note_moved(&self) {
+        self.0.moved.store(true, Ordering::SeqCst);
+    }
+
     /// Whether the fleet may stand otherwise than when this was asked last.
     pub fn has_moved(&self) -> bool {
         self.0.moved.swap(false, Ordering::SeqCst)
@@ -431,6 +436,7 @@ impl Board {
 
     /// How the fleet stands.
     pub fn standing(&self, now: Moment) -> Standing {
+        let stages = self.stages(now);
         let places = lock(&self.0.places);
         let counted = lock(&self.0.counted);
         debug_assert_eq!(*counted, count(&places), "the sums are those of the places");
@@ -445,6 +451,7 @@ impl Board {
             blind: counted.blind,
             unseen: lock(&self.0.unseen).union(&lock(&self.0.stale)).count(),
             in_flight: self.ledger().total(),
+            stages,
         }
     }
 

@@ -1,14 +1,15 @@
 //! What a controller says while it works. Whoever listens turns it into bars, lines or log events.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use crate::board::Board;
 use crate::fleet::Finding;
 use crate::ids::{Revision, ServiceName, StackName, Target};
 use crate::moment::Moment;
 use crate::observed::Blind;
 use crate::outcome::Outcome;
-use crate::plan::{ApprovalRequest, StackRecord, Step, Weight};
-use crate::rollout::{Change, Order};
+use crate::plan::{ApprovalKind, ApprovalRequest, StackRecord, Step, Weight};
+use crate::rollout::{Change, Order, Stage};
 
 /// One piece of news.
 #[derive(Clone, Debug)]
@@ -110,13 +111,15 @@ pub struct Standing {
     /// When it was counted.
     pub at: Moment,
     /// By service: stacks that are as git says, left alone, waiting, stuck.
-    pub services: std::collections::BTreeMap<String, Tally>,
+    pub services: BTreeMap<String, Tally>,
     /// Targets that cannot be observed.
     pub blind: usize,
     /// Targets that have not been looked at since the start, or since a revision changed them.
     pub unseen: usize,
     /// Operations that run in AWS.
     pub in_flight: usize,
+    /// How far the releases have come that go out in waves, by service.
+    pub stages: BTreeMap<String, Stage>,
 }
 
 /// How many stacks stand how.
@@ -164,6 +167,21 @@ impl std::ops::SubAssign for Tally {
         self.left_alone -= other.left_alone;
         self.waiting -= other.waiting;
         self.stuck -= other.stuck;
+    }
+}
+
+impl Board {
+    /// How far the releases have come that go out in waves.
+    pub(super) fn stages(&self, now: Moment) -> BTreeMap<String, Stage> {
+        let steering = self.view().steering;
+        let rollouts = self.rollouts();
+        let stages = rollouts.courses().filter_map(|(service, course)| {
+            let approves = |member: &str| {
+                steering.approves(ApprovalKind::Wave, &format!("{service}: {member}"), now)
+            };
+            Some((service.to_string(), course.stage(now, &approves)?))
+        });
+        stages.collect()
     }
 }
 

@@ -78,8 +78,13 @@ impl Acting {
         };
         info!("watching {}; its cloud is {}", source.describe(), in_words(&fleet, settings));
         let (news, heard) = mpsc::unbounded_channel();
-        let listening =
-            tokio::spawn(listen(heard, settings.clone(), source.clone(), self.screen.clone()));
+        let listening = tokio::spawn(listen(
+            heard,
+            settings.clone(),
+            source.clone(),
+            self.screen.clone(),
+            clock.clone(),
+        ));
         let (told, at_once) = stop_signals()?;
         let clock = clock.clone();
         let journal = self.journal.clone();

@@ -9,7 +9,7 @@ use crate::ids::{ServiceName, StackKey, StackName, TenantName};
 use crate::journal::{About, Filter, Journal, JournalError};
 use crate::moment::Moment;
 use crate::plan::{StackRecord, Suspension};
-use crate::report::{Explanation, counted};
+use crate::report::{Explanation, InWave, counted};
 
 /// Events shown: the last few attempts.
 const EVENTS: u32 = 20;
@@ -27,15 +27,20 @@ pub struct ExplainArgs {
     pub format: Format,
 }
 
+/// Tells the wave of a stack, if the documents say it: all else that is explained is in the journal.
+pub type WaveOf<'a> = dyn Fn(&StackRecord, &Journal) -> Option<InWave> + 'a;
+
 /// Writes the explanation.
 pub fn run(
     args: &ExplainArgs,
     context: &Context,
+    wave: &WaveOf<'_>,
     out: &mut dyn Write,
 ) -> Result<Ending, CommandError> {
     let journal = context.known_journal()?;
     let record = the_one(&args.stack, candidates(&args.stack, &journal)?)?;
-    let explanation = explanation(record, &journal, context.now())?;
+    let mut explanation = explanation(record, &journal, context.now())?;
+    explanation.wave = wave(&explanation.record, &journal);
     match args.format {
         Format::Text => out.write_all(explanation.text().as_bytes())?,
         Format::Json => writeln!(out, "{:#}", explanation.json())?,
@@ -110,6 +115,7 @@ fn explanation(
         accepted: journal.accepted_revision()?,
         request,
         suspension: suspension(&record, journal, now)?,
+        wave: None,
         history: journal.history(EVENTS, &About::Stack(record.key.clone()))?,
         record,
     })
@@ -137,7 +143,7 @@ mod tests {
     fn ask(stack: &str, context: &Context) -> Result<String, CommandError> {
         let mut out = Vec::new();
         let args = ExplainArgs { stack: stack.to_owned(), format: Format::Text };
-        run(&args, context, &mut out)?;
+        run(&args, context, &|_, _| None, &mut out)?;
         Ok(String::from_utf8(out).expect("text"))
     }
 

@@ -140,7 +140,11 @@ fn dispatch(command: Command, settings: &Settings, out: &mut dyn Write) -> Resul
         Command::Apply(args) => apply::run(&args, settings, &clock)?,
         Command::Run => run::run(settings, &clock)?,
         Command::Status(args) => status::run(&args, &context, out)?,
-        Command::Explain(args) => explain::run(&args, &context, out)?,
+        Command::Explain(args) => {
+            let wave =
+                |record: &_, journal: &_| rollout::wave_of(record, settings, &context, journal);
+            explain::run(&args, &context, &wave, out)?
+        }
         Command::Approve(args) => approve::run(&args, &context, out)?,
         Command::Suspend(args) => suspend::run(&args, &context, out)?,
         Command::Resume(args) => resume::run(&args, &context, out)?,

@@ -1,12 +1,15 @@
 //! Says in words what the controller does: news in, lines out. What is the same as before is not
 //! said again.
 
+use std::collections::BTreeMap;
+
 use crate::board::{Progress, Standing};
 use crate::ids::{Revision, ServiceName, Target};
+use crate::moment::Moment;
 use crate::outcome::Outcome;
 use crate::plan::{ApprovalRequest, StackRecord, Step, Weight};
-use crate::report::{counted, findings};
-use crate::rollout::{Change, ChangeKind};
+use crate::report::{counted, findings, rollouts};
+use crate::rollout::{Change, ChangeKind, Upcoming};
 
 /// How much a line matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,8 +73,10 @@ fn whose(record: &StackRecord) -> String {
 pub(super) struct Narrator {
     revision: Option<Revision>,
     tenants: usize,
-    standing: Standing,
+    pub(super) standing: Standing,
     said: Option<String>,
+    /// The waves that were said to soak, by service, and until when.
+    soaking: BTreeMap<String, Moment>,
 }
 
 impl Narrator {
@@ -97,6 +102,22 @@ impl Narrator {
             | Progress::Standing(_)
             | Progress::Stopping { .. } => None,
         }
+    }
+
+    /// Waves that are well and soak from now on: what waits for time alone looks like a standstill.
+    pub(super) fn soaks(&mut self, news: &Progress) -> Vec<Line> {
+        let Progress::Standing(standing) = news else { return Vec::new() };
+        let mut lines = Vec::new();
+        let before = std::mem::take(&mut self.soaking);
+        for (service, stage) in &standing.stages {
+            let Upcoming::Soak(until) = stage.next else { continue };
+            if before.get(service) != Some(&until) {
+                let text = format!("{service}: {}", rollouts::stage(stage, standing.at));
+                lines.push(Line::new(Importance::Fleet, text));
+            }
+            self.soaking.insert(service.clone(), until);
+        }
+        lines
     }
 
     /// What a piece of news is in words; nothing when it is nothing new. Findings that come with it
@@ -311,6 +332,7 @@ mod tests {
     use super::*;
     use crate::board::Tally;
     use crate::report::sample;
+    use crate::rollout::Stage;
     use std::collections::BTreeSet;
 
     fn accepted(revision: &str) -> Progress {
@@ -321,6 +343,31 @@ mod tests {
             changed: BTreeSet::new(),
             warnings: Vec::new(),
         }
+    }
+
+    #[test]
+    fn a_wave_that_soaks_is_said_once_with_the_time_that_is_left() {
+        let stage = |settled, next| Stage {
+            wave: "canary".parse().expect("a name"),
+            total: 3,
+            settled,
+            failed: 0,
+            next,
+        };
+        let standing = |seconds: u64, stage: Stage| {
+            let at = sample::NOW + std::time::Duration::from_secs(seconds);
+            let stages = [("scan-api".to_owned(), stage)].into();
+            Progress::Standing(Standing { at, stages, ..Standing::default() })
+        };
+        let soak = || Upcoming::Soak(sample::NOW + std::time::Duration::from_secs(600));
+        let mut narrator = Narrator::default();
+        let mut said = |news| -> Vec<String> {
+            narrator.soaks(&news).into_iter().map(|line| line.text).collect()
+        };
+        assert_eq!(said(standing(0, stage(2, Upcoming::Stacks))), [""; 0]);
+        let text = "scan-api: wave canary 3/3 settled, soaking 10 min";
+        assert_eq!(said(standing(5, stage(3, soak()))), [text]);
+        assert_eq!(said(standing(60, stage(3, soak()))), [""; 0], "once");
     }
 
     fn standing(settled: usize, waiting: usize, stuck: usize) -> Progress {

@@ -8,20 +8,24 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tracing::{debug, error, info, warn};
 
-use crate::board::{Progress, Standing};
+use crate::board::{Progress, Standing, Tally};
 use crate::cli::log::Screen;
 use crate::cli::narrator::{Importance, Line, Narrator};
 use crate::cli::opening::drawn;
+use crate::clock::Clock;
 use crate::fleet::Finding;
 use crate::git::Source;
 use crate::ids::Revision;
-use crate::report::counted;
+use crate::moment::Moment;
+use crate::report::{counted, rollouts};
+use crate::rollout::Stage;
 use crate::settings::Settings;
 
 /// Above bars, so many lines about single stacks are shown in one [`WINDOW`]: the bars say the rest.
 const LINES_A_WINDOW: usize = 12;
 const WINDOW: Duration = Duration::from_secs(3);
-const BAR_WIDTH: usize = 30;
+/// So that a service and its wave fit on a terminal of 80 columns.
+const BAR_WIDTH: usize = 16;
 
 /// Listens until the controller has gone, and says what it hears.
 pub(super) async fn listen(
@@ -29,11 +33,12 @@ pub(super) async fn listen(
     settings: Settings,
     source: Source,
     screen: Screen,
+    clock: Clock,
 ) {
     let bars = settings.terminal.bars.then(Bars::default);
     screen.show(bars.as_ref().map(|bars| bars.all.clone()));
-    let mut show =
-        Show { narrator: Narrator::default(), settings, source, bars, budget: Budget::default() };
+    let (narrator, budget) = (Narrator::default(), Budget::default());
+    let mut show = Show { narrator, settings, source, clock, bars, budget };
     let mut windows = tokio::time::interval(WINDOW);
     loop {
         tokio::select! {
@@ -56,6 +61,7 @@ struct Show {
     narrator: Narrator,
     settings: Settings,
     source: Source,
+    clock: Clock,
     bars: Option<Bars>,
     budget: Budget,
 }
@@ -88,8 +94,9 @@ impl Budget {
 impl Show {
     fn heard(&mut self, news: &Progress) {
         if let (Some(bars), Progress::Standing(standing)) = (&mut self.bars, news) {
-            bars.draw(standing);
+            bars.draw(standing, self.clock.now());
         }
+        self.narrator.soaks(news).iter().for_each(say);
         let Some(mut line) = self.narrator.line(news) else { return };
         match news {
             Progress::Accepted { warnings: findings, revision, .. } => {
@@ -135,6 +142,10 @@ impl Show {
 
     /// Says how many lines the window kept back.
     fn close_window(&mut self) {
+        if let Some(bars) = &mut self.bars {
+            // While a wave soaks nothing else is new.
+            bars.draw(&self.narrator.standing.clone(), self.clock.now());
+        }
         let Budget { steps, troubles, .. } = std::mem::take(&mut self.budget);
         if steps > 0 {
             info!("and {steps} more; the bars count them");
@@ -191,28 +202,19 @@ impl Default for Bars {
 }
 
 impl Bars {
-    fn draw(&mut self, standing: &Standing) {
+    fn draw(&mut self, standing: &Standing, now: Moment) {
         let width = standing.services.keys().map(String::len).max().unwrap_or_default();
-        let wider = width > self.label_width;
         self.label_width = width.max(self.label_width);
         for (index, (service, tally)) in standing.services.iter().enumerate() {
-            let is_new = !self.services.contains_key(service);
             let bar = self
                 .services
                 .entry(service.clone())
                 .or_insert_with(|| self.all.insert(index, ProgressBar::new(0)));
-            if is_new || wider {
-                bar.set_style(bar_style());
-            }
+            bar.set_style(bar_style(tally.stuck > 0));
             bar.set_prefix(format!("{service:0$}", self.label_width));
             bar.set_length(tally.total() as u64);
             bar.set_position(tally.settled as u64);
-            bar.set_message(match (tally.stuck, tally.left_alone) {
-                (0, 0) => String::new(),
-                (0, alone) => format!("{alone} left alone"),
-                (stuck, 0) => format!("{stuck} failed or held"),
-                (stuck, alone) => format!("{stuck} failed or held, {alone} left alone"),
-            });
+            bar.set_message(message(tally, standing.stages.get(service), now));
         }
         let gone: Vec<String> = self
             .services
@@ -238,9 +240,18 @@ impl Bars {
     }
 }
 
-fn bar_style() -> ProgressStyle {
+/// What stands behind the bar of a service.
+fn message(tally: &Tally, stage: Option<&Stage>, now: Moment) -> String {
+    let stage = stage.map_or_else(|| "in sync".to_owned(), |one| rollouts::stage(one, now));
+    let stuck = (tally.stuck > 0).then(|| format!("{} failed or held", tally.stuck));
+    let alone = (tally.left_alone > 0).then(|| format!("{} left alone", tally.left_alone));
+    [Some(stage), stuck, alone].into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+fn bar_style(is_troubled: bool) -> ProgressStyle {
+    let colour = if is_troubled { ":.yellow" } else { "" };
     let template =
-        format!("{{prefix}} {{bar:{BAR_WIDTH}.green}} {{pos:>5}}/{{len}} in sync  {{msg:.yellow}}");
+        format!("{{prefix}} {{bar:{BAR_WIDTH}.green}} {{pos:>5}}/{{len}}  {{wide_msg{colour}}}");
     ProgressStyle::with_template(&template)
         .unwrap_or_else(|_| ProgressStyle::default_bar())
         .progress_chars("━╸─")
@@ -285,6 +296,22 @@ mod tests {
         assert_eq!((shown, budget.steps), (LINES_A_WINDOW, 2_000 - LINES_A_WINDOW));
         assert!(budget.allows(Importance::Trouble), "steps do not hide troubles");
         assert!(budget.allows(Importance::Alarm));
+    }
+
+    #[test]
+    fn a_bar_says_the_wave_and_what_is_wrong() {
+        let now = Moment::from_millis(1_000_000);
+        let stage = Stage {
+            wave: "canary".parse().expect("a name"),
+            total: 3,
+            settled: 2,
+            failed: 1,
+            next: crate::rollout::Upcoming::Soak(now + Duration::from_secs(240)),
+        };
+        let tally = Tally { settled: 11, stuck: 1, ..Tally::default() };
+        let said = message(&tally, Some(&stage), now);
+        assert_eq!(said, "wave canary 2/3 settled, 1 failed, soaking 4 min, 1 failed or held");
+        assert_eq!(message(&Tally::default(), None, now), "in sync");
     }
 
     #[test]

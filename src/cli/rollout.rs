@@ -10,10 +10,10 @@ use crate::cli::context::{CommandError, Context, Ending, Format};
 use crate::controller::checked;
 use crate::git::Source;
 use crate::ids::{ServiceName, StackKey};
-use crate::journal::Journal;
+use crate::journal::{Filter, Journal};
 use crate::outcome::Mark;
-use crate::plan::ApprovalKind;
-use crate::report::rollouts;
+use crate::plan::{ApprovalKind, StackRecord};
+use crate::report::{InWave, rollouts};
 use crate::rollout::{Order, OrderWord, Rollouts};
 use crate::settings::Settings;
 
@@ -88,7 +88,7 @@ fn show(
     out: &mut dyn Write,
 ) -> Result<Ending, Failure> {
     let now = context.now();
-    let found = recall(settings, context, journal)?;
+    let found = recall(service, settings, context, journal)?;
     if let Some(service) = service
         && found.course(service).is_none()
     {
@@ -107,8 +107,30 @@ fn show(
     Ok(if is_halted { Ending::NeedsAttention } else { Ending::Good })
 }
 
-/// The rollouts as the journal knows them, with the waves of the revision that is followed.
-fn recall(settings: &Settings, context: &Context, journal: &Journal) -> Result<Rollouts, Failure> {
+/// The wave of one stack; `None` where the documents cannot be read or no longer give it.
+pub(super) fn wave_of(
+    record: &StackRecord,
+    settings: &Settings,
+    context: &Context,
+    journal: &Journal,
+) -> Option<InWave> {
+    let service = record.memory.service.as_ref()?;
+    let now = context.now();
+    let found = recall(Some(service), settings, context, journal).ok()?;
+    let steering = journal.steering(now).ok()?;
+    let approves =
+        |member: &str| steering.approves(ApprovalKind::Wave, &format!("{service}: {member}"), now);
+    InWave::of(found.course(service)?, &record.key, now, &approves)
+}
+
+/// The rollouts as the journal knows them, with the waves of the revision that is followed. How
+/// stacks stand is read for those of `only`.
+fn recall(
+    only: Option<&ServiceName>,
+    settings: &Settings,
+    context: &Context,
+    journal: &Journal,
+) -> Result<Rollouts, Failure> {
     let source = Source::open(settings.source.clone())?;
     let accepted = journal.accepted_revision().map_err(CommandError::from)?;
     let snapshot = match accepted.filter(|_| source.follows_git()) {
@@ -120,10 +142,9 @@ fn recall(settings: &Settings, context: &Context, journal: &Journal) -> Result<R
     })?;
     let (kept, bodies) = journal.rollouts().map_err(CommandError::from)?;
     let mut marks: BTreeMap<StackKey, Mark> = BTreeMap::new();
-    for target in journal.targets_with_stacks().map_err(CommandError::from)? {
-        let rows = journal.stacks_in(&target).map_err(CommandError::from)?;
-        marks.extend(rows.into_values().map(|row| (row.key, row.memory.mark)));
-    }
+    let filter = Filter { service: only.cloned(), ..Filter::default() };
+    let mark = |row: StackRecord| drop(marks.insert(row.key, row.memory.mark));
+    journal.for_each_stack(&filter, mark).map_err(CommandError::from)?;
     let mut rollouts = Rollouts::recall(kept, bodies);
     let mark = |key: &StackKey| marks.get(key).cloned().unwrap_or_default();
     rollouts.want(&desired, context.now(), &mark);

@@ -10,7 +10,7 @@ use crate::ids::{ServiceName, Target, TenantName};
 use crate::journal::{Filter, Journal};
 use crate::moment::Moment;
 use crate::plan::Scope;
-use crate::report::{Counting, Detail, Status, Surroundings};
+use crate::report::{Counting, Detail, HaltedRollout, Status, Surroundings};
 
 /// Where every stack stands and why.
 #[derive(Args, Clone, Debug, Default)]
@@ -103,7 +103,17 @@ fn surroundings(journal: &Journal, now: Moment) -> Result<Surroundings, CommandE
         refused: journal.refused_revision()?,
         requests: journal.requests()?,
         steering: journal.steering(now)?,
+        halted: halted(journal)?,
     })
+}
+
+fn halted(journal: &Journal) -> Result<Vec<HaltedRollout>, CommandError> {
+    let (kept, _) = journal.rollouts()?;
+    let halted = kept.into_iter().filter_map(|(service, rollout)| {
+        let run = rollout.running?;
+        Some(HaltedRollout { service, release: run.release, halt: run.halt? })
+    });
+    Ok(halted.collect())
 }
 
 fn narrow(
@@ -114,6 +124,7 @@ fn narrow(
 ) {
     around.targets.retain(|record| targets.contains(&record.target));
     around.requests.retain(|(request, _)| requests.contains(&request.id));
+    around.halted.retain(|one| args.service.as_ref().is_none_or(|only| *only == one.service));
     around.steering.suspensions.retain(|suspension| args.concerns(&suspension.scope));
 }
 

@@ -132,6 +132,7 @@ impl Controller {
         if changes.iter().any(|(_, change)| stops(change.kind)) {
             self.board.halt();
         }
+        self.board.note_moved();
         for (service, change) in changes {
             let text = format!("{service}: release {}: {}", change.release.short(), change.text);
             let (at, kind) = (self.settings.clock.now(), word(change.kind).to_owned());

@@ -29,7 +29,7 @@ const REFUSED_PAUSE: Duration = Duration::from_secs(60 * 60);
 pub(super) fn continue_rollback(case: &Case<'_>, wanted: &Wanted, seen: &Seen) -> Decision {
     let stuck: Vec<&LeftBehind> =
         case.insight.left_behind.iter().filter(|resource| resource.failed).collect();
-    let cause = stuck.first().map(|resource| resource.cause());
+    let cause = stuck.first().map(|resource| resource.cause()).or_else(|| of_the_stack(seen));
     let last = last_try(case, seen, "continue-rollback");
     let skip: BTreeMap<String, String> =
         stuck.iter().map(|resource| (resource.skipped_as(), resource.kind.clone())).collect();
@@ -64,6 +64,16 @@ pub(super) fn roll_back(case: &Case<'_>, seen: &Seen) -> Decision {
         return Decision::Hold(hold);
     }
     step(case, seen, StepKind::RollBack, "an update failed and was not rolled back")
+}
+
+/// What the stack itself says: some rollbacks fail before any resource does, as for want of a role.
+fn of_the_stack(seen: &Seen) -> Option<Cause> {
+    let (status, name) = (seen.status.as_str(), seen.key.name.as_str());
+    let reason = seen.status_reason.as_deref()?.trim_end_matches('.');
+    if reason.is_empty() {
+        return None;
+    }
+    Some(Cause::of_event(status, reason, name, "AWS::CloudFormation::Stack"))
 }
 
 /// When a repair that was tried is tried again.

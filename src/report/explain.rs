@@ -1,9 +1,13 @@
 //! All that is known of one stack, put together from the journal.
 
+use serde::Serialize;
+
+use crate::ids::{StackKey, WaveName};
 use crate::moment::Moment;
 use crate::observed::Blind;
 use crate::plan::{ApprovalRequest, StackRecord, Suspension, TargetRecord};
 use crate::report::{AcceptedRevision, Event};
+use crate::rollout::Course;
 
 /// One stack at one moment, with what explains where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,8 +24,53 @@ pub struct Explanation {
     pub request: Option<ApprovalRequest>,
     /// The suspension that stops it.
     pub suspension: Option<Suspension>,
+    /// How it goes with the releases of its service, where the fleet's documents can be read.
+    pub wave: Option<InWave>,
     /// What happened to it, newest first.
     pub history: Vec<Event>,
+}
+
+/// The wave of one stack.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InWave {
+    /// Its name.
+    pub wave: WaveName,
+    /// Its place among the waves of the service, from 1.
+    pub number: usize,
+    /// How many there are.
+    pub of: usize,
+    /// The release that goes out; `None` when none does.
+    pub release: Option<String>,
+    /// When the wave began to take it.
+    pub began_at: Option<Moment>,
+    /// Why no further stack takes it.
+    pub halted: Option<String>,
+    /// What the rollout waits for.
+    pub waits_for: Option<String>,
+}
+
+impl InWave {
+    /// The wave of a stack of this service. `approves`: whether a person let a wave of it begin.
+    pub fn of(
+        course: &Course,
+        key: &StackKey,
+        now: Moment,
+        approves: &dyn Fn(&str) -> bool,
+    ) -> Option<Self> {
+        let (index, view) = course.wave_with(key)?;
+        let run = course.state().running.as_ref();
+        let halt = run.and_then(|run| run.halt.as_ref());
+        Some(Self {
+            wave: view.name,
+            number: index + 1,
+            of: course.waves().len(),
+            release: run.map(|run| run.release.short()),
+            began_at: view.opened_at,
+            halted: halt.map(|halt| halt.why.clone()),
+            waits_for: course.waits_for(now, approves).filter(|_| halt.is_none()),
+        })
+    }
 }
 
 impl Explanation {

@@ -5,8 +5,8 @@ use std::fmt::{self, Write as _};
 use crate::ids::Digest;
 use crate::moment::Moment;
 use crate::outcome::{CauseClass, OnRemoval};
-use crate::report::Explanation;
 use crate::report::words::{ago, ahead, counted, indented, lasting, word};
+use crate::report::{Explanation, InWave};
 
 /// Where the values of the list begin.
 const COLUMN: usize = 16;
@@ -56,6 +56,7 @@ impl Explanation {
             ("stack", Some(self.record.key.to_string())),
             ("wanted", Some(self.wanted())),
             ("release", self.release()),
+            ("wave", self.wave()),
             ("seen in AWS", Some(self.seen())),
             ("AWS says", self.record.seen.as_ref().and_then(|seen| seen.status_reason.clone())),
             ("looked at", Some(self.looked())),
@@ -96,6 +97,27 @@ impl Explanation {
             (None, Some(given)) => Some(format!("{given} was given, and not seen to be well")),
             (None, None) => None,
         }
+    }
+
+    fn wave(&self) -> Option<String> {
+        let InWave { wave, number, of, release, began_at, halted, waits_for } =
+            self.wave.as_ref()?;
+        // Where all stacks take a release at once there is no wave to speak of.
+        if *of == 1 && release.is_none() {
+            return None;
+        }
+        let place = format!("{wave}, {number} of {of}");
+        let Some(release) = release else { return Some(format!("{place}; no release goes out")) };
+        let begun = match began_at {
+            Some(at) => format!("began {} to take release {release}", self.ago(*at)),
+            None => format!("has not begun to take release {release}"),
+        };
+        let now = match (halted, waits_for) {
+            (Some(why), _) => format!("\nhalted: {}", indented(why, 0)),
+            (None, Some(what)) => format!("\nnow: {what}"),
+            (None, None) => String::new(),
+        };
+        Some(format!("{place}: {begun}{now}"))
     }
 
     fn seen(&self) -> String {
@@ -215,7 +237,7 @@ impl Explanation {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::{Digest, Revision};
+    use crate::ids::{Digest, Revision, WaveName};
     use crate::observed::{Blind, BlindReason};
     use crate::outcome::{Attempt, Cause, Debt, Failure, OwnChangeSet, StepKind};
     use crate::plan::{ApprovalKind, ApprovalRequest, Scope, Suspension, TargetRecord, Weight};
@@ -232,6 +254,7 @@ mod tests {
             accepted: None,
             request: None,
             suspension: None,
+            wave: None,
             history: Vec::new(),
         }
     }
@@ -295,6 +318,45 @@ mod tests {
     #[test]
     fn a_failed_stack_says_why_and_what_to_do() {
         insta::assert_snapshot!(failed().text());
+    }
+
+    #[test]
+    fn a_stack_says_its_wave_whether_it_has_begun_and_what_it_waits_for() {
+        let shown = |number: usize, began_at, halted: Option<&str>, waits_for: Option<&str>| {
+            let wave: WaveName = ["canary", "all"][number - 1].parse().expect("a name");
+            let release = Some("3f2a9c01".to_owned());
+            let (halted, waits_for) = (halted.map(str::to_owned), waits_for.map(str::to_owned));
+            let wave = InWave { wave, number, of: 2, release, began_at, halted, waits_for };
+            Explanation { wave: Some(wave), ..plain() }.wave().expect("a line")
+        };
+        let mut at_rest = plain();
+        at_rest.wave = Some(InWave {
+            wave: "all".parse().expect("a name"),
+            number: 2,
+            of: 2,
+            release: None,
+            began_at: None,
+            halted: None,
+            waits_for: None,
+        });
+        let lines = [
+            at_rest.wave().expect("a line"),
+            shown(1, Some(minutes_ago(4)), None, Some("1 of 2 well in wave canary")),
+            shown(2, None, None, Some("wave canary soaks until 2026-11-23T20:30:00.000Z")),
+            shown(2, None, None, Some("wave all waits for approval")),
+            shown(2, None, Some("2 of 2 failed in wave canary: no"), None),
+        ];
+        insta::assert_snapshot!(lines.join("\n"), @r"
+        all, 2 of 2; no release goes out
+        canary, 1 of 2: began 4 minutes ago to take release 3f2a9c01
+        now: 1 of 2 well in wave canary
+        all, 2 of 2: has not begun to take release 3f2a9c01
+        now: wave canary soaks until 2026-11-23T20:30:00.000Z
+        all, 2 of 2: has not begun to take release 3f2a9c01
+        now: wave all waits for approval
+        all, 2 of 2: has not begun to take release 3f2a9c01
+        halted: 2 of 2 failed in wave canary: no
+        ");
     }
 
     #[test]

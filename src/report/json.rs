@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::moment::Moment;
 use crate::plan::{ApprovalRequest, Suspension, Weight};
-use crate::report::status::StackLine;
+use crate::report::status::{HaltedRollout, StackLine};
 use crate::report::{BlindGroup, Event, Explanation, Group, Status};
 
 /// The `version` field of every JSON report.
@@ -43,6 +43,7 @@ impl Status {
             "blind": list(&self.blind, blind),
             "suspensions": list(&self.around.steering.suspensions, suspension),
             "requests": list(&self.around.requests, |(asked, since)| request(asked, Some(*since))),
+            "halted": list(&self.around.halted, halted),
             "stacks": self.stacks.as_ref().map(|stacks| list(stacks, stack)),
         })
     }
@@ -82,6 +83,7 @@ impl Explanation {
             "changeSet": record.memory.change_set.as_ref().map(|set| &set.name),
             "suspension": self.suspension.as_ref().map(suspension),
             "request": self.request.as_ref().map(|asked| request(asked, None)),
+            "wave": self.wave,
             "history": list(&self.history, event),
         })
     }
@@ -124,6 +126,19 @@ impl Explanation {
             "at": time(failure.at),
         }))
     }
+}
+
+fn halted(one: &HaltedRollout) -> Value {
+    let HaltedRollout { service, release, halt } = one;
+    json!({
+        "service": service,
+        "release": release.short(),
+        "since": time(halt.at),
+        "why": halt.why,
+        "shared": halt.shared,
+        "by": halt.by,
+        "reverting": halt.reverting,
+    })
 }
 
 fn time(moment: Moment) -> String {

@@ -17,8 +17,10 @@ mod status_text;
 mod words;
 
 pub use event::{AcceptedRevision, Event, RefusedRevision, Subject};
-pub use explain::Explanation;
+pub use explain::{Explanation, InWave};
 pub use grouping::{EXAMPLES, Group};
 pub use json::FORMAT_VERSION;
-pub use status::{BlindGroup, Counting, Detail, FEW, StackLine, Status, Surroundings};
-pub use words::{ago, ahead, counted, indented};
+pub use status::{
+    BlindGroup, Counting, Detail, FEW, HaltedRollout, StackLine, Status, Surroundings,
+};
+pub use words::{ago, ahead, brief, counted, indented};

@@ -6,8 +6,8 @@ use serde::Serialize;
 
 use crate::ids::{ServiceName, WaveName};
 use crate::moment::Moment;
-use crate::report::{ago, counted};
-use crate::rollout::{Course, Rollouts, WaveView};
+use crate::report::{ago, brief, counted};
+use crate::rollout::{Course, Rollouts, Stage, Upcoming, WaveView};
 
 /// The rollouts of one service.
 #[derive(Clone, Debug, Serialize)]
@@ -183,8 +183,66 @@ fn standing(wave: &Wave, of: &Shown, now: Moment) -> String {
     text
 }
 
+/// `wave canary 2/3 settled, soaking 4 min`
+pub fn stage(stage: &Stage, now: Moment) -> String {
+    let Stage { wave, total, settled, failed, next } = stage;
+    let mut text = format!("wave {wave} {settled}/{total} settled");
+    if *failed > 0 {
+        let _ = write!(text, ", {failed} failed");
+    }
+    match next {
+        Upcoming::Stacks => {}
+        // One that is over is news in a moment.
+        Upcoming::Soak(until) if *until <= now => {}
+        Upcoming::Soak(until) => {
+            let _ = write!(text, ", soaking {}", brief(until.since(now)));
+        }
+        Upcoming::Approval(wave) => {
+            let _ = write!(text, ", wave {wave} waits for approval");
+        }
+        Upcoming::Halted => text.push_str(", halted"),
+        Upcoming::Reverting => text.push_str(", going back"),
+    }
+    text
+}
+
 /// One object with a version.
 pub fn json(shown: &[Shown]) -> String {
     let value = serde_json::json!({ "version": 1, "rollouts": shown });
     format!("{value:#}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_stage_is_a_few_words() {
+        let now = Moment::from_millis(1_000_000);
+        let at = |settled, failed, next| {
+            let wave = "canary".parse().expect("a name");
+            stage(&Stage { wave, total: 3, settled, failed, next }, now)
+        };
+        let soak = |seconds| Upcoming::Soak(now + Duration::from_secs(seconds));
+        let all = Upcoming::Approval("all".parse().expect("a name"));
+        let stages = [
+            at(2, 0, Upcoming::Stacks),
+            at(3, 0, soak(200)),
+            at(2, 1, soak(9)),
+            at(3, 0, soak(7_300)),
+            at(3, 0, all),
+            at(1, 2, Upcoming::Halted),
+            at(1, 2, Upcoming::Reverting),
+        ];
+        insta::assert_snapshot!(stages.join("\n"), @r"
+        wave canary 2/3 settled
+        wave canary 3/3 settled, soaking 4 min
+        wave canary 2/3 settled, 1 failed, soaking 9 s
+        wave canary 3/3 settled, soaking 3 h
+        wave canary 3/3 settled, wave all waits for approval
+        wave canary 1/3 settled, 2 failed, halted
+        wave canary 1/3 settled, 2 failed, going back
+        ");
+    }
 }

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::ids::{ServiceName, StackKey, Target, TenantName};
+use crate::ids::{Digest, ServiceName, StackKey, Target, TenantName};
 use crate::moment::Moment;
 use crate::observed::{BlindReason, StackStatus};
 use crate::plan::{ApprovalRequest, StackRecord, Steering, TargetRecord, Verdict, Weight};
 use crate::report::grouping::{Group, Grouping};
 use crate::report::{AcceptedRevision, RefusedRevision};
+use crate::rollout::Halt;
 
 /// With this many stacks or fewer each gets a line of its own without being asked for.
 pub const FEW: usize = 20;
@@ -53,6 +54,19 @@ pub struct Surroundings {
     pub requests: Vec<(ApprovalRequest, Moment)>,
     /// What people have said.
     pub steering: Steering,
+    /// Releases that no further stack takes.
+    pub halted: Vec<HaltedRollout>,
+}
+
+/// A release that no further stack takes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HaltedRollout {
+    /// Of which service.
+    pub service: ServiceName,
+    /// Which release.
+    pub release: Digest,
+    /// Why, since when, and by whom.
+    pub halt: Halt,
 }
 
 /// Targets that cannot be seen for the same reason.

@@ -6,7 +6,7 @@ use comfy_table::{Table, presets};
 
 use crate::plan::Weight;
 use crate::report::grouping::Group;
-use crate::report::status::{StackLine, Status};
+use crate::report::status::{HaltedRollout, StackLine, Status};
 use crate::report::words::{ago, counted, cut, indented, lasting, word};
 
 /// Targets named where several cannot be seen.
@@ -61,6 +61,7 @@ impl Status {
         writeln!(out, "{}", self.headline())?;
         self.write_revisions(out)?;
         self.write_groups(out, Weight::Stuck, "Stuck: each waits for a person or a change in git")?;
+        self.write_halted(out)?;
         self.write_requests(out)?;
         self.write_blind(out)?;
         self.write_groups(out, Weight::Waiting, "Waiting: goes on by itself")?;
@@ -106,6 +107,21 @@ impl Status {
         };
         let (first, since) = (first(group.count), lasting(self.now, group.since));
         writeln!(out, "    {first}{since}: {}{more}", examples.join(", "))
+    }
+
+    fn write_halted(&self, out: &mut String) -> fmt::Result {
+        if self.around.halted.is_empty() {
+            return Ok(());
+        }
+        writeln!(out, "\nHalted releases (`driftless rollout show SERVICE` tells more)")?;
+        for HaltedRollout { service, release, halt } in &self.around.halted {
+            let back = if halt.reverting { ", going back" } else { "" };
+            let by = halt.by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();
+            let why = indented(&halt.why, 4);
+            let (release, since) = (release.short(), lasting(self.now, halt.at));
+            writeln!(out, "  {service} {release} ({since}{by}{back}): {why}")?;
+        }
+        Ok(())
     }
 
     fn write_requests(&self, out: &mut String) -> fmt::Result {
@@ -321,6 +337,25 @@ mod tests {
             counting.add(record);
         }
         insta::assert_snapshot!(counting.status(Surroundings::default(), NOW).text());
+    }
+
+    #[test]
+    fn halted_releases_say_why_and_by_whom() {
+        let halt = |why: &str, by: Option<&str>, reverting| HaltedRollout {
+            service: if reverting { "queues" } else { "scan-api" }.parse().expect("a name"),
+            release: crate::ids::Digest::of(why.as_bytes()),
+            halt: crate::rollout::Halt {
+                at: minutes_ago(7),
+                why: why.to_owned(),
+                shared: None,
+                by: by.map(str::to_owned),
+                reverting,
+            },
+        };
+        let why = "4 of 20 failed in wave all, all in us-east-1: Queue (AWS::SQS::Queue): no";
+        let halted = vec![halt(why, None, true), halt("tickets", Some("anna"), false)];
+        let around = Surroundings { halted, ..Surroundings::default() };
+        insta::assert_snapshot!(fleet(20, Detail::Groups).status(around, NOW).text());
     }
 
     #[test]

@@ -39,6 +39,16 @@ fn length(length: Duration) -> Option<String> {
     Some(counted(count, unit))
 }
 
+/// `9 s`, `4 min` or `3 h`, rounded up: what is left of a wait.
+pub fn brief(length: Duration) -> String {
+    let seconds = length.as_millis().div_ceil(1_000);
+    match seconds {
+        0..=90 => format!("{seconds} s"),
+        91..=5_400 => format!("{} min", seconds.div_ceil(60)),
+        _ => format!("{} h", seconds.div_ceil(3_600)),
+    }
+}
+
 /// `1 stack`, `2 stacks`
 pub fn counted(count: usize, noun: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };

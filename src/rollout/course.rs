@@ -17,7 +17,7 @@ use crate::rollout::run::OrderWord;
 use crate::rollout::{Halt, Membership, Order, Release, Rollout, Run, WaveIndex};
 use crate::template::Template;
 
-pub use showing::WaveView;
+pub use showing::{Stage, Upcoming, WaveView};
 
 /// What is called complete in express mode may not be stable yet: its next wave waits so long at
 /// least.
@@ -201,10 +201,7 @@ impl Course {
 
     /// How long the stacks of a wave must have been well before the next begins.
     fn soak(&self, wave: WaveIndex) -> Duration {
-        let soak = self.plan.waves[wave].soak;
-        let deployment = self.plan.waves[wave].deployment.unwrap_or(self.deployment);
-        let is_express = deployment == Deployment::Express && self.plan.waves.len() > 1;
-        if is_express { soak.max(EXPRESS_SOAK) } else { soak }
+        soak(&self.plan, self.deployment, wave)
     }
 
     /// The wave in which a stack takes the running release, with its limit on operations.
@@ -256,16 +253,20 @@ impl Course {
                 self.begin(now);
                 return Some(change);
             }
-            let heals = !halt.reverting && failed.is_none();
-            return heals.then(|| self.set_halt(None, ChangeKind::Resumed, "it healed".to_owned()));
+            return match failed {
+                _ if halt.reverting => None,
+                Some(failed) => halt.named_anew(failed).map(|halt| self.halt(halt)),
+                None => Some(self.set_halt(None, ChangeKind::Resumed, "it healed".to_owned())),
+            };
         }
         if run.halt.is_some() {
             return None;
         }
-        if let Some(why) = failed {
+        if let Some(failed) = failed {
             let can_revert = self.state.good.is_some_and(|good| self.known.contains_key(&good));
             let reverts = can_revert && self.plan.on_halt == OnHalt::Revert;
-            return Some(self.halt(why, None, reverts, now));
+            let (why, shared) = (failed.why, failed.shared);
+            return Some(self.halt(Halt { at: now, why, shared, by: None, reverting: reverts }));
         }
         let opened = |wave: &WaveIndex| self.is_opened(&run, *wave);
         let all = 0..self.plan.waves.len();
@@ -375,9 +376,9 @@ impl Course {
         }
     }
 
-    fn halt(&mut self, why: String, by: Option<String>, reverting: bool, now: Moment) -> Change {
-        let kind = if reverting { ChangeKind::Reverting } else { ChangeKind::Halted };
-        let halt = Halt { at: now, why: why.clone(), by, reverting };
+    fn halt(&mut self, halt: Halt) -> Change {
+        let kind = if halt.reverting { ChangeKind::Reverting } else { ChangeKind::Halted };
+        let why = halt.why.clone();
         self.set_halt(Some(halt), kind, why)
     }
 
@@ -407,13 +408,16 @@ impl Course {
             "" => "a person said so".to_owned(),
             reason => reason.to_owned(),
         };
-        let by = Some(order.by.clone());
+        let said = |reverting| {
+            let (why, by) = (why.clone(), Some(order.by.clone()));
+            Halt { at: now, why, shared: None, by, reverting }
+        };
         match order.word {
-            OrderWord::Halt => Ok(self.halt(why, by, false, now)),
+            OrderWord::Halt => Ok(self.halt(said(false))),
             OrderWord::Revert if self.state.good.is_none() => {
                 Err("there is no good release to go back to".to_owned())
             }
-            OrderWord::Revert => Ok(self.halt(why, by, true, now)),
+            OrderWord::Revert => Ok(self.halt(said(true))),
             OrderWord::Resume if run.halt.is_none() => Err("it is not halted".to_owned()),
             OrderWord::Resume => {
                 let failed: Vec<StackKey> =
@@ -433,6 +437,15 @@ impl Course {
             }
         }
     }
+}
+
+/// How long the stacks of a wave must have been well before the next begins; `deployment` is what the
+/// service says.
+pub fn soak(plan: &WavePlan, deployment: Deployment, wave: WaveIndex) -> Duration {
+    let Wave { soak, deployment: own, .. } = plan.waves[wave];
+    let deployment = own.unwrap_or(deployment);
+    let is_express = deployment == Deployment::Express && plan.waves.len() > 1;
+    if is_express { soak.max(EXPRESS_SOAK) } else { soak }
 }
 
 fn stacks(count: usize) -> String {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::desired::{Scope, Wanted};
+use crate::desired::{Desired, Scope, Wanted};
 use crate::fleet::{Fleet, Service, Tenant, Text};
 use crate::ids::{Digest, ServiceName, TenantName};
 use crate::template::Template;
@@ -73,6 +73,26 @@ pub(super) fn changed<'a>(
     found
 }
 
+/// How many of so many tenants may change what they give a service without waves.
+fn few(tenants: usize) -> usize {
+    AT_ONCE.max(tenants * AT_ONCE_PERCENT / 100)
+}
+
+/// Whether so many tenants give a service something else than at an earlier revision that it makes a
+/// release.
+pub fn change_together(old: &Desired, new: &Desired, service: &Service) -> bool {
+    let stacks = || new.all_standing().filter(|wanted| wanted.service.name == service.name);
+    let pairs = stacks().filter_map(|wanted| {
+        let before = old.wanted(&wanted.key)?;
+        let is_same = before.service.name == service.name
+            && before.tenant.name == wanted.tenant.name
+            && !before.asked_to_go;
+        is_same.then_some((&before.tenant, wanted))
+    });
+    let tenants: BTreeSet<&TenantName> = stacks().map(|wanted| &wanted.tenant.name).collect();
+    changed(pairs, &new.fleet).len() > few(tenants.len())
+}
+
 /// Parameters and tags of a stack with this tenant's document; an output stays as it is written.
 fn given(fleet: &Fleet, wanted: &Wanted, tenant: &Arc<Tenant>) -> Vec<(String, Option<String>)> {
     let wanted = Wanted { tenant: Arc::clone(tenant), ..wanted.clone() };
@@ -114,7 +134,7 @@ impl TenantInputs {
         service: &Service,
         before: &Template,
     ) -> bool {
-        let few = AT_ONCE.max(tenants * AT_ONCE_PERCENT / 100);
+        let few = few(tenants);
         if changed.len() <= few {
             for overlay in self.before.values_mut() {
                 overlay.retain(|who, _| !changed.contains_key(who));

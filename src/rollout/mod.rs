@@ -10,14 +10,14 @@ mod rollouts;
 mod run;
 mod sharing;
 
-pub use course::{Course, WaveView};
+pub use course::{Course, Stage, Upcoming, WaveView, soak};
 pub use gate::{Behind, Gate, Halted};
-pub use inputs::TenantInputs;
+pub use inputs::{TenantInputs, change_together};
 pub use membership::{Membership, WaveIndex};
 pub use release::{Release, ReleaseBody};
 pub use rollouts::{Bodies, Change, ChangeKind, Rollouts};
 pub use run::{Halt, Order, OrderWord, Rollout, Run};
-pub use sharing::shared_by_all;
+pub use sharing::{Trait, shared_by_all};
 
 #[cfg(test)]
 mod tests;

@@ -51,6 +51,9 @@ pub struct Halt {
     pub at: Moment,
     /// The reason, a sentence without its full stop.
     pub why: String,
+    /// What all stacks that failed have and no healthy one, such as `in us-east-1`.
+    #[serde(default)]
+    pub shared: Option<String>,
     /// The person who said so; `None` where too many stacks failed.
     pub by: Option<String>,
     /// Whether the stacks that have the release go back to the last good one.

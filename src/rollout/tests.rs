@@ -105,7 +105,11 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let desired = fleet(WAVES, TENANTS, "1");
+        Self::of(WAVES)
+    }
+
+    fn of(waves: &str) -> Self {
+        let desired = fleet(waves, TENANTS, "1");
         let keys = desired.all_standing().map(|wanted| wanted.key.clone()).collect();
         let now = Moment::from_millis(1_000_000);
         let mut rollouts = Rollouts::default();
@@ -187,6 +191,25 @@ impl World {
             Some(Mark::Open) | None => false,
         })
     }
+}
+
+#[test]
+fn a_halt_is_told_once_more_when_what_failed_turns_out_to_have_something_in_common() {
+    let mut world = World::of("waves: [{ name: all, failures: { count: 1 } }]");
+    world.rollouts.advance(world.now, true, &|_| true);
+    // Every third tenant is a canary.
+    let mut texts = |events: &[Event]| -> Vec<String> {
+        events.iter().for_each(|event| world.happens(event));
+        let changes = world.rollouts.advance(world.now, true, &|_| true);
+        assert!(changes.iter().all(|(_, change)| change.kind == ChangeKind::Halted));
+        changes.into_iter().map(|(_, change)| change.text).collect()
+    };
+    let fails = |one| Event::Fails(one, CauseClass::Release, 1);
+    assert_eq!(texts(&[fails(2), fails(5)]), ["2 of 12 failed in wave all: no"]);
+    let named = "3 of 12 failed in wave all, all with ring=canary: no";
+    assert_eq!(texts(&[fails(8), Event::Settles(0)]), [named]);
+    assert_eq!(texts(&[fails(11), Event::Settles(1)]), [""; 0], "the same, of one more");
+    assert_eq!(texts(&[fails(3)]), ["5 of 12 failed in wave all: no"]);
 }
 
 proptest! {

@@ -78,6 +78,8 @@ impl CallFault {
 pub struct ResourceFault {
     /// In this account, or in any.
     pub account: Option<AccountId>,
+    /// In this region, or in any.
+    pub region: Option<Region>,
     /// In stacks of this name, or in any.
     pub stack: Option<StackName>,
     /// Its logical id.
@@ -186,13 +188,13 @@ impl Script {
     /// Why a resource fails; used up by asking.
     pub(crate) fn failure_of(
         &self,
-        account: AccountId,
+        (account, region): (AccountId, &Region),
         stack: &str,
         phase: Phase,
         logical_id: &str,
     ) -> Option<String> {
         self.with(|orders| {
-            let text = orders.failure_of(account, stack, phase, logical_id)?;
+            let text = orders.failure_of((account, region), stack, phase, logical_id)?;
             *orders.met.entry(phase.failure_word()).or_default() += 1;
             Some(text)
         })
@@ -239,7 +241,7 @@ impl Orders {
 
     fn failure_of(
         &mut self,
-        account: AccountId,
+        (account, region): (AccountId, &Region),
         stack: &str,
         phase: Phase,
         logical_id: &str,
@@ -248,6 +250,7 @@ impl Orders {
             fault.phase == phase
                 && fault.logical_id == logical_id
                 && fault.account.is_none_or(|wanted| wanted == account)
+                && fault.region.as_ref().is_none_or(|wanted| wanted == region)
                 && fault.stack.as_ref().is_none_or(|wanted| wanted.as_str() == stack)
                 && fault.times.is_none_or(|times| times > 0)
         });

@@ -225,6 +225,7 @@ impl World {
 fn fault(logical_id: &str, phase: Phase, times: Option<u32>) -> ResourceFault {
     ResourceFault {
         account: None,
+        region: None,
         stack: None,
         logical_id: logical_id.to_owned(),
         phase,
@@ -598,6 +599,7 @@ async fn what_cannot_be_deleted_can_be_retained_the_second_time() {
     assert_eq!(error(early.expect_err("only on DELETE_FAILED")).0, "ValidationError");
     world.cloud.script().resource(ResourceFault {
         account: Some(ACCOUNT.parse().expect("an account")),
+        region: None,
         stack: None,
         logical_id: "Jobs".to_owned(),
         phase: Phase::Delete,

@@ -55,6 +55,7 @@ fn express(world: &World) {
 fn breaks(world: &World, logical_id: &str, text: &str) {
     world.cloud.script().resource(ResourceFault {
         account: None,
+        region: None,
         stack: None,
         logical_id: logical_id.to_owned(),
         phase: Phase::Change,

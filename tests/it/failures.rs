@@ -20,6 +20,7 @@ fn calls(tenant: usize, api: &str) -> Calls {
 fn resource(tenant: usize, logical_id: &str, phase: Phase, text: &str) -> ResourceFault {
     ResourceFault {
         account: Some(id(tenant)),
+        region: None,
         stack: None,
         logical_id: logical_id.to_owned(),
         phase,

@@ -59,6 +59,7 @@ fn put(world: &World, child: &str) {
 fn breaks(world: &World, logical_id: &str, phase: Phase, text: &str, times: Option<u32>) {
     world.cloud.script().resource(ResourceFault {
         account: None,
+        region: None,
         stack: None,
         logical_id: logical_id.to_owned(),
         phase,

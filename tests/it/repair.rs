@@ -10,6 +10,7 @@ use crate::world::{Ended, World, key};
 fn fault(stack: &str, logical_id: &str, phase: Phase, text: &str) -> ResourceFault {
     ResourceFault {
         account: None,
+        region: None,
         stack: Some(stack.parse().expect("a name")),
         logical_id: logical_id.to_owned(),
         phase,

@@ -1,5 +1,8 @@
 //! Releases go out in waves: gates open when the waves before were seen well, bad releases stop.
 
+mod large;
+mod partial;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -77,6 +80,7 @@ fn sizes(world: &World, tenants: usize) -> Vec<String> {
 fn failing(tenant: Option<usize>, text: &str) -> ResourceFault {
     ResourceFault {
         account: tenant.map(|tenant| format!("{:012}", account(tenant)).parse().expect("an id")),
+        region: None,
         stack: Some("api".parse().expect("a name")),
         logical_id: "Setting".to_owned(),
         phase: Phase::Change,
@@ -143,6 +147,12 @@ async fn the_very_first_release_goes_through_the_waves_as_well() {
     let verdict = world.verdict(5, "api");
     assert!(verdict.starts_with("waits-for-wave: release "), "{verdict}");
     assert!(verdict.ends_with("waits for wave all"), "{verdict}");
+    let tells = |tenant: &str, wave: &str| {
+        let told = world.driftless(&["explain", tenant]);
+        assert!(told.contains(&format!("\nwave            {wave}")), "{told}");
+    };
+    tells("t1/api", "canary, 1 of 3: began ");
+    tells("t5/api", "all, 3 of 3: has not begun to take release ");
     world.apply().await.assert_converged(16);
 }
 

@@ -257,6 +257,20 @@ spec:
         stacks.iter().map(|stack| format!("{} {}", stack.name, stack.status.as_str())).collect()
     }
 
+    /// What the program says of this world to a person at a terminal.
+    pub(crate) fn driftless(&self, arguments: &[&str]) -> String {
+        let ran = std::process::Command::new(env!("CARGO_BIN_EXE_driftless"))
+            .env_clear()
+            .arg("--fleet")
+            .arg(self.repository())
+            .arg("--state")
+            .arg(self.journal_path())
+            .args(arguments)
+            .output()
+            .expect("it runs");
+        String::from_utf8([ran.stdout, ran.stderr].concat()).expect("text")
+    }
+
     pub(crate) fn record(&self, tenant: usize, name: &str) -> StackRecord {
         let key = key(tenant, name);
         let record = self.journal().stack(&key).expect("the journal answers");

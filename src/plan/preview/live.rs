@@ -367,6 +367,7 @@ impl<'a> Living<'a> {
             to: self.scene.desired.revision.clone(),
             settings: Vec::new(),
             groups,
+            releases: Vec::new(),
             unchanged: self.unchanged,
             deletions: self.deletions(),
             notices: Vec::new(),

@@ -6,12 +6,14 @@ mod fleet;
 mod grouping;
 mod live;
 mod offline;
+mod releases;
 mod template;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::time::Duration;
 
-use crate::ids::{DocumentName, Revision, ServiceName, StackName, Target, TenantName};
+use crate::ids::{DocumentName, Revision, ServiceName, StackName, Target, TenantName, WaveName};
 
 pub use live::{LiveScene, Sighted, memories, preview_live};
 pub use offline::preview;
@@ -32,12 +34,36 @@ pub struct Preview {
     pub settings: Vec<Line>,
     /// Equal changes together: deletions first, then by service, the largest group first.
     pub groups: Vec<Group>,
+    /// Releases that go out in waves, by service; unknown in a plan against what AWS shows.
+    pub releases: Vec<Waves>,
     /// Stacks to which nothing happens.
     pub unchanged: usize,
     /// What the limit on deletions says; `None` when nothing would be deleted.
     pub deletions: Option<Deletions>,
     /// What a reader has to know besides, one sentence each.
     pub notices: Vec<String>,
+}
+
+/// How a release of one service goes out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waves {
+    /// Which service.
+    pub service: ServiceName,
+    /// Its waves in order, two at least.
+    pub waves: Vec<WaveAhead>,
+}
+
+/// One wave of a release that is to go out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WaveAhead {
+    /// Its name.
+    pub name: WaveName,
+    /// How many stacks take the release in it.
+    pub stacks: usize,
+    /// How long they must be well before the next wave begins.
+    pub soak: Duration,
+    /// Whether a person has to let it begin.
+    pub needs_approval: bool,
 }
 
 /// What a revision is compared with.

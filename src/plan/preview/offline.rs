@@ -10,6 +10,7 @@ use crate::plan::Hold;
 use crate::plan::deletions::{self, DeletionBook, Waiting};
 use crate::plan::preview::compare::{Side, Wording, differences, made_of, rules};
 use crate::plan::preview::grouping::{Common, Grouping};
+use crate::plan::preview::releases::releases;
 use crate::plan::preview::{
     Basis, Deletions, Group, Kind, Line, Member, Part, Preview, fleet, template,
 };
@@ -270,6 +271,7 @@ impl<'a> Previewing<'a> {
             settings,
             notices: used_outputs(&groups, self.new),
             groups,
+            releases: releases(self.old, self.new),
             unchanged: self.unchanged,
             deletions: self.deletions(),
         }

@@ -2,7 +2,7 @@
 
 use crate::ids::{Digest, StackId};
 use crate::observed::StackStatus;
-use crate::outcome::{OnRemoval, StepKind};
+use crate::outcome::{Attempt, OnRemoval, StepKind};
 use crate::plan::tests::{ALONE, DROPPED, NOW, World, attempt, failure, key};
 use crate::plan::{FormerStack, Hold, Insight, LeftBehind, Scope, Suspension, is_waiting_to_go};
 
@@ -149,6 +149,23 @@ fn what_never_was_complete_and_could_not_be_deleted_is_deleted_further() {
     let step = world.step("network");
     assert_eq!(step.kind, StepKind::Delete { retain: vec!["Vpc".to_owned()] });
     assert!(!step.is_deletion, "nobody ever used it");
+}
+
+#[test]
+fn a_rollback_that_failed_before_any_resource_did_says_what_the_stack_says() {
+    let mut world = World::of(&[]);
+    world.put("network", "network", StackStatus::UpdateRollbackFailed);
+    let reason = "Role arn:aws:iam::1:role/deploy is invalid or cannot be assumed.";
+    world.seen("network").status_reason = Some(reason.to_owned());
+    let first = world.step("network");
+    assert_eq!(first.kind, StepKind::ContinueRollback { skip: [].into() });
+    let version = world.seen("network").version();
+    let at = world.now - std::time::Duration::from_secs(600);
+    world.memory("network").attempt =
+        Some(Attempt { version: Some(version), at, ..attempt(first.kind, true) });
+    let Hold::NeedsPerson { cause, .. } = world.hold("network") else { panic!("a person") };
+    let cause = cause.expect("a cause").to_string();
+    assert!(cause.ends_with("deploy is invalid or cannot be assumed"), "{cause}");
 }
 
 #[test]

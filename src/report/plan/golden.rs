@@ -1,5 +1,7 @@
 //! What plans look like, for small fleets in memory, and what holds for every plan.
 
+mod waves;
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
@@ -418,6 +420,7 @@ fn previews() -> impl Strategy<Value = Preview> {
             basis: Basis::Nothing,
             to: Revision::of(&notice),
             settings,
+            releases: Vec::new(),
             groups: groups
                 .into_iter()
                 .map(|(kind, lines, note, count)| Group {

@@ -6,7 +6,7 @@ use serde_json::{Value, json as object};
 
 use crate::fleet::Finding;
 use crate::ids::Revision;
-use crate::plan::preview::{Basis, Group, KINDS, Line, Member, Preview};
+use crate::plan::preview::{Basis, Group, KINDS, Line, Member, Preview, WaveAhead, Waves};
 
 /// The `version` field.
 const FORMAT_VERSION: u32 = 1;
@@ -41,10 +41,24 @@ pub fn json(preview: &Preview) -> Value {
             "why": deletions.held,
             "approval": deletions.approval,
         })),
+        "releases": preview.releases.iter().map(release).collect::<Vec<_>>(),
         "notices": preview.notices,
         "settings": preview.settings.iter().map(line).collect::<Vec<_>>(),
         "groups": preview.groups.iter().map(group).collect::<Vec<_>>(),
     })
+}
+
+fn release(release: &Waves) -> Value {
+    let wave = |wave: &WaveAhead| {
+        object!({
+            "wave": wave.name,
+            "stacks": wave.stacks,
+            "soakSeconds": wave.soak.as_secs(),
+            "needsApproval": wave.needs_approval,
+        })
+    };
+    let waves = release.waves.iter().map(wave).collect::<Vec<_>>();
+    object!({ "service": release.service, "waves": waves })
 }
 
 /// What is wrong with a revision that is refused.

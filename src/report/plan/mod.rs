@@ -8,8 +8,8 @@ mod markdown;
 mod text;
 
 use crate::fleet::Finding;
-use crate::plan::preview::{Basis, Group, KINDS, Kind, Line, Part, Preview};
-use crate::report::counted;
+use crate::plan::preview::{Basis, Group, KINDS, Kind, Line, Part, Preview, WaveAhead, Waves};
+use crate::report::{brief, counted};
 
 pub use json::{json, refused_json};
 pub use markdown::{MARKER, MAX_COMMENT, markdown, refused_markdown};
@@ -123,9 +123,33 @@ fn sections(preview: &Preview) -> Vec<Section> {
         let title = "Fleet document".to_owned();
         sections.push(Section { sign: Sign::Attention, title, rows });
     }
+    if !preview.releases.is_empty() {
+        let rows = preview.releases.iter().map(waves).collect();
+        let title = "releases that go out in waves".to_owned();
+        sections.push(Section { sign: Sign::Plain, title, rows });
+    }
     let alike = preview.groups.chunk_by(|a, b| (a.kind, &a.service) == (b.kind, &b.service));
     sections.extend(alike.filter_map(section));
     sections
+}
+
+/// `scan-api: canary 2 stacks (soak 30 min), all 40 stacks (waits for approval)`
+fn waves(release: &Waves) -> Row {
+    let wave = |wave: &WaveAhead| {
+        let mut notes = Vec::new();
+        if wave.needs_approval {
+            notes.push("waits for approval".to_owned());
+        }
+        if !wave.soak.is_zero() {
+            notes.push(format!("soak {}", brief(wave.soak)));
+        }
+        let notes =
+            if notes.is_empty() { String::new() } else { format!(" ({})", notes.join(", ")) };
+        format!("{} {}{notes}", wave.name, counted(wave.stacks, "stack"))
+    };
+    let waves: Vec<String> = release.waves.iter().map(wave).collect();
+    let text = format!("{}: {}", release.service, waves.join(", then "));
+    Row { sign: Sign::Plain, depth: 0, text }
 }
 
 /// The groups of one kind and service: the largest first, then in what the others differ.

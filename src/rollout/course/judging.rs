@@ -4,12 +4,31 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ids::{StackKey, TenantName, WaveName};
 use crate::outcome::{CauseClass, Mark, Trouble};
-use crate::rollout::{Course, Run, WaveIndex, shared_by_all};
+use crate::rollout::{Course, Halt, Run, Trait, WaveIndex, shared_by_all};
 
 /// One cause in so many tenants is the release's, whoever it seems to count against.
 const SAME_CAUSE: usize = 3;
 /// A wave is well when so much of it is: `fleet` refuses budgets that allow for more failures.
 const MUST_SETTLE_PERCENT: usize = crate::fleet::MUST_SETTLE_PERCENT as usize;
+
+/// Why a rollout must halt.
+pub(super) struct OverBudget {
+    /// In words.
+    pub(super) why: String,
+    /// What all that failed have and nothing healthy; `None` too while nothing is healthy.
+    pub(super) shared: Option<String>,
+    /// Whether there was anything healthy to compare with.
+    pub(super) is_compared: bool,
+}
+
+impl Halt {
+    /// The halt in the words of now, where something else is common to all that failed than was when
+    /// it began: the first that fail often have nothing healthy beside them yet.
+    pub(super) fn named_anew(&self, failed: OverBudget) -> Option<Self> {
+        let OverBudget { why, shared, is_compared } = failed;
+        (is_compared && shared != self.shared).then(|| Self { why, shared, ..self.clone() })
+    }
+}
 
 impl Course {
     /// What fails at the running release, with its wave: each stack that counts alone, and those
@@ -39,7 +58,7 @@ impl Course {
 
     /// Why the rollout must halt, if it must: more stacks of a wave failed than may, or so many that
     /// the next wave can never begin.
-    pub(super) fn over_budget(&self, run: &Run) -> Option<String> {
+    pub(super) fn over_budget(&self, run: &Run) -> Option<OverBudget> {
         let mut failed: BTreeMap<WaveIndex, Vec<(&StackKey, &Trouble)>> = BTreeMap::new();
         for (wave, key, trouble) in self.failed(run) {
             failed.entry(wave).or_default().push((key, trouble));
@@ -63,7 +82,7 @@ impl Course {
         wave: &WaveName,
         total: usize,
         failed: &[(&StackKey, &Trouble)],
-    ) -> String {
+    ) -> OverBudget {
         let mut causes: BTreeMap<&str, usize> = BTreeMap::new();
         failed.iter().for_each(|(_, trouble)| *causes.entry(&trouble.cause).or_default() += 1);
         let commonest =
@@ -73,24 +92,28 @@ impl Course {
             0 | 1 => String::new(),
             _ => format!(", and {} for other causes", failed.len() - count),
         };
-        let where_ = self.shared(failed).map(|one| format!(", all with {one}")).unwrap_or_default();
+        let (shared, is_compared) = self.shared(failed);
+        let where_ = shared.as_ref().map(|one| format!(", all {one}")).unwrap_or_default();
         let of = format!("{} of {total} failed in wave {wave}{where_}", failed.len());
-        format!("{of}: {cause}{more}")
+        OverBudget { why: format!("{of}: {cause}{more}"), shared, is_compared }
     }
 
-    /// What the failed stacks share and no healthy one has.
-    fn shared(&self, failed: &[(&StackKey, &Trouble)]) -> Option<String> {
-        let release = self.judged()?;
-        let traits = |key: &StackKey| {
-            let labels = self.members.get(key).into_iter().flat_map(|one| &one.tenant.labels);
-            let region = format!("region {}", key.target.region);
-            let labels = labels.map(|(label, value)| format!("{label}={value}"));
-            std::iter::once(region).chain(labels).collect::<Vec<_>>()
-        };
-        let failed: Vec<_> = failed.iter().map(|(key, _)| traits(key)).collect();
-        let healthy = self.members.iter().filter(|(_, one)| one.mark == Mark::Settled(release));
-        let healthy: Vec<_> = healthy.map(|(key, _)| traits(key)).collect();
-        shared_by_all(&failed, &healthy)
+    /// What the failed stacks share and no healthy one has, and whether any is healthy.
+    fn shared(&self, failed: &[(&StackKey, &Trouble)]) -> (Option<String>, bool) {
+        let failed: Vec<_> = failed.iter().map(|(key, _)| self.traits(key)).collect();
+        let healthy = self.members.iter().filter(|(_, one)| match &one.mark {
+            Mark::Settled(at) => Some(*at) == self.judged(),
+            Mark::Open | Mark::LeftOut(_) | Mark::Troubled { .. } => false,
+        });
+        let healthy: Vec<_> = healthy.map(|(key, _)| self.traits(key)).collect();
+        let shared = shared_by_all(&failed, &healthy).map(|one| one.to_string());
+        (shared, !healthy.is_empty())
+    }
+
+    fn traits<'a>(&'a self, key: &'a StackKey) -> Vec<Trait<'a>> {
+        let labels = self.members.get(key).into_iter().flat_map(|one| &one.tenant.labels);
+        let labels = labels.map(|(label, value)| Trait::Label(label, value));
+        std::iter::once(Trait::Region(&key.target.region)).chain(labels).collect()
     }
 
     /// Whether all stacks of a wave were seen well at the release, but for those that may fail and

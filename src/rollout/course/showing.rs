@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::ids::WaveName;
+use crate::ids::{StackKey, WaveName};
 use crate::moment::Moment;
 use crate::outcome::LeftOut;
 use crate::rollout::{Course, WaveIndex};
@@ -24,7 +24,60 @@ pub struct WaveView {
     pub opened_at: Option<Moment>,
 }
 
+/// How far the release that goes out has come: the last wave that has begun.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stage {
+    /// Its name.
+    pub wave: WaveName,
+    /// Its stacks that count.
+    pub total: usize,
+    /// Those that were seen well at the release.
+    pub settled: usize,
+    /// Those that failed and count.
+    pub failed: usize,
+    /// What comes next.
+    pub next: Upcoming,
+}
+
+/// What a rollout waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Upcoming {
+    /// The stacks of the wave.
+    Stacks,
+    /// The end of a soak.
+    Soak(Moment),
+    /// A person who lets this wave begin.
+    Approval(WaveName),
+    /// A person or a change in git: it is halted.
+    Halted,
+    /// The stacks that had it: it is taken back.
+    Reverting,
+}
+
 impl Course {
+    /// How far the running release has come; `None` where none runs, and where all stacks take it at
+    /// once.
+    pub fn stage(&self, now: Moment, approves: &dyn Fn(&str) -> bool) -> Option<Stage> {
+        let run = self.state.running.as_ref().filter(|_| self.plan.waves.len() > 1)?;
+        let begun = (0..self.plan.waves.len()).rev().find(|wave| self.is_opened(run, *wave))?;
+        let tally = &self.tallies[begun];
+        let soaked = run.well_since.map(|since| since + self.soak(begun));
+        let next = match (&run.halt, self.awaits_approval(now, approves), soaked) {
+            (Some(halt), ..) if halt.reverting => Upcoming::Reverting,
+            (Some(_), ..) => Upcoming::Halted,
+            (None, Some((wave, _)), _) => Upcoming::Approval(wave),
+            (None, None, Some(until)) if until > now => Upcoming::Soak(until),
+            (None, None, _) => Upcoming::Stacks,
+        };
+        Some(Stage {
+            wave: self.plan.waves[begun].name.clone(),
+            total: tally.total - tally.left_out.values().sum::<usize>(),
+            settled: tally.settled,
+            failed: self.failed(run).filter(|(wave, ..)| *wave == begun).count(),
+            next,
+        })
+    }
+
     /// What the next wave waits for, for people; `None` when no release goes out.
     pub fn waits_for(&self, now: Moment, approves: &dyn Fn(&str) -> bool) -> Option<String> {
         let run = self.state.running.as_ref()?;
@@ -72,6 +125,12 @@ impl Course {
         let run = self.state.running.as_ref().filter(|run| run.halt.is_none());
         run.is_some_and(|run| run.well_since.is_some())
             && self.awaits_approval(now, approves).is_none()
+    }
+
+    /// The wave that a stack goes with: its place in the plan, from 0, and how it stands.
+    pub fn wave_with(&self, key: &StackKey) -> Option<(WaveIndex, WaveView)> {
+        let index = self.wave_of(key)?;
+        Some((index, self.waves().swap_remove(index)))
     }
 
     /// The waves in order, as they stand at the running release, or at the good one.

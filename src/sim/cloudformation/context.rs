@@ -236,9 +236,10 @@ impl Context<'_> {
         denied: BTreeMap<String, BTreeMap<String, String>>,
     ) -> impl FnMut(&str, Phase, &str, &Resource) -> Option<String> + use<> {
         let taken = self.taken_names();
-        let (script, account) = (self.script.clone(), self.account.id);
+        let script = self.script.clone();
+        let (account, region) = (self.account.id, self.region.clone());
         move |stack, phase, logical_id, resource| {
-            if let Some(text) = script.failure_of(account, stack, phase, logical_id) {
+            if let Some(text) = script.failure_of((account, &region), stack, phase, logical_id) {
                 return Some(text);
             }
             if phase != Phase::Change {
