@@ -28,6 +28,8 @@ fn a_release_says_through_which_waves_it_goes() {
     assert_eq!(plan(&old, &new).releases, []);
     // What many say with one commit does not.
     let own = "  services: { scan-api: { parameters: { LogLevel: warn } } }\n";
-    (10..=20).for_each(|number| new.tenant(number, own));
+    for number in 10..=20 {
+        new.tenant(number, own);
+    }
     assert_eq!(plan(&old, &new).releases.len(), 1);
 }
