@@ -64,13 +64,26 @@ pub(super) fn changed<'a>(
     fleet: &Fleet,
 ) -> BTreeMap<TenantName, Changed> {
     let mut found = BTreeMap::new();
-    for (old, now) in pairs.filter(|(old, now)| !Arc::ptr_eq(old, &now.tenant)) {
+    // Of a whole fleet most say the same in the same words, which is quickly seen.
+    for (old, now) in pairs.filter(|(old, now)| !says_the_same(old, now)) {
         let is_known = found.contains_key(&old.name);
         if !is_known && given(fleet, now, old) != given(fleet, now, &now.tenant) {
             found.insert(old.name.clone(), Changed { old: Arc::clone(old), now: now.clone() });
         }
     }
     found
+}
+
+/// Whether a tenant's document says the same to a service as before.
+fn says_the_same(old: &Tenant, now: &Wanted) -> bool {
+    let exception = old.services.get(&now.service.name).map(|exception| &exception.parameters);
+    let is_own_same = match (exception, now.exception()) {
+        (Some(then), Some(now)) => *then == now.parameters,
+        (Some(one), None) => one.is_empty(),
+        (None, Some(now)) => now.parameters.is_empty(),
+        (None, None) => true,
+    };
+    is_own_same && old.parameters == now.tenant.parameters && old.labels == now.tenant.labels
 }
 
 /// How many of so many tenants may change what they give a service without waves.
