@@ -174,11 +174,12 @@ fn order(
         let text = format!("no release of {service} goes out: there is nothing to {word}");
         return Err(CommandError::NotFound(text));
     };
-    let release = run.release.short();
+    let (meant, release) = (Some(run.release), run.release.short());
     let by = context.user.clone();
     let because = if reason.is_empty() { String::new() } else { format!(": {reason}") };
     let text = format!("{by} asks to {word} release {release} of {service}{because}");
-    journal.give_order(&Order { service, word, by, reason, at: context.now() })?;
+    let order = Order { service, release: meant, word, by, reason, at: context.now() };
+    journal.give_order(&order)?;
     journal.note(&context.event("ordered", text.clone()))?;
     writeln!(
         out,

@@ -404,6 +404,9 @@ impl Course {
         let Some(run) = self.state.running.clone() else {
             return Err("no release goes out".to_owned());
         };
+        if let Some(meant) = order.release.filter(|meant| *meant != run.release) {
+            return Err(format!("release {} does not go out any more", meant.short()));
+        }
         let why = match order.reason.as_str() {
             "" => "a person said so".to_owned(),
             reason => reason.to_owned(),

@@ -65,6 +65,9 @@ pub struct Halt {
 pub struct Order {
     /// Which service.
     pub service: ServiceName,
+    /// The release that went out when it was said: of another nothing was said.
+    #[serde(default)]
+    pub release: Option<Digest>,
     /// What.
     pub word: OrderWord,
     /// Who.

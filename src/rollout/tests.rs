@@ -150,8 +150,14 @@ impl World {
             Event::Passes(seconds) => self.now = self.now + Duration::from_secs(*seconds),
             Event::Says(word) => {
                 let (by, reason) = ("ann".to_owned(), String::new());
-                let order =
-                    Order { service: Self::service(), word: *word, by, reason, at: self.now };
+                let order = Order {
+                    service: Self::service(),
+                    release: None,
+                    word: *word,
+                    by,
+                    reason,
+                    at: self.now,
+                };
                 let _ = self.rollouts.obey(&order, self.now);
             }
             Event::Commits(value) => {

@@ -112,6 +112,7 @@ fn updates(world: &World) -> BTreeMap<StackKey, Moment> {
 fn order(world: &World, word: OrderWord) {
     let order = Order {
         service: "api".parse().expect("a name"),
+        release: None,
         word,
         by: "ann".to_owned(),
         reason: "to see".to_owned(),
@@ -370,6 +371,31 @@ async fn people_halt_resume_and_take_back() {
     order(&world, OrderWord::Revert);
     run(&world, 5 * MINUTE).await;
     assert_eq!(sizes(&world, 8), ["1"; 8]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_person_said_of_one_release_is_not_said_of_the_next() {
+    let world = settled(8, WAVES).await;
+    resize(&world, "1", "2");
+    run(&world, 3 * MINUTE).await;
+    let (kept, _) = world.journal().rollouts().expect("read");
+    let release = kept.values().find_map(|one| Some(one.running.as_ref()?.release));
+    resize(&world, "2", "3");
+    order(&world, OrderWord::Supersede);
+    run(&world, 3 * MINUTE).await;
+    let service = "api".parse().expect("a name");
+    let (by, reason) = ("ann".to_owned(), "to see".to_owned());
+    let late =
+        Order { service, release, word: OrderWord::Revert, by, reason, at: world.clock.now() };
+    world.journal().give_order(&late).expect("given");
+    let ended = run(&world, MINUTE).await;
+    let disobeyed = ended.news.iter().find_map(|news| match news {
+        Progress::Disobeyed { why, .. } => Some(why.clone()),
+        _ => None,
+    });
+    let short = release.expect("one went out").short().to_owned();
+    assert_eq!(disobeyed, Some(format!("release {short} does not go out any more")));
+    assert_eq!(sizes(&world, 8)[..2], ["3", "3"]);
 }
 
 #[tokio::test(start_paused = true)]
