@@ -176,6 +176,29 @@ async fn a_release_that_fails_everywhere_touches_the_canaries_only() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_release_that_lacks_a_permission_everywhere_is_one_cause_at_the_canaries() {
+    let world = settled(8, &format!("{WAVES}    onHalt: revert\n")).await;
+    for tenant in 1..=8 {
+        let id = account(tenant);
+        let text = format!(
+            "User: arn:aws:sts::{id:012}:assumed-role/driftless-execution/driftless is not authorized \
+             to perform: ssm:PutParameter on resource: \
+             arn:aws:ssm:eu-central-1:{id:012}:parameter/api-Setting because no identity-based policy \
+             allows the ssm:PutParameter action (Service: Ssm, Status Code: 400, Request ID: \
+             {tenant}c6a1f9e-0d3b-4d55-a6a2-5d0c1f0e7a21) (HandlerErrorCode: AccessDenied)"
+        );
+        world.cloud.script().resource(failing(Some(tenant), &text));
+    }
+    resize(&world, "1", "2");
+    let ended = run(&world, 60 * MINUTE).await;
+    let touched: Vec<StackKey> = updates(&world).into_keys().collect();
+    assert_eq!(touched, [key(1, "api"), key(2, "api")], "canaries only");
+    assert_eq!(sizes(&world, 8), ["1"; 8]);
+    let halts: Vec<_> = happened(&ended).into_iter().map(|(_, text)| text).collect();
+    insta::assert_snapshot!(halts.join("\n"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_bad_release_is_taken_back_where_the_service_says_so() {
     let waves = format!("{WAVES}    onHalt: revert\n");
     let world = settled(8, &waves).await;
