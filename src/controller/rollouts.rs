@@ -49,6 +49,9 @@ impl Controller {
             Vec::new()
         });
         for revision in before {
+            if !rollouts.miss_something() {
+                break;
+            }
             let snapshot = source.read_at(revision.as_str()).ok();
             let earlier = snapshot.and_then(|snapshot| checked(&snapshot).desired);
             earlier.iter().for_each(|earlier| rollouts.learn(earlier));
@@ -60,10 +63,23 @@ impl Controller {
     fn rolled_out_before(&self, desired: &Desired) -> Result<Option<Desired>, ControllerError> {
         let before = self.settings.journal.rolled_out_revision()?;
         let before = before.filter(|before| *before != desired.revision);
-        Ok(before.and_then(|before| {
-            let snapshot = self.settings.source.read_at(before.as_str()).ok()?;
-            checked(&snapshot).desired
-        }))
+        let Some(before) = before else { return Ok(None) };
+        let unknown = |why: &dyn std::fmt::Display| {
+            let revision = before.short();
+            tracing::warn!(%why, revision, "what tenants changed since then goes out at once");
+        };
+        let snapshot = match self.settings.source.read_at(before.as_str()) {
+            Ok(snapshot) => snapshot,
+            Err(error) => {
+                unknown(&error);
+                return Ok(None);
+            }
+        };
+        let said = checked(&snapshot).desired;
+        if said.is_none() {
+            unknown(&"it has errors");
+        }
+        Ok(said)
     }
 
     /// From now on git says this.
@@ -121,15 +137,24 @@ impl Controller {
             .map(|key| key.target)
             .collect();
         drop(rollouts);
+        let stands = |name: &ServiceName| {
+            let run = self.kept_rollouts.get(name).and_then(|kept| kept.running.as_ref());
+            run.is_some_and(|run| run.halt.is_some())
+        };
+        // A halt that is only told in other words stops nobody once more.
+        let stops = changes.iter().any(|(name, change)| match change.kind {
+            ChangeKind::Halted => !stands(name),
+            ChangeKind::Reverting | ChangeKind::Superseded => true,
+            ChangeKind::Began
+            | ChangeKind::Opened(_)
+            | ChangeKind::Completed
+            | ChangeKind::Resumed => false,
+        });
         self.kept_rollouts.extend(moved);
         self.rolled_out = revision;
         let known = self.queue.targets();
         self.wake(&woken.intersection(&known).cloned().collect());
-        let stops = |kind| {
-            use ChangeKind::{Halted, Reverting, Superseded};
-            matches!(kind, Halted | Reverting | Superseded)
-        };
-        if changes.iter().any(|(_, change)| stops(change.kind)) {
+        if stops {
             self.board.halt();
         }
         self.board.note_moved();

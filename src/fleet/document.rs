@@ -311,8 +311,8 @@ documents! {
         percent as "percent": Option<u32>,
         /// Operations running in AWS at once for this wave; no limit of its own unless given.
         max_in_flight as "maxInFlight": Option<u32>,
-        /// How many stacks may fail before the rollout halts; 10 percent, and one at least, unless
-        /// given.
+        /// How many stacks may fail before the rollout halts: 10 percent unless given, and never more,
+        /// as 90 percent must be well; of fewer than ten none.
         failures as "failures": Option<FailuresSpec>,
         /// How long all must have been well before the next wave begins.
         soak as "soak": Option<Length>,

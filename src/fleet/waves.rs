@@ -85,8 +85,7 @@ impl FailureBudget {
         match (count, self.percent.map(part)) {
             (Some(count), Some(part)) => count.min(part),
             (Some(only), None) | (None, Some(only)) => only,
-            // One account alone may have a trouble of its own.
-            (None, None) => part(100 - MUST_SETTLE_PERCENT).max(1),
+            (None, None) => part(100 - MUST_SETTLE_PERCENT),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! One stack at the release that it may have: what is not let through yet is not given to it.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::ids::{ServiceName, StackName};
 use crate::outcome::{CauseClass, Mark, StepKind};
@@ -27,7 +28,13 @@ pub(super) fn decide(
     };
     let has = gate.has.iter().map(|release| at(release));
     let has = has.into_iter().find(|decided| decided.decision == Decision::InSync);
-    let decided = match (has, &gate.take) {
+    let is_there = scene.look.stacks.contains_key(name);
+    let here = scene.desired.stacks.get(&scene.look.target);
+    let tenant = here.and_then(|here| here.get(name));
+    let may_give = |release: &&Arc<Release>| {
+        is_there || !tenant.is_some_and(|wanted| release.lacks_something(&wanted.tenant))
+    };
+    let decided = match (has, gate.take.as_ref().filter(may_give)) {
         (Some(decided), _) => decided,
         (None, Some(release)) => at(release),
         (None, None) => {

@@ -60,6 +60,7 @@ pub fn differences(
     for (name, parameter) in rendered.template.parameters() {
         let wanted = rendered.parameters.get(name).or(parameter.default.as_ref());
         let same = match (seen.parameters.get(name), wanted) {
+            (Some(_), _) if rendered.kept.contains(name) => true,
             (Some(mask), _) if mask == NO_ECHO_MASK && parameter.no_echo => {
                 match (memory.no_echo.get(name), no_echo.get(name)) {
                     (Some(given), Some(wanted)) => given == wanted,

@@ -36,7 +36,7 @@ pub(super) fn decide_stack(case: &Case<'_>) -> Decided {
     if let Some(Ok(rendered)) = &mut rendered {
         rendered.deployment = case.deployment.unwrap_or(rendered.deployment);
         if let Some(seen) = case.seen {
-            rendered.keep(kept(case, rendered, seen));
+            rendered.keep(kept(case, seen));
         }
     }
     let no_echo = match &rendered {
@@ -306,25 +306,19 @@ pub(super) fn may_be_mangled(desired: &Desired, seen: &Seen) -> bool {
     })
 }
 
-/// NoEcho parameters that keep the value that the stack has: nobody knows any more what they were at
-/// the release that it may have, and what they are today is part of another.
-fn kept(case: &Case<'_>, rendered: &Rendered, seen: &Seen) -> BTreeSet<String> {
-    let release = case.release.zip(case.wanted.as_deref());
-    let is_guessed = |name: &str| {
-        release.is_some_and(|(release, wanted)| release.is_guessed(&wanted.tenant.name, name))
+/// Parameters that keep the value that the stack has: nobody knows any more what they were at the
+/// release that it may have, and what they are today is part of another.
+fn kept(case: &Case<'_>, seen: &Seen) -> BTreeSet<String> {
+    let Some((release, wanted)) = case.release.zip(case.wanted.as_deref()) else {
+        return BTreeSet::new();
     };
-    let stands = match seen.status.standing() {
-        Standing::Complete | Standing::UpdateFailed | Standing::RollbackFailed => true,
-        Standing::Moving
-        | Standing::InReview
-        | Standing::NeverComplete
-        | Standing::DeleteFailed
-        | Standing::Gone
-        | Standing::Unclear => false,
-    };
-    let hidden = rendered.template.parameters().iter().filter(|(_, parameter)| parameter.no_echo);
-    let kept = hidden.map(|(name, _)| name).filter(|name| stands && is_guessed(name));
-    kept.filter(|name| seen.parameters.contains_key(*name)).cloned().collect()
+    // One that is made anew gets what is given today.
+    if !holds_outputs(seen) {
+        return BTreeSet::new();
+    }
+    let names = release.service().template.parameters().keys();
+    let guessed = names.filter(|name| release.is_guessed(&wanted.tenant, name));
+    guessed.filter(|name| seen.parameters.contains_key(*name)).cloned().collect()
 }
 
 /// What the hidden parameters shall be, as keyed hashes: one that is kept is what it was.

@@ -15,7 +15,6 @@ use crate::outcome::{LeftOut, Mark, Trouble};
 use crate::rollout::rollouts::{Change, ChangeKind};
 use crate::rollout::run::OrderWord;
 use crate::rollout::{Halt, Membership, Order, Release, Rollout, Run, WaveIndex};
-use crate::template::Template;
 
 pub use showing::{Stage, Upcoming, WaveView};
 
@@ -149,9 +148,9 @@ impl Course {
         self.members.iter().map(|(key, member)| (key, &member.tenant))
     }
 
-    /// The template of the head.
-    pub(super) fn template(&self) -> &Template {
-        self.head.template()
+    /// The releases that its stacks may have, with those that git gives it now.
+    pub(super) fn releases(&self, head: Release) -> Vec<Arc<Release>> {
+        self.known.values().cloned().chain([Arc::new(head)]).collect()
     }
 
     pub(super) fn mark(&self, key: &StackKey) -> Option<&Mark> {
@@ -337,8 +336,8 @@ impl Course {
             Some(run) if good == head => {
                 let text =
                     format!("release {} is taken back: git says this again", run.release.short());
+                self.state.taken_back.insert(run.release);
                 self.state.running = None;
-                self.state.taken_back.clear();
                 self.count();
                 return Some(self.change(ChangeKind::Superseded, text));
             }
@@ -349,8 +348,9 @@ impl Course {
         Some(self.change(ChangeKind::Began, format!("{} get it", stacks(self.members.len()))))
     }
 
-    /// Whether another release waits until this one ends, or until the person goes on who halted it. Where all stacks take it at once no later
-    /// wave could be kept waiting by frequent commits, and the newest is what people want.
+    /// Whether another release waits until this one ends, or until the person goes on who halted it.
+    /// Where all stacks take it at once no later wave could be kept waiting by frequent commits, and the
+    /// newest is what people want.
     fn waits(&self, run: &Run) -> bool {
         let is_said = run.halt.as_ref().is_some_and(|halt| halt.by.is_some());
         let goes_on = self.plan.waves.len() > 1 && run.halt.is_none();

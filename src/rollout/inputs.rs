@@ -8,8 +8,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::desired::{Desired, Scope, Wanted};
-use crate::fleet::{Fleet, Service, Tenant, Text};
+use crate::fleet::{Service, Tenant, Text};
 use crate::ids::{Digest, ServiceName, TenantName};
+use crate::rollout::Release;
 use crate::template::Template;
 
 /// So many tenants of a service may change their own inputs with one revision without waves.
@@ -23,7 +24,7 @@ pub struct TenantInputs {
     /// Which inputs are those of today; none where tenants never changed them together.
     today: Option<Digest>,
     /// What was otherwise in earlier ones.
-    before: BTreeMap<String, Overlay>,
+    before: BTreeMap<String, Arc<Overlay>>,
 }
 
 /// What some tenants gave before.
@@ -58,20 +59,24 @@ pub(super) struct Changed {
     now: Wanted,
 }
 
-/// The tenants that give the same release of a service something else than they gave before.
+/// The tenants that give one of these releases of a service something else than they gave before.
 pub(super) fn changed<'a>(
     pairs: impl Iterator<Item = (&'a Arc<Tenant>, &'a Wanted)>,
-    fleet: &Fleet,
+    releases: &[Arc<Release>],
 ) -> BTreeMap<TenantName, Changed> {
     let mut found = BTreeMap::new();
     // Of a whole fleet most say the same in the same words, which is quickly seen.
     for (old, now) in pairs.filter(|(old, now)| !says_the_same(old, now)) {
-        let is_known = found.contains_key(&old.name);
-        if !is_known && given(fleet, now, old) != given(fleet, now, &now.tenant) {
+        if !found.contains_key(&old.name) && !gives_the_same(old, now, releases) {
             found.insert(old.name.clone(), Changed { old: Arc::clone(old), now: now.clone() });
         }
     }
     found
+}
+
+/// Whether a stack of each release is the same with that document of its tenant.
+fn gives_the_same(then: &Arc<Tenant>, now: &Wanted, releases: &[Arc<Release>]) -> bool {
+    releases.iter().all(|one| given(one, now, then) == given(one, now, &now.tenant))
 }
 
 /// Whether a tenant's document says the same to a service as before.
@@ -93,7 +98,7 @@ fn few(tenants: usize) -> usize {
 
 /// Whether so many tenants give a service something else than at an earlier revision that it makes a
 /// release.
-pub fn change_together(old: &Desired, new: &Desired, service: &Service) -> bool {
+pub fn change_together(old: &Desired, new: &Desired, service: &Arc<Service>) -> bool {
     let stacks = || new.all_standing().filter(|wanted| wanted.service.name == service.name);
     let pairs = stacks().filter_map(|wanted| {
         let before = old.wanted(&wanted.key)?;
@@ -103,12 +108,18 @@ pub fn change_together(old: &Desired, new: &Desired, service: &Service) -> bool 
         is_same.then_some((&before.tenant, wanted))
     });
     let tenants: BTreeSet<&TenantName> = stacks().map(|wanted| &wanted.tenant.name).collect();
-    changed(pairs, &new.fleet).len() > few(tenants.len())
+    let before = old.services.get(&service.name).map(|before| (old, before));
+    let heads = before.into_iter().chain([(new, service)]);
+    let heads: Vec<_> =
+        heads.map(|(said, service)| Arc::new(Release::head(said, service, None))).collect();
+    changed(pairs, &heads).len() > few(tenants.len())
 }
 
-/// Parameters and tags of a stack with this tenant's document; an output stays as it is written.
-fn given(fleet: &Fleet, wanted: &Wanted, tenant: &Arc<Tenant>) -> Vec<(String, Option<String>)> {
-    let wanted = Wanted { tenant: Arc::clone(tenant), ..wanted.clone() };
+/// Parameters and tags of a stack at a release with this tenant's document; an output stays as it is
+/// written.
+fn given(release: &Release, now: &Wanted, tenant: &Arc<Tenant>) -> Vec<(String, Option<String>)> {
+    let (fleet, service) = (release.fleet(), Arc::clone(release.service()));
+    let wanted = Wanted { tenant: Arc::clone(tenant), service, ..now.clone() };
     let target = &wanted.key.target;
     let service = Some(&wanted.service.name);
     let scope = Scope { fleet, target, tenant: Some(tenant), service };
@@ -131,89 +142,89 @@ impl TenantInputs {
     }
 
     /// What tenants gave otherwise at the time of a release.
-    pub(super) fn at(&self, then: Option<Digest>) -> Overlay {
+    pub(super) fn at(&self, then: Option<Digest>) -> Arc<Overlay> {
         let is_today = then == self.today;
         let before = self.before.get(&key(then)).filter(|_| !is_today);
         before.cloned().unwrap_or_default()
     }
 
-    /// Of so many tenants these changed their inputs with one revision. More than a few are a
-    /// release; returns whether they are. A few take theirs at once, whatever release they have.
+    /// These tenants changed their inputs with one revision, in which each has this stack among
+    /// others; `releases` are those that stacks may have. More than a few make a release; returns
+    /// whether they do. A few take what they changed at once, whatever release they have.
     pub(super) fn follow(
         &mut self,
         changed: &BTreeMap<TenantName, Changed>,
-        tenants: usize,
-        fleet: &Fleet,
-        service: &Service,
-        before: &Template,
+        stacks: &BTreeMap<&TenantName, &Wanted>,
+        releases: &[Arc<Release>],
     ) -> bool {
-        let few = few(tenants);
+        let few = few(stacks.len());
+        let templates: Vec<&Template> =
+            releases.iter().map(|one| &*one.service().template).collect();
+        let former = |(who, Changed { old, now }): (&TenantName, &Changed)| {
+            (who.clone(), Former::of(old, &now.tenant, &now.service.name, &templates))
+        };
+        let former: Overlay = changed.iter().map(former).collect();
         if changed.len() <= few {
             for overlay in self.before.values_mut() {
-                overlay.retain(|who, _| !changed.contains_key(who));
+                forget(overlay, &former);
             }
             return false;
         }
-        let former = self.remember(changed, [&*service.template, before]);
-        // Going back, but for a few, is no new release.
-        let differs = |(who, former): (&TenantName, &Former)| match changed.get(who) {
-            Some(Changed { now, .. }) => !former.is_given_by(fleet, now),
-            None => true,
-        };
-        let is_again = |(then, overlay): &(&String, &Overlay)| {
-            **then != key(self.today) && overlay.iter().filter(|one| differs(*one)).count() <= few
-        };
-        let again = self.before.iter().find(is_again).map(|(then, _)| then.clone());
-        self.today = match again {
-            Some(then) => {
-                self.before.remove(&then);
-                then.parse().ok()
-            }
-            None => Some(self.next(&former, changed, service)),
-        };
-        true
-    }
-
-    /// Adds what was otherwise to all earlier inputs, and to those that were today's until now.
-    fn remember(
-        &mut self,
-        changed: &BTreeMap<TenantName, Changed>,
-        templates: [&Template; 2],
-    ) -> Overlay {
-        let former = |(who, Changed { old, now }): (&TenantName, &Changed)| {
-            (who.clone(), Former::of(old, &now.tenant, &now.service.name, templates))
-        };
-        let former: Overlay = changed.iter().map(former).collect();
         self.before.entry(key(self.today)).or_default();
         for overlay in self.before.values_mut() {
+            let overlay = Arc::make_mut(overlay);
             for (who, former) in &former {
                 overlay.entry(who.clone()).or_default().add(former);
             }
         }
-        former
+        // Going back, but for a few, is no new release.
+        let differs = |(who, former): (&TenantName, &Former)| {
+            stacks.get(who).is_some_and(|now| !former.is_given_by(now, releases))
+        };
+        let is_again = |(then, overlay): &(&String, &Arc<Overlay>)| {
+            **then != key(self.today) && overlay.iter().filter(|one| differs(*one)).count() <= few
+        };
+        let again = self.before.iter().find(is_again).map(|(then, _)| then.clone());
+        self.today = match again {
+            Some(then) => then.parse().ok(),
+            None => Some(self.next(&former, changed)),
+        };
+        self.before.remove(&key(self.today));
+        true
     }
 
-    /// Forgets what no release needs any more.
+    /// Whether there is something that none of these releases needs.
+    pub(super) fn has_more_than(&self, used: &BTreeSet<Option<Digest>>) -> bool {
+        self.before.keys().any(|then| !used.iter().any(|one| key(*one) == *then))
+    }
+
+    /// Forgets what none of these releases needs.
     pub(super) fn forget_all_but(&mut self, used: &BTreeSet<Option<Digest>>) {
         self.before.retain(|then, _| used.iter().any(|one| key(*one) == *then));
     }
 
     /// What the inputs of today are called: by what changed, and what was before.
-    fn next(
-        &self,
-        former: &Overlay,
-        changed: &BTreeMap<TenantName, Changed>,
-        service: &Service,
-    ) -> Digest {
+    fn next(&self, former: &Overlay, changed: &BTreeMap<TenantName, Changed>) -> Digest {
         let mut parts = vec![key(self.today).into_bytes()];
         for (who, Changed { now, .. }) in changed {
-            let today = former.get(who).map(|former| former.today(&now.tenant, &service.name));
+            let today = former.get(who).map(|former| former.today(&now.tenant, &now.service.name));
             parts.push(who.as_str().as_bytes().to_vec());
             // Maps of text with text for keys always serialise.
             parts.push(serde_json::to_vec(&today).unwrap_or_default());
         }
         Digest::of_parts(parts.iter().map(Vec::as_slice))
     }
+}
+
+/// These tenants changed something alone: they have it at every release.
+fn forget(overlay: &mut Arc<Overlay>, changed: &Overlay) {
+    if !changed.keys().any(|who| overlay.contains_key(who)) {
+        return;
+    }
+    Arc::make_mut(overlay).retain(|who, former| {
+        changed.get(who).into_iter().for_each(|changed| former.forget(changed));
+        *former != Former::default()
+    });
 }
 
 /// The name of inputs in a map whose keys are text.
@@ -225,7 +236,7 @@ type Values = [BTreeMap<String, Option<Text>>; 2];
 
 impl Former {
     /// What `old` gave otherwise than `new` for the parameters that one of the templates declares.
-    fn of(old: &Tenant, new: &Tenant, service: &ServiceName, templates: [&Template; 2]) -> Self {
+    fn of(old: &Tenant, new: &Tenant, service: &ServiceName, templates: &[&Template]) -> Self {
         let declared = templates.iter().flat_map(|one| one.parameters());
         let mut former = Self::default();
         for (name, parameter) in declared {
@@ -254,21 +265,33 @@ impl Former {
 
     /// Something changed once more: what it was still earlier stays.
     fn add(&mut self, later: &Self) {
-        for (name, text) in &later.parameters {
-            self.parameters.entry(name.clone()).or_insert_with(|| text.clone());
-        }
-        for (name, text) in &later.exception {
-            self.exception.entry(name.clone()).or_insert_with(|| text.clone());
-        }
-        for (name, text) in &later.labels {
-            self.labels.entry(name.clone()).or_insert_with(|| text.clone());
-        }
-        for name in &later.hidden {
-            if self.hidden.insert(name.clone()) {
-                let secret = later.secrets.0.get(name).cloned();
-                self.secrets.0.extend(secret.map(|secret| (name.clone(), secret)));
+        let Self { parameters, exception, labels, hidden, secrets } = later;
+        for (name, secret) in hidden.iter().map(|name| (name, secrets.0.get(name))) {
+            if !self.parameters.contains_key(name) && self.hidden.insert(name.clone()) {
+                self.secrets.0.extend(secret.map(|secret| (name.clone(), secret.clone())));
             }
         }
+        for (name, of_tenant) in parameters {
+            if !self.hidden.contains(name) && !self.parameters.contains_key(name) {
+                self.parameters.insert(name.clone(), of_tenant.clone());
+                let own = exception.get(name).cloned().flatten();
+                self.exception.insert(name.clone(), own);
+            }
+        }
+        for (label, text) in labels {
+            self.labels.entry(label.clone()).or_insert_with(|| text.clone());
+        }
+    }
+
+    /// What changed alone is no longer otherwise.
+    fn forget(&mut self, changed: &Self) {
+        for name in changed.parameters.keys().chain(&changed.hidden) {
+            self.parameters.remove(name);
+            self.exception.remove(name);
+            self.hidden.remove(name);
+            self.secrets.0.remove(name);
+        }
+        self.labels.retain(|label, _| !changed.labels.contains_key(label));
     }
 
     /// The same names with what a tenant gives today.
@@ -285,11 +308,10 @@ impl Former {
     }
 
     /// Whether a tenant gives the same again, wherever it is written.
-    fn is_given_by(&self, fleet: &Fleet, wanted: &Wanted) -> bool {
-        let then = Arc::new(self.on(&wanted.tenant, &wanted.service.name));
+    fn is_given_by(&self, now: &Wanted, releases: &[Arc<Release>]) -> bool {
+        let then = Arc::new(self.on(&now.tenant, &now.service.name));
         let is_known = |name: &String| !self.is_guessed(name);
-        self.hidden.iter().all(is_known)
-            && given(fleet, wanted, &then) == given(fleet, wanted, &wanted.tenant)
+        self.hidden.iter().all(is_known) && gives_the_same(&then, now, releases)
     }
 
     /// Whether nobody knows any more what this parameter was.
@@ -316,6 +338,11 @@ impl Former {
         }
         then
     }
+}
+
+/// Whether a tenant gives a parameter itself.
+pub(super) fn gives(tenant: &Tenant, service: &ServiceName, name: &str) -> bool {
+    values(tenant, service, name).iter().any(Option::is_some)
 }
 
 /// What a tenant gives for a parameter: to all services, and to this one.

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::desired::{Desired, Wanted};
-use crate::fleet::{Fleet, Service, StackPolicy, Text};
-use crate::ids::{Digest, ServiceName, TenantName};
-use crate::rollout::inputs::Overlay;
+use crate::fleet::{Fleet, Service, StackPolicy, Tenant, Text};
+use crate::ids::{Digest, ServiceName};
+use crate::rollout::inputs::{Overlay, gives};
 use crate::template::Template;
 
 /// What a release is made of, as the journal keeps it: git history may be rewritten.
@@ -71,7 +71,7 @@ pub struct Release {
     /// and count as those that the stacks have.
     guessed: BTreeSet<String>,
     /// What tenants gave otherwise.
-    former: Overlay,
+    former: Arc<Overlay>,
     /// Services whose outputs its inputs use.
     uses: BTreeSet<ServiceName>,
     /// Whether it is what git says now.
@@ -112,6 +112,17 @@ impl ReleaseBody {
         }
     }
 
+    /// Whether something is hidden that this process does not know.
+    pub(super) fn misses_secrets(&self) -> bool {
+        self.hidden.iter().any(|name| !self.knows(name))
+    }
+
+    /// Whether this process knows what a hidden parameter is.
+    fn knows(&self, name: &str) -> bool {
+        let Secrets { of_service, of_fleet } = &self.secrets;
+        of_service.contains_key(name) || of_fleet.contains_key(name)
+    }
+
     /// Values with the hidden ones: those that are known, or today's.
     fn with_hidden(
         &self,
@@ -147,7 +158,7 @@ impl Release {
             service: Arc::clone(service),
             fleet: Arc::clone(&desired.fleet),
             guessed: BTreeSet::new(),
-            former: Overlay::new(),
+            former: Arc::default(),
             uses: BTreeSet::new(),
             is_head: true,
         }
@@ -160,7 +171,7 @@ impl Release {
         body: &ReleaseBody,
         desired: &Desired,
         today: &Service,
-        former: Overlay,
+        former: Arc<Overlay>,
     ) -> Option<Self> {
         let template = Template::parse(&body.template).ok()?;
         let policy = match &body.stack_policy {
@@ -193,11 +204,7 @@ impl Release {
             tags: body.fleet_tags.clone(),
             ..Fleet::clone(&desired.fleet)
         };
-        let known = |name: &&String| {
-            let Secrets { of_service, of_fleet } = &body.secrets;
-            of_service.contains_key(*name) || of_fleet.contains_key(*name)
-        };
-        let guessed = body.hidden.iter().filter(|name| !known(name)).cloned();
+        let guessed = body.hidden.iter().filter(|name| !body.knows(name)).cloned();
         Some(Self {
             id,
             guessed: guessed.collect(),
@@ -209,15 +216,24 @@ impl Release {
         })
     }
 
-    /// Whether nobody knows any more what this NoEcho parameter of a tenant was at this release.
-    pub fn is_guessed(&self, tenant: &TenantName, parameter: &str) -> bool {
-        let former = self.former.get(tenant);
-        self.guessed.contains(parameter) || former.is_some_and(|one| one.is_guessed(parameter))
+    /// Whether nobody knows any more what this parameter of a tenant was at this release.
+    pub fn is_guessed(&self, tenant: &Tenant, parameter: &str) -> bool {
+        let former = self.former.get(&tenant.name);
+        let is_own = || gives(tenant, &self.service.name, parameter);
+        former.is_some_and(|former| former.is_guessed(parameter))
+            || (self.guessed.contains(parameter) && !is_own())
     }
 
-    /// Its template.
-    pub(super) fn template(&self) -> &Template {
-        &self.service.template
+    /// Whether nobody knows any more what a parameter was that its template does not hide: nothing
+    /// new is made with a secret in its place.
+    pub fn lacks_something(&self, tenant: &Tenant) -> bool {
+        let mut declared = self.service.template.parameters().iter();
+        declared.any(|(name, one)| !one.no_echo && self.is_guessed(tenant, name))
+    }
+
+    /// The service as this release has it.
+    pub fn service(&self) -> &Arc<Service> {
+        &self.service
     }
 
     /// The fleet as this release has it.

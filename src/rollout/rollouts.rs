@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::desired::Desired;
 use crate::fleet::{Service, Tenant, WavePlan};
-use crate::ids::{Digest, Revision, ServiceName, StackKey, TenantName, WaveName};
+use crate::ids::{Digest, Revision, ServiceName, StackKey, WaveName};
 use crate::moment::Moment;
 use crate::outcome::Mark;
 use crate::rollout::course::Parts;
@@ -72,7 +72,7 @@ impl Rollouts {
     pub fn miss_something(&self) -> bool {
         let hides = |name: &ServiceName| {
             let bodies = self.bodies.get(name).into_iter().flatten();
-            bodies.into_iter().any(|(_, body)| !body.hidden.is_empty())
+            bodies.into_iter().any(|(_, body)| body.misses_secrets())
         };
         let misses = |(name, state): (&ServiceName, &Rollout)| {
             state.running.is_some() && (state.good.is_none() || hides(name))
@@ -83,14 +83,22 @@ impl Rollouts {
     /// An earlier commit said this.
     pub fn learn(&mut self, earlier: &Desired) {
         for (name, service) in &earlier.services {
-            let body = ReleaseBody::of(&earlier.fleet, service, None);
-            let id = Release::head(earlier, service, None).id;
+            // Where a release is known to be good, others are known as well.
+            let is_lost = self.parked.get(name).is_none_or(|state| state.good.is_none());
             let bodies = self.bodies.entry(name.clone()).or_default();
-            match bodies.iter().position(|(known, _)| *known == id) {
-                // It knows what no journal keeps.
-                Some(index) => bodies[index].1 = body,
-                None if bodies.len() < KEPT => bodies.insert(0, (id, body)),
-                None => {}
+            let inputs: BTreeSet<Option<Digest>> =
+                bodies.iter().map(|(_, body)| body.tenants).chain([None]).collect();
+            for inputs in inputs {
+                let id = Release::head(earlier, service, inputs).id;
+                let body = || ReleaseBody::of(&earlier.fleet, service, inputs);
+                match bodies.iter().position(|(known, _)| *known == id) {
+                    // It knows what no journal keeps.
+                    Some(index) => bodies[index].1 = body(),
+                    None if is_lost && inputs.is_none() && bodies.len() < KEPT => {
+                        bodies.insert(0, (id, body()));
+                    }
+                    None => {}
+                }
             }
         }
     }
@@ -158,7 +166,10 @@ impl Rollouts {
         let bodies = self.bodies.entry(service.name.clone()).or_default();
         let today = state.inputs.today();
         keep(bodies, head, state, || ReleaseBody::of(&desired.fleet, service, today));
-        state.inputs.forget_all_but(&bodies.iter().map(|(_, body)| body.tenants).collect());
+        let used = bodies.iter().map(|(_, body)| body.tenants).collect();
+        if state.inputs.has_more_than(&used) {
+            Arc::make_mut(&mut state.inputs).forget_all_but(&used);
+        }
         let earlier = bodies.iter().filter(|(id, _)| id != head).filter_map(|(id, body)| {
             let former = state.inputs.at(body.tenants);
             Some((*id, Arc::new(Release::earlier(*id, body, desired, service, former)?)))
@@ -295,16 +306,21 @@ fn changed_together(
     course: &Course,
     state: &mut Rollout,
     desired: &Desired,
-    service: &Service,
+    service: &Arc<Service>,
 ) -> Option<String> {
     let pairs = course.tenants().filter_map(|(key, old)| {
         let wanted = desired.wanted(key).filter(|wanted| wanted.service.name == service.name)?;
         (wanted.tenant.name == old.name).then_some((old, wanted))
     });
-    let changed = inputs::changed(pairs, &desired.fleet);
-    let all: BTreeSet<&TenantName> = course.tenants().map(|(_, tenant)| &tenant.name).collect();
-    let is_release =
-        state.inputs.follow(&changed, all.len(), &desired.fleet, service, course.template());
+    // A stack that waits for its wave may have an input that git no longer has for anybody else.
+    let releases = course.releases(Release::head(desired, service, None));
+    let changed = inputs::changed(pairs, &releases);
+    if changed.is_empty() {
+        return None;
+    }
+    let stacks = desired.all_standing().filter(|wanted| wanted.service.name == service.name);
+    let stacks = stacks.map(|wanted| (&wanted.tenant.name, wanted)).collect();
+    let is_release = Arc::make_mut(&mut state.inputs).follow(&changed, &stacks, &releases);
     is_release.then(|| format!("as {} tenants changed what they give it", changed.len()))
 }
 

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -21,8 +22,12 @@ pub struct Rollout {
     #[serde(default)]
     pub taken_back: BTreeSet<Digest>,
     /// What tenants gave of their own, where many changed it together.
-    #[serde(default, skip_serializing_if = "TenantInputs::is_empty")]
-    pub inputs: TenantInputs,
+    #[serde(default, skip_serializing_if = "is_empty")]
+    pub inputs: Arc<TenantInputs>,
+}
+
+fn is_empty(inputs: &TenantInputs) -> bool {
+    inputs.is_empty()
 }
 
 /// A release that goes out.

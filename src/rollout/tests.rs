@@ -256,3 +256,240 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_goes_back_goes_to_the_good_release_and_not_to_a_bad_one_of_before() {
+    let (service, mut now) = (World::service(), Moment::from_millis(1_000_000));
+    let waves = "waves: [{ name: all }], onHalt: revert";
+    let mut rollouts = Rollouts::default();
+    let mut head = |rollouts: &mut Rollouts, value: &str| {
+        let desired = fleet(waves, 3, value);
+        now = now + Duration::from_secs(60);
+        rollouts.want(&desired, now, &|_| Mark::Open);
+        rollouts.advance(now, true, &|_| true);
+        let keys: Vec<StackKey> = desired.all_standing().map(|one| one.key.clone()).collect();
+        (*rollouts.course(&service).expect("there").head(), keys, now)
+    };
+    let note = |rollouts: &mut Rollouts, keys: &[StackKey], mark: &Mark| {
+        keys.iter().for_each(|key| rollouts.note(&World::service(), key, mark.clone()));
+    };
+    let (good, keys, now) = head(&mut rollouts, "good");
+    note(&mut rollouts, &keys, &Mark::Settled(good));
+    rollouts.advance(now, true, &|_| true);
+    let (bad, _, now) = head(&mut rollouts, "bad");
+    let trouble = |release| Mark::Troubled {
+        release,
+        trouble: Trouble { cause: "no".into(), class: CauseClass::Release, count: 1 },
+    };
+    note(&mut rollouts, &keys, &trouble(bad));
+    rollouts.advance(now, true, &|_| true);
+    // Git goes back, and brings another one, which is bad as well.
+    let (_, _, now) = head(&mut rollouts, "good");
+    rollouts.advance(now, true, &|_| true);
+    let (other, _, now) = head(&mut rollouts, "other");
+    note(&mut rollouts, &keys[1..], &trouble(other));
+    let changes = rollouts.advance(now, true, &|_| true);
+    assert_eq!(changes.last().map(|(_, change)| change.kind), Some(ChangeKind::Reverting));
+    for has in [Some(&other), None, Some(&bad)] {
+        let gate = rollouts.gate(&World::service(), &keys[0], has, Some(&bad), true);
+        assert_eq!(gate.take.map(|one| one.id), Some(good), "{has:?}");
+        assert!(gate.has.iter().all(|one| one.id != bad), "{has:?}");
+    }
+}
+
+/// What stacks keep that wait for their wave while many tenants change what they give.
+mod together {
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    use crate::check;
+    use crate::desired::Desired;
+    use crate::ids::{Digest, Revision, ServiceName};
+    use crate::moment::Moment;
+    use crate::outcome::Mark;
+    use crate::rollout::{ReleaseBody, Rollout, Rollouts};
+    use crate::snapshot::{Entry, Snapshot};
+
+    const TENANTS: usize = 12;
+    const QUEUE: &str = "Resources: { Q: { Type: AWS::SQS::Queue } }";
+    const HEAD: &str = "apiVersion: driftless.dev/v1\nkind: ";
+    const WAVES: &str =
+        "waves: [{ name: canary, selector: { matchLabels: { ring: canary } } }, { name: all }]";
+
+    fn service() -> ServiceName {
+        "api".parse().expect("a name")
+    }
+
+    fn made(name: &str, template: &str, own: &dyn Fn(usize) -> String) -> Desired {
+        let fleet = format!(
+            "{HEAD}Fleet\nmetadata: {{ name: f }}\nspec:\n  cloud: simulated\n  regions: \
+             [eu-central-1]\n  rollout: {{ {WAVES} }}\n"
+        );
+        let service =
+            format!("{HEAD}Service\nmetadata: {{ name: api }}\nspec: {{ template: t.yaml }}\n");
+        let mut files = vec![
+            ("fleet.yaml".to_owned(), fleet),
+            ("s.yaml".to_owned(), service),
+            ("t.yaml".to_owned(), template.to_owned()),
+        ];
+        files.extend((1..=TENANTS).map(|number| {
+            let ring = if number % 3 == 0 { "canary" } else { "other" };
+            let text = format!(
+                "{HEAD}Tenant\nmetadata: {{ name: t{number}, labels: {{ ring: {ring} }} }}\nspec: \
+                 {{ account: \"{number:012}\", regions: [eu-central-1]{} }}\n",
+                own(number)
+            );
+            (format!("t{number}.yaml"), text)
+        }));
+        let entries =
+            files.into_iter().map(|(path, text)| (path, Entry::File(text.into_bytes().into())));
+        let snapshot = Snapshot::of(Revision::of(name), None, entries.collect());
+        check::read(&snapshot).unwrap_or_else(|all| panic!("{all:#?}")).0
+    }
+
+    fn settled(desired: &Desired) -> (Rollouts, Moment, Digest) {
+        let mut now = Moment::from_millis(1_000_000);
+        let mut rollouts = Rollouts::default();
+        rollouts.want(desired, now, &|_| Mark::Open);
+        let service = service();
+        let release = *rollouts.course(&service).expect("there").head();
+        for _ in 0..6 {
+            rollouts.advance(now, true, &|_| true);
+            for wanted in desired.all_standing() {
+                rollouts.note(&service, &wanted.key, Mark::Settled(release));
+            }
+            now = now + Duration::from_secs(120);
+        }
+        rollouts.advance(now, true, &|_| true);
+        let state = rollouts.course(&service).expect("there").state();
+        assert_eq!((state.good, state.running.is_none()), (Some(release), true));
+        (rollouts, now, release)
+    }
+
+    fn want(rollouts: &mut Rollouts, desired: &Desired, now: Moment) {
+        rollouts.want(desired, now, &|_| Mark::Open);
+        rollouts.advance(now, true, &|_| true);
+    }
+
+    /// What a stack of the last wave that has `has` is brought to now.
+    fn shown(rollouts: &Rollouts, desired: &Desired, has: &Digest, tenant: &str) -> String {
+        let service = service();
+        let wanted =
+            desired.all_standing().find(|one| one.tenant.name.as_str() == tenant).expect("one");
+        let gate = rollouts.gate(&service, &wanted.key, Some(has), Some(has), true);
+        let release = gate.take.expect("one");
+        let stack = release.wanted(wanted);
+        let given: Vec<String> = stack
+            .parameters(release.fleet())
+            .map(|(name, _, text)| format!("{name}={text}"))
+            .collect();
+        assert_eq!(release.id, *has, "it waits");
+        given.join(" ")
+    }
+
+    fn last(rollouts: &Rollouts, desired: &Desired) -> String {
+        let course = rollouts.course(&service()).expect("there");
+        let found = desired.all_standing().find(|one| course.wave_of(&one.key) == Some(1));
+        found.expect("one").tenant.name.to_string()
+    }
+
+    /// The same rollouts in a new process, with what the journal kept.
+    fn restarted(rollouts: &Rollouts, desired: &Desired, now: Moment) -> Rollouts {
+        let (mut states, mut bodies) = (BTreeMap::new(), BTreeMap::new());
+        for (name, state, used) in rollouts.kept() {
+            let text = serde_json::to_string(state).expect("text");
+            assert!(!text.contains("secret"), "{text}");
+            let state: Rollout = serde_json::from_str(&text).expect("a state");
+            states.insert(name.clone(), state);
+            let used = used.into_iter().map(|(id, body)| {
+                let text = serde_json::to_string(body).expect("text");
+                let body: ReleaseBody = serde_json::from_str(&text).expect("a body");
+                (*id, body)
+            });
+            bodies.insert(name.clone(), used.collect::<Vec<_>>());
+        }
+        let mut again = Rollouts::recall(states, bodies);
+        again.want(desired, now, &|_| Mark::Open);
+        again
+    }
+
+    fn all_give(value: &'static str) -> impl Fn(usize) -> String {
+        move |_| format!(", parameters: {{ P: {value} }}")
+    }
+
+    fn plain() -> String {
+        format!("Parameters: {{ P: {{ Type: String, Default: d }} }}\n{QUEUE}")
+    }
+
+    fn hidden() -> String {
+        format!("Parameters: {{ P: {{ Type: String, NoEcho: true }} }}\n{QUEUE}")
+    }
+
+    #[test]
+    fn an_input_that_the_new_template_no_longer_has_stays_until_the_wave() {
+        let before = made("1", &plain(), &all_give("own"));
+        let (mut rollouts, now, good) = settled(&before);
+        let after = made("2", QUEUE, &|_| String::new());
+        want(&mut rollouts, &after, now);
+        assert_eq!(shown(&rollouts, &after, &good, &last(&rollouts, &after)), "P=own");
+        // The template first, and the tenants while that goes out.
+        let (mut rollouts, now, good) = settled(&before);
+        want(&mut rollouts, &made("2", QUEUE, &all_give("own")), now);
+        want(&mut rollouts, &made("3", QUEUE, &|_| String::new()), now);
+        assert_eq!(shown(&rollouts, &after, &good, &last(&rollouts, &after)), "P=own");
+    }
+
+    #[test]
+    fn a_new_process_gives_no_secret_to_a_template_that_does_not_hide_it() {
+        let before = made("1", &plain(), &all_give("old"));
+        let (mut rollouts, now, good) = settled(&before);
+        let after = made("2", &hidden(), &all_give("secret"));
+        want(&mut rollouts, &after, now);
+        let who = last(&rollouts, &after);
+        assert_eq!(shown(&rollouts, &after, &good, &who), "P=old");
+        let again = restarted(&rollouts, &after, now);
+        let wanted = after.all_standing().find(|one| one.tenant.name.as_str() == who).expect("one");
+        let gate = again.gate(&service(), &wanted.key, Some(&good), Some(&good), true);
+        let release = gate.take.expect("one");
+        assert!(release.is_guessed(&wanted.tenant, "P"), "a stack that stands keeps what it has");
+        assert!(release.lacks_something(&wanted.tenant), "nothing is made of it");
+    }
+
+    #[test]
+    fn whoever_changes_something_else_alone_does_not_take_what_waits() {
+        let two = format!(
+            "Parameters: {{ P: {{ Type: String }}, Q: {{ Type: String, Default: q }} }}\n{QUEUE}"
+        );
+        let before = made("1", &two, &all_give("a"));
+        let (mut rollouts, now, good) = settled(&before);
+        let after = made("2", &two, &all_give("b"));
+        want(&mut rollouts, &after, now);
+        let who = last(&rollouts, &after);
+        assert_eq!(shown(&rollouts, &after, &good, &who), "P=a");
+        let number: usize = who[1..].parse().expect("a number");
+        let own = |one: usize| {
+            let q = if one == number { ", Q: own" } else { "" };
+            format!(", parameters: {{ P: b{q} }}")
+        };
+        let after = made("3", &two, &own);
+        want(&mut rollouts, &after, now);
+        assert_eq!(shown(&rollouts, &after, &good, &who), "P=a Q=own");
+        let own = |one: usize| {
+            let p = if one == number { "c" } else { "b" };
+            format!(", parameters: {{ P: {p} }}")
+        };
+        let after = made("4", &two, &own);
+        want(&mut rollouts, &after, now);
+        assert_eq!(shown(&rollouts, &after, &good, &who), "P=c");
+    }
+
+    #[test]
+    fn what_was_plain_first_stays_known_when_it_is_hidden_later() {
+        let before = made("1", &plain(), &all_give("a"));
+        let (mut rollouts, now, good) = settled(&before);
+        want(&mut rollouts, &made("2", &plain(), &all_give("b")), now);
+        let after = made("3", &hidden(), &all_give("c"));
+        want(&mut rollouts, &after, now);
+        assert_eq!(shown(&rollouts, &after, &good, &last(&rollouts, &after)), "P=a");
+    }
+}

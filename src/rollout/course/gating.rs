@@ -31,8 +31,9 @@ impl Course {
         let behind = Some(Behind { release: run.release, why: self.why_not(run, wave) });
         let is_reverting = run.halt.as_ref().is_some_and(|halt| halt.reverting);
         let other = |id: &&Digest| **id != run.release;
-        let had = known(has.filter(|id| !is_reverting || other(id)))
-            .or_else(|| known(taking.filter(other)));
+        // What was given last may be a bad one of before: whoever goes back goes to the good one.
+        let given = || known(taking.filter(other)).filter(|_| !is_reverting || good.is_none());
+        let had = known(has.filter(|id| !is_reverting || other(id))).or_else(given);
         if !is_reverting && (has == Some(&run.release) || self.may_take(run, wave)) {
             let deployment = self.plan.waves[wave].deployment;
             return Gate { deployment, ..Gate::take(release) };
@@ -42,7 +43,8 @@ impl Course {
         {
             let halted = if halt.by.is_some() { Halted::Mends } else { Halted::TriesAgain };
             let take = Some(Arc::clone(release));
-            return Gate { take, behind, halted: Some(halted), ..Gate::default() };
+            let deployment = self.plan.waves[wave].deployment;
+            return Gate { take, deployment, behind, halted: Some(halted), ..Gate::default() };
         }
         if is_there && had.is_none() && !(is_reverting && good.is_some()) {
             // Nobody remembers which release it has: what it is in sync with shows it.
@@ -56,7 +58,7 @@ impl Course {
             let has = first.chain(others.cloned()).collect();
             return Gate { has, behind, ..Gate::default() };
         }
-        let halfway = known(taking.filter(|id| is_there && other(id)));
+        let halfway = known(taking.filter(|id| is_there && !is_reverting && other(id)));
         let take = had.or(good).cloned();
         Gate { has: halfway.into_iter().cloned().collect(), take, behind, ..Gate::default() }
     }

@@ -60,10 +60,11 @@ impl World {
             let now = after.wanted(&old.key)?;
             Some((&old.tenant, now))
         });
-        let changed = changed(pairs, &after.fleet);
+        let releases = [Arc::new(Release::head(&after, service, None))];
+        let changed = changed(pairs, &releases);
         prop_assert_eq!(changed.len(), differing(&self.now, next));
-        let (fleet, template) = (&after.fleet, &service.template);
-        let is_release = self.inputs.follow(&changed, TENANTS, fleet, service, template);
+        let stacks = after.all_standing().map(|wanted| (&wanted.tenant.name, wanted)).collect();
+        let is_release = self.inputs.follow(&changed, &stacks, &releases);
         prop_assert_eq!(is_release, changed.len() > AT_ONCE);
         let today = key(self.inputs.today());
         let is_new = !self.model.contains_key(&today);
@@ -85,6 +86,8 @@ impl World {
 
     /// Every earlier release gives each tenant what it gave.
     fn check(&self, desired: &Desired) -> TestCaseResult {
+        let service = desired.services.values().next().expect("one");
+        let release = Release::head(desired, service, None);
         for (then, given) in &self.model {
             let former = self.inputs.at(then.parse().ok());
             for wanted in desired.all_standing() {
@@ -93,7 +96,7 @@ impl World {
                 let tenant = Arc::new(tenant.unwrap_or_else(|| Tenant::clone(&wanted.tenant)));
                 let number: usize = wanted.tenant.name.as_str()[1..].parse().expect("a number");
                 let value = given[number - 1].to_string();
-                let shown = super::given(&desired.fleet, wanted, &tenant);
+                let shown = super::given(&release, wanted, &tenant);
                 prop_assert_eq!(shown, vec![("V".to_owned(), Some(value))], "{} {}", then, number);
             }
         }

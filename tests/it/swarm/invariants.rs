@@ -22,6 +22,8 @@ const SHOWN_TO_BOTH_AFTER: Duration = Duration::from_secs(5 * 60);
 const HEARD_WITHIN: Duration = Duration::from_secs(1);
 /// A day, less the most by which two clocks of a machine differ.
 const DAY: Duration = Duration::from_secs(86_400 - 240);
+/// The minutes of an hour in which a fleet that freezes is frozen, by whichever clock.
+const FROZEN: std::ops::Range<u64> = 19..26;
 /// What keeps data.
 const PROTECTED: &str = "AWS::DynamoDB::Table";
 
@@ -71,6 +73,12 @@ impl State {
             if meant && deed.at.since(*since) > HEARD_WITHIN {
                 broken.push(format!("{scope} is suspended since {since}"));
             }
+        }
+        let minute = deed.at.as_millis() / 60_000 % 60;
+        let followed = &self.truth.followed;
+        let all_freeze = !followed.is_empty() && followed.iter().all(|model| model.freezes());
+        if all_freeze && FROZEN.contains(&minute) && starts_operation(deed.api) {
+            broken.push(format!("everything is frozen in minute {minute}"));
         }
         if self.truth.shutdown.is_some_and(|at| deed.at > at) {
             broken.push("the program was told to stop before".to_owned());
