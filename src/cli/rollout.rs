@@ -70,11 +70,17 @@ pub(super) fn run(
             show(Some(service), *format, settings, context, &journal, out)
         }
         RolloutCommand::Approve(said) => Ok(approve(said, context, &journal, out)?),
-        RolloutCommand::Halt(said) => Ok(order(OrderWord::Halt, said, context, &journal, out)?),
-        RolloutCommand::Resume(said) => Ok(order(OrderWord::Resume, said, context, &journal, out)?),
-        RolloutCommand::Revert(said) => Ok(order(OrderWord::Revert, said, context, &journal, out)?),
+        RolloutCommand::Halt(said) => {
+            order(OrderWord::Halt, said, settings, context, &journal, out)
+        }
+        RolloutCommand::Resume(said) => {
+            order(OrderWord::Resume, said, settings, context, &journal, out)
+        }
+        RolloutCommand::Revert(said) => {
+            order(OrderWord::Revert, said, settings, context, &journal, out)
+        }
         RolloutCommand::Supersede(said) => {
-            Ok(order(OrderWord::Supersede, said, context, &journal, out)?)
+            order(OrderWord::Supersede, said, settings, context, &journal, out)
         }
     }
 }
@@ -133,10 +139,10 @@ fn recall(
 ) -> Result<Rollouts, Failure> {
     let source = Source::open(settings.source.clone())?;
     let accepted = journal.accepted_revision().map_err(CommandError::from)?;
-    let snapshot = match accepted.filter(|_| source.follows_git()) {
-        Some(accepted) => source.read_at(accepted.revision.as_str())?,
-        None => source.read()?,
-    };
+    let accepted = accepted.filter(|_| source.follows_git());
+    // Files that were converged as they lay are in no commit.
+    let followed = accepted.and_then(|one| source.read_at(one.revision.as_str()).ok());
+    let snapshot = followed.map_or_else(|| source.read(), Ok)?;
     let desired = checked(&snapshot).desired.ok_or_else(|| {
         Failure::new("the fleet has errors", "`driftless validate` shows all findings")
     })?;
@@ -163,24 +169,34 @@ fn unknown<'n>(
 fn order(
     word: OrderWord,
     said: &Said,
+    settings: &Settings,
     context: &Context,
     journal: &Journal,
     out: &mut dyn Write,
-) -> Result<Ending, CommandError> {
+) -> Result<Ending, Failure> {
     let Said { service, reason } = said.clone();
-    let (kept, _) = journal.rollouts()?;
-    let Some(rollout) = kept.get(&service) else { return Err(unknown(&service, kept.keys())) };
+    let (kept, _) = journal.rollouts().map_err(CommandError::from)?;
+    let Some(rollout) = kept.get(&service) else {
+        return Err(unknown(&service, kept.keys()).into());
+    };
     let Some(run) = &rollout.running else {
         let text = format!("no release of {service} goes out: there is nothing to {word}");
-        return Err(CommandError::NotFound(text));
+        return Err(CommandError::NotFound(text).into());
     };
     let (meant, release) = (Some(run.release), run.release.short());
     let by = context.user.clone();
     let because = if reason.is_empty() { String::new() } else { format!(": {reason}") };
     let text = format!("{by} asks to {word} release {release} of {service}{because}");
     let order = Order { service, release: meant, word, by, reason, at: context.now() };
-    journal.give_order(&order)?;
-    journal.note(&context.event("ordered", text.clone()))?;
+    // What would be refused is refused here, where somebody reads it.
+    if let Ok(mut found) = recall(Some(&order.service), settings, context, journal)
+        && let Err(why) = found.obey(&order, context.now())
+    {
+        let text = format!("{} is not asked to {word}: {why}", order.service);
+        return Err(CommandError::NotFound(text).into());
+    }
+    journal.give_order(&order).map_err(CommandError::from)?;
+    journal.note(&context.event("ordered", text.clone())).map_err(CommandError::from)?;
     writeln!(
         out,
         "{text}; a running controller obeys within a second, or the next when it starts"

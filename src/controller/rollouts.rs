@@ -170,13 +170,14 @@ impl Controller {
     /// Whether a rollout goes on without a person and without a look: a wave soaks.
     pub(super) fn rollouts_go_on(&self) -> bool {
         // Whoever looks at some tenants opens no gate, and waits for none.
-        if !self.until.only().tenants.is_empty() {
+        let only = self.until.only();
+        if !only.tenants.is_empty() {
             return false;
         }
         let now = self.settings.clock.now();
         let steering = self.board.view().steering;
         let approves = |member: &str| steering.approves(ApprovalKind::Wave, member, now);
-        self.board.rollouts().goes_on(now, &approves)
+        self.board.rollouts().goes_on(&only.services, now, &approves)
     }
 
     /// Asks people about waves that wait for them; returns whether that is another question than before.

@@ -328,6 +328,7 @@ impl Controller {
 
     /// Notices what people said through other processes, and refreshes what they are asked.
     pub(super) fn listen(&mut self) -> Result<(), ControllerError> {
+        self.settings.journal.still_there()?;
         self.advance_rollouts()?;
         let changes = self.settings.journal.changes()?;
         let now = self.settings.clock.now();

@@ -79,6 +79,17 @@ pub enum JournalError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// Somebody removed or replaced the file while it was in use.
+    #[error(
+        "{} was removed or replaced while driftless acted on it: nothing would remember what is \
+         started now, and nobody would hear what is said in another file. Start again: what is known \
+         is rebuilt from AWS",
+        path.display()
+    )]
+    Gone {
+        /// The journal.
+        path: PathBuf,
+    },
     /// Another process of this fleet is acting. Two of them would work against each other.
     #[error(
         "another driftless is acting on {} ({holder}): wait for it or stop it; `status`, `explain`, \

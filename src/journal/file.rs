@@ -3,7 +3,7 @@
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Read as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -91,6 +91,12 @@ fn check(path: &Path, connection: Connection) -> Result<Connection, JournalError
         return Ok(connection);
     }
     Err(JournalError::Corrupt { path: path.to_owned(), source: verdict.into() })
+}
+
+/// Device and number of the file that is there now.
+pub(super) fn identity(path: &Path) -> Option<(u64, u64)> {
+    let found = fs::metadata(path).ok()?;
+    Some((found.dev(), found.ino()))
 }
 
 /// Makes the folder and an empty file that only this user may read: the journal holds the key of

@@ -41,6 +41,8 @@ struct Shared {
     connection: Mutex<Connection>,
     /// `None` for a journal in memory.
     path: Option<PathBuf>,
+    /// Device and number of the file, by which another one in its place is told.
+    identity: Option<(u64, u64)>,
     opened_at: Moment,
     controller_id: String,
     secret: [u8; 32],
@@ -97,7 +99,18 @@ impl Journal {
         let secret = revisions::key(&mut connection, seed).map_err(failed)?;
         let controller_id = hex::encode(&Digest::of(&secret).as_bytes()[..4]);
         let connection = Mutex::new(connection);
-        Ok(Self(Arc::new(Shared { connection, path, opened_at, controller_id, secret })))
+        let identity = path.as_deref().and_then(file::identity);
+        Ok(Self(Arc::new(Shared { connection, path, identity, opened_at, controller_id, secret })))
+    }
+
+    /// Fails when somebody removed or replaced the file.
+    pub fn still_there(&self) -> Result<(), JournalError> {
+        match &self.0.path {
+            Some(path) if file::identity(path) != self.0.identity => {
+                Err(JournalError::Gone { path: path.clone() })
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Who we are in the tokens of our calls: eight hexadecimal characters, made once per file.

@@ -286,6 +286,20 @@ fn a_file_of_a_newer_format_or_of_another_program_is_left_alone() {
 }
 
 #[test]
+fn whoever_acts_notices_that_its_file_was_removed_or_replaced() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("state.db");
+    let (journal, _) = Journal::open(&path, Moment::default(), Some(1)).expect("opened");
+    journal.still_there().expect("it is");
+    fs::rename(&path, folder.path().join("moved.db")).expect("moved");
+    let error = journal.still_there().expect_err("gone");
+    assert!(error.to_string().contains("was removed or replaced"), "{error}");
+    let (other, _) = Journal::open(&path, Moment::default(), Some(2)).expect("opened");
+    assert!(journal.still_there().is_err(), "another one is there");
+    other.still_there().expect("its own");
+}
+
+#[test]
 fn a_missing_journal_is_not_made_by_a_command_that_reads() {
     let (_folder, path) = folder();
     assert!(Journal::open_existing(&path, NOW).expect("no error").is_none());

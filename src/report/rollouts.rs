@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::ids::{ServiceName, WaveName};
 use crate::moment::Moment;
 use crate::report::{ago, brief, counted};
-use crate::rollout::{Course, Rollouts, Stage, Upcoming, WaveView};
+use crate::rollout::{Course, Halt, Rollouts, Stage, Upcoming, WaveView};
 
 /// The rollouts of one service.
 #[derive(Clone, Debug, Serialize)]
@@ -27,6 +27,10 @@ pub struct Shown {
     pub waiting: Option<String>,
     /// Why it stands still.
     pub halted: Option<String>,
+    /// Whether the stacks that have it go back to the good one.
+    pub taken_back: bool,
+    /// What a person may do about a halted one.
+    pub to_do: Option<String>,
     /// What it waits for.
     pub waits_for: Option<String>,
     /// Its waves, in order.
@@ -75,6 +79,7 @@ fn one(
 ) -> Shown {
     let state = course.state();
     let run = state.running.as_ref();
+    let halt = run.and_then(|run| run.halt.as_ref());
     Shown {
         service: service.clone(),
         good: state.good.map(|release| release.short()),
@@ -82,12 +87,30 @@ fn one(
         revision: run.map(|run| run.revision.short().to_owned()),
         began_at: run.map(|run| run.began_at),
         waiting: course.waiting().map(|release| release.short()),
-        halted: run.and_then(|run| run.halt.as_ref()).map(|halt| match &halt.by {
+        halted: halt.map(|halt| match &halt.by {
             Some(by) => format!("by {by}: {}", halt.why),
             None => halt.why.clone(),
         }),
+        taken_back: halt.is_some_and(|halt| halt.reverting),
+        to_do: halt.map(|halt| to_do(service, halt, course.waiting().is_some())),
         waits_for: course.waits_for(now, approves),
         waves: course.waves().into_iter().map(wave).collect(),
+    }
+}
+
+/// What brings a halted rollout on.
+fn to_do(service: &ServiceName, halt: &Halt, waits: bool) -> String {
+    let command = |word: &str| format!("`driftless rollout {word} {service}`");
+    let resume = format!("{} lets it go on", command("resume"));
+    match (&halt.by, waits) {
+        // A person decides what comes after what a person said.
+        (Some(_), true) => {
+            format!("{} lets the release go out that waits; {resume}", command("supersede"))
+        }
+        (Some(_), false) => {
+            format!("{resume}; another release waits until {} is said", command("supersede"))
+        }
+        (None, _) => format!("change it in git, and the new release goes out instead; {resume}"),
     }
 }
 
@@ -115,14 +138,14 @@ pub fn list(shown: &[Shown]) -> String {
             (Some(running), _) => {
                 let begun = one.waves.iter().filter(|wave| wave.began_at.is_some()).count();
                 let how = match (&one.halted, &one.waits_for) {
-                    (Some(why), _) => format!("halted: {why}"),
+                    (Some(why), _) => why.clone(),
                     (None, Some(what)) => what.clone(),
                     (None, None) => "all waves have begun".to_owned(),
                 };
-                let waves = one.waves.len();
-                format!("release {running} goes out, wave {begun} of {waves}: {how}{waiting}")
+                let (does, waves) = (does(one), one.waves.len());
+                format!("release {running} {does}, wave {begun} of {waves}: {how}{waiting}")
             }
-            (None, Some(good)) => format!("release {good} everywhere"),
+            (None, Some(good)) => format!("release {good}{}", everywhere(one)),
             (None, None) => "nothing is known yet".to_owned(),
         };
         let _ = writeln!(text, "{:width$}  {line}", one.service.as_str());
@@ -133,6 +156,26 @@ pub fn list(shown: &[Shown]) -> String {
     text
 }
 
+/// What becomes of a release.
+fn does(one: &Shown) -> &'static str {
+    match (&one.halted, one.taken_back) {
+        (Some(_), true) => "is taken back",
+        (Some(_), false) => "is halted",
+        (None, _) => "goes out",
+    }
+}
+
+/// Whether all that count have the good release.
+fn everywhere(one: &Shown) -> String {
+    let stacks: usize = one.waves.iter().map(|wave| wave.stacks).sum();
+    match one.waves.iter().map(|wave| wave.failed).sum() {
+        0 => " everywhere".to_owned(),
+        failed => {
+            format!(" went through all waves; {failed} of {} failed", counted(stacks, "stack"))
+        }
+    }
+}
+
 /// All about each service.
 pub fn details(shown: &[Shown], now: Moment) -> String {
     let mut text = String::new();
@@ -141,9 +184,12 @@ pub fn details(shown: &[Shown], now: Moment) -> String {
         let _ = match (&one.running, &one.good) {
             (Some(running), _) => {
                 let revision = one.revision.as_deref().unwrap_or_default();
-                writeln!(text, "{}: release {running} of {revision} goes out{begun}", one.service)
+                let does = does(one);
+                writeln!(text, "{}: release {running} of {revision} {does}{begun}", one.service)
             }
-            (None, Some(good)) => writeln!(text, "{}: release {good} everywhere", one.service),
+            (None, Some(good)) => {
+                writeln!(text, "{}: release {good}{}", one.service, everywhere(one))
+            }
             (None, None) => writeln!(text, "{}: nothing is known yet", one.service),
         };
         let width = one.waves.iter().map(|wave| wave.name.as_str().len()).max().unwrap_or(0);
@@ -155,6 +201,7 @@ pub fn details(shown: &[Shown], now: Moment) -> String {
             ("waits for", &one.waits_for.clone().filter(|_| one.halted.is_none())),
             ("last good", &one.good.clone().filter(|_| one.running.is_some())),
             ("next", &one.waiting),
+            ("to do", &one.to_do),
         ];
         for (what, value) in lines {
             if let Some(value) = value {

@@ -113,7 +113,7 @@ impl Status {
         if self.around.halted.is_empty() {
             return Ok(());
         }
-        writeln!(out, "\nHalted releases (`driftless rollout show SERVICE` tells more)")?;
+        writeln!(out, "\nHalted releases (`driftless rollout show SERVICE` says what to do)")?;
         for HaltedRollout { service, release, halt } in &self.around.halted {
             let back = if halt.reverting { ", going back" } else { "" };
             let by = halt.by.as_ref().map(|by| format!(" by {by}")).unwrap_or_default();

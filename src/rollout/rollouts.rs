@@ -246,9 +246,16 @@ impl Rollouts {
         asks.collect()
     }
 
-    /// Whether time alone brings a rollout on.
-    pub fn goes_on(&self, now: Moment, approves: &dyn Fn(&str) -> bool) -> bool {
-        self.courses.iter().any(|(name, course)| {
+    /// Whether time alone brings a rollout on of one of these services; of any where none is named.
+    pub fn goes_on(
+        &self,
+        only: &BTreeSet<ServiceName>,
+        now: Moment,
+        approves: &dyn Fn(&str) -> bool,
+    ) -> bool {
+        let courses = self.courses.iter();
+        let mut courses = courses.filter(|(name, _)| only.is_empty() || only.contains(*name));
+        courses.any(|(name, course)| {
             course.goes_on(now, &|member| approves(&format!("{name}: {member}")))
         })
     }

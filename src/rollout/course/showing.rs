@@ -136,8 +136,13 @@ impl Course {
     /// The waves in order, as they stand at the running release, or at the good one.
     pub fn waves(&self) -> Vec<WaveView> {
         let run = self.state.running.as_ref();
-        let failed: Vec<WaveIndex> =
-            run.map(|run| self.failed(run).map(|(wave, ..)| wave).collect()).unwrap_or_default();
+        let failed: Vec<WaveIndex> = match run {
+            Some(run) => self.failed(run).map(|(wave, ..)| wave).collect(),
+            None => {
+                let all = self.tallies.iter().enumerate();
+                all.flat_map(|(wave, tally)| tally.troubled.keys().map(move |_| wave)).collect()
+            }
+        };
         let waves = self.plan.waves.iter().zip(&self.tallies).enumerate();
         waves
             .map(|(index, (wave, tally))| WaveView {
