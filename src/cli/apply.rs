@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::io::{self, BufRead as _, Write as _};
 
 use clap::Args;
+use tracing::warn;
 
 use crate::cli::Failure;
 use crate::cli::context::Ending;
@@ -58,7 +59,18 @@ pub(super) fn run(args: &ApplyArgs, settings: &Settings, clock: &Clock) -> Resul
     let standing = ended.standing;
     let total = standing.total();
     let troubled = total.stuck > 0 || total.waiting > 0 || standing.blind > 0;
-    Ok(if troubled { Ending::NeedsAttention } else { Ending::Good })
+    if !troubled {
+        return Ok(Ending::Good);
+    }
+    let counts = [
+        (total.stuck, "stuck"),
+        (total.waiting, "waiting"),
+        (standing.blind, "targets out of sight"),
+    ];
+    let counts = counts.into_iter().filter(|(count, _)| *count > 0);
+    let counts: Vec<String> = counts.map(|(count, what)| format!("{count} {what}")).collect();
+    warn!("not all is converged: {}; `driftless status` says why", counts.join(", "));
+    Ok(Ending::NeedsAttention)
 }
 
 /// What would be brought to what, in one line.

@@ -91,7 +91,9 @@ impl Zone {
             let name = rules.iana_name().unwrap_or(name).to_owned();
             return Ok(Self { name, rules });
         }
-        let names: Vec<String> = ZONES.available().map(|name| name.to_string()).collect();
+        let names = ZONES.available().map(|name| name.to_string());
+        // `Etc/GMT+1` is an hour behind, which nobody means who writes a sign.
+        let names: Vec<String> = names.filter(|name| !name.starts_with("Etc/")).collect();
         let whole = nearest(name, names.iter().map(String::as_str));
         // Many write the city only.
         let city = |name: &str| name.rsplit('/').next().map(str::to_owned).unwrap_or_default();

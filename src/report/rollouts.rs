@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use crate::fleet::Deployment;
 use crate::ids::{ServiceName, WaveName};
 use crate::moment::Moment;
 use crate::report::{ago, brief, counted};
@@ -53,6 +54,8 @@ pub struct Wave {
     pub failed: usize,
     /// Those that do not count, by reason.
     pub left_out: Vec<(String, usize)>,
+    /// How its stacks take a release.
+    pub deployment: &'static str,
 }
 
 /// The rollouts of one service or of all, sorted.
@@ -115,7 +118,7 @@ fn to_do(service: &ServiceName, halt: &Halt, waits: bool) -> String {
 }
 
 fn wave(view: WaveView) -> Wave {
-    let WaveView { name, total, settled, failed, left_out, opened_at } = view;
+    let WaveView { name, total, settled, failed, left_out, opened_at, deployment } = view;
     let left_out = left_out.into_iter().map(|(why, count)| (why.to_string(), count));
     Wave {
         name,
@@ -124,6 +127,10 @@ fn wave(view: WaveView) -> Wave {
         well: settled,
         failed,
         left_out: left_out.collect(),
+        deployment: match deployment {
+            Deployment::Standard => "standard",
+            Deployment::Express => "express",
+        },
     }
 }
 
@@ -227,6 +234,9 @@ fn standing(wave: &Wave, of: &Shown, now: Moment) -> String {
         None if of.running.is_some() => text.push_str("; not begun"),
         None => {}
     }
+    if wave.deployment == "express" {
+        text.push_str("; express");
+    }
     text
 }
 
@@ -263,6 +273,52 @@ pub fn json(shown: &[Shown]) -> String {
 mod tests {
     use super::*;
     use std::time::Duration;
+
+    fn shown(halt: Option<Halt>, waits: bool) -> Shown {
+        let service: ServiceName = "scan-api".parse().expect("a name");
+        let wave = |name: &str, well, failed, deployment| Wave {
+            name: name.parse().expect("a name"),
+            began_at: (name == "canary").then_some(Moment::from_millis(900_000)),
+            stacks: 3,
+            well,
+            failed,
+            left_out: Vec::new(),
+            deployment,
+        };
+        Shown {
+            to_do: halt.as_ref().map(|halt| to_do(&service, halt, waits)),
+            taken_back: halt.as_ref().is_some_and(|halt| halt.reverting),
+            halted: halt.map(|halt| halt.why),
+            service,
+            good: Some("aaaa".to_owned()),
+            running: Some("bbbb".to_owned()),
+            revision: Some("cccc".to_owned()),
+            began_at: Some(Moment::from_millis(900_000)),
+            waiting: waits.then(|| "dddd".to_owned()),
+            waits_for: None,
+            waves: vec![wave("canary", 1, 2, "standard"), wave("all", 0, 0, "express")],
+        }
+    }
+
+    #[test]
+    fn a_halted_release_says_what_a_person_may_do() {
+        let halt = |by: Option<&str>, reverting| Halt {
+            at: Moment::from_millis(950_000),
+            why: "2 of 3 failed in wave canary: no".to_owned(),
+            by: by.map(str::to_owned),
+            reverting,
+            shared: None,
+        };
+        let all = [
+            shown(Some(halt(None, false)), false),
+            shown(Some(halt(None, true)), false),
+            shown(Some(halt(Some("ann"), false)), true),
+            shown(Some(halt(Some("ann"), true)), false),
+        ];
+        let now = Moment::from_millis(1_000_000);
+        let text: String = all.iter().map(|one| details(std::slice::from_ref(one), now)).collect();
+        insta::assert_snapshot!(format!("{text}{}", list(&all)));
+    }
 
     #[test]
     fn a_stage_is_a_few_words() {

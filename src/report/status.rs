@@ -181,10 +181,13 @@ impl Status {
         self.counts.get(&weight).copied().unwrap_or(0)
     }
 
-    /// Whether a person has to do something: a stack is stuck, a target cannot be seen, or the
-    /// newest revision was refused.
+    /// Whether a person has to do something: a stack is stuck, a target cannot be seen, a release is
+    /// halted, or the newest revision was refused.
     pub fn needs_attention(&self) -> bool {
-        self.count(Weight::Stuck) > 0 || !self.blind.is_empty() || self.around.refused.is_some()
+        self.count(Weight::Stuck) > 0
+            || !self.blind.is_empty()
+            || !self.around.halted.is_empty()
+            || self.around.refused.is_some()
     }
 }
 

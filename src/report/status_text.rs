@@ -64,7 +64,7 @@ impl Status {
         self.write_halted(out)?;
         self.write_requests(out)?;
         self.write_blind(out)?;
-        self.write_groups(out, Weight::Waiting, "Waiting: goes on by itself")?;
+        self.write_groups(out, Weight::Waiting, "Waiting")?;
         self.write_groups(out, Weight::LeftAlone, "Left alone on purpose")?;
         self.write_suspensions(out)?;
         self.write_stacks(out)

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::fleet::Deployment;
 use crate::ids::{StackKey, WaveName};
 use crate::moment::Moment;
 use crate::outcome::LeftOut;
@@ -22,6 +23,8 @@ pub struct WaveView {
     pub left_out: BTreeMap<LeftOut, usize>,
     /// Since when it may take the release.
     pub opened_at: Option<Moment>,
+    /// How its stacks take a release.
+    pub deployment: Deployment,
 }
 
 /// How far the release that goes out has come: the last wave that has begun.
@@ -152,6 +155,7 @@ impl Course {
                 failed: failed.iter().filter(|one| **one == index).count(),
                 left_out: tally.left_out.clone(),
                 opened_at: run.and_then(|run| run.opened.get(&wave.name)).copied(),
+                deployment: wave.deployment.unwrap_or(self.deployment),
             })
             .collect()
     }
