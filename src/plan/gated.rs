@@ -39,7 +39,13 @@ pub(super) fn decide(
         (None, Some(release)) => at(release),
         (None, None) => {
             let mut case = Case::of(scene, name.clone(), satisfied, None);
-            case.closed = gate.behind.clone().map(|behind| waits(behind, false));
+            // One of the two says why; without a word the head would be given.
+            let lacking = gate.take.as_ref().map(|release| Behind {
+                release: release.id,
+                why: "had an input that nobody knows any more".to_owned(),
+            });
+            let behind = gate.behind.clone().or(lacking);
+            case.closed = behind.map(|behind| waits(behind, false));
             table::decide_stack(&case)
         }
     };

@@ -618,6 +618,28 @@ async fn tenants_that_changed_together_go_back_and_one_that_changes_alone_takes_
 }
 
 #[tokio::test(start_paused = true)]
+async fn no_secret_is_given_to_an_earlier_release_that_does_not_hide_it() {
+    let world = settled(13, WAVES).await;
+    resize_tenants(&world, 2..=13, 3);
+    world.commit();
+    world.apply().await.assert_converged(26);
+    let hidden = "Size: { Type: String, NoEcho: true }";
+    world.edit("api/api.yaml", "Size: { Type: String }", hidden);
+    resize_tenants(&world, 2..=13, 77);
+    world.commit();
+    run(&world, 3 * MINUTE).await;
+    // A new process knows of no value that the new template hides.
+    world.cloud.console().delete_stack(&key(7, "api")).expect("a person may");
+    run(&world, 3 * MINUTE).await;
+    assert_eq!(sizes(&world, 13)[..3], ["1", "77", "3"]);
+    assert_eq!(sizes(&world, 13)[5..8], ["3", "-", "3"]);
+    let verdict = world.verdict(7, "api");
+    assert!(verdict.starts_with("waits-for-wave: "), "{verdict}");
+    world.apply().await.assert_converged(26);
+    assert_eq!(sizes(&world, 13)[1..], ["77"; 12]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn many_tenants_that_change_while_nobody_runs_go_through_the_waves_as_well() {
     let world = settled(13, WAVES).await;
     resize_tenants(&world, 2..=13, 4);
