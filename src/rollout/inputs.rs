@@ -237,17 +237,18 @@ type Values = [BTreeMap<String, Option<Text>>; 2];
 impl Former {
     /// What `old` gave otherwise than `new` for the parameters that one of the templates declares.
     fn of(old: &Tenant, new: &Tenant, service: &ServiceName, templates: &[&Template]) -> Self {
-        let declared = templates.iter().flat_map(|one| one.parameters());
+        let declared: BTreeSet<&String> =
+            templates.iter().flat_map(|one| one.parameters().keys()).collect();
+        let hides = |template: &&Template, name: &String| {
+            template.parameters().get(name).is_some_and(|parameter| parameter.no_echo)
+        };
         let mut former = Self::default();
-        for (name, parameter) in declared {
+        for name in declared {
             let [then, now] = [old, new].map(|tenant| values(tenant, service, name));
             if then == now {
                 continue;
             }
-            let is_hidden = templates
-                .iter()
-                .any(|one| one.parameters().get(name).is_some_and(|parameter| parameter.no_echo));
-            if is_hidden || parameter.no_echo {
+            if templates.iter().any(|template| hides(template, name)) {
                 former.hidden.insert(name.clone());
                 former.secrets.0.insert(name.clone(), then);
                 continue;
