@@ -59,6 +59,10 @@ impl Play {
 
     async fn stays_silent(&mut self) {
         let resync = Duration::from_secs(u64::from(self.model().resync_s));
+        if self.model().freezes() {
+            // What a window held, such as a deletion, goes when it closes.
+            self.pass(Duration::from_secs(3_600)).await;
+        }
         // What is on its way may still arrive.
         self.pass(resync * 2).await;
         let before = self.watch.mutating();
