@@ -28,16 +28,25 @@ pub(super) fn fleet_of(
     value: &str,
     own: &dyn Fn(usize) -> String,
 ) -> Desired {
+    let inputs = format!(", parameters: {{ V: \"{value}\" }}");
+    let template =
+        "Parameters: { V: { Type: String } }\nResources: { Q: { Type: AWS::SQS::Queue } }";
+    written(value, (waves, &inputs, template), tenants, own)
+}
+
+/// A revision with these waves, inputs of the service and template.
+fn written(
+    revision: &str,
+    (waves, inputs, template): (&str, &str, &str),
+    tenants: usize,
+    own: &dyn Fn(usize) -> String,
+) -> Desired {
     let fleet = format!(
         "{HEAD}Fleet\nmetadata: {{ name: f }}\nspec:\n  cloud: simulated\n  regions: \
          [eu-central-1]\n  rollout: {{ {waves} }}\n"
     );
-    let service = format!(
-        "{HEAD}Service\nmetadata: {{ name: api }}\nspec: {{ template: t.yaml, parameters: {{ V: \
-         \"{value}\" }} }}\n"
-    );
-    let template =
-        "Parameters: { V: { Type: String } }\nResources: { Q: { Type: AWS::SQS::Queue } }";
+    let service =
+        format!("{HEAD}Service\nmetadata: {{ name: api }}\nspec: {{ template: t.yaml{inputs} }}\n");
     let mut files = vec![
         ("fleet.yaml".to_owned(), fleet),
         ("s.yaml".to_owned(), service),
@@ -52,11 +61,9 @@ pub(super) fn fleet_of(
         );
         (format!("t{number}.yaml"), text)
     }));
-    let entries = files.into_iter().map(|(path, text)| {
-        let bytes: Vec<u8> = text.into_bytes();
-        (path, Entry::File(bytes.into()))
-    });
-    let snapshot = Snapshot::of(Revision::of(value), None, entries.collect());
+    let entries =
+        files.into_iter().map(|(path, text)| (path, Entry::File(text.into_bytes().into())));
+    let snapshot = Snapshot::of(Revision::of(revision), None, entries.collect());
     check::read(&snapshot).unwrap_or_else(|all| panic!("{all:#?}")).0
 }
 
@@ -302,17 +309,13 @@ mod together {
     use std::collections::BTreeMap;
     use std::time::Duration;
 
-    use crate::check;
     use crate::desired::Desired;
-    use crate::ids::{Digest, Revision, ServiceName};
+    use crate::ids::{Digest, ServiceName};
     use crate::moment::Moment;
     use crate::outcome::Mark;
     use crate::rollout::{ReleaseBody, Rollout, Rollouts};
-    use crate::snapshot::{Entry, Snapshot};
 
-    const TENANTS: usize = 12;
     const QUEUE: &str = "Resources: { Q: { Type: AWS::SQS::Queue } }";
-    const HEAD: &str = "apiVersion: driftless.dev/v1\nkind: ";
     const WAVES: &str =
         "waves: [{ name: canary, selector: { matchLabels: { ring: canary } } }, { name: all }]";
 
@@ -321,30 +324,7 @@ mod together {
     }
 
     fn made(name: &str, template: &str, own: &dyn Fn(usize) -> String) -> Desired {
-        let fleet = format!(
-            "{HEAD}Fleet\nmetadata: {{ name: f }}\nspec:\n  cloud: simulated\n  regions: \
-             [eu-central-1]\n  rollout: {{ {WAVES} }}\n"
-        );
-        let service =
-            format!("{HEAD}Service\nmetadata: {{ name: api }}\nspec: {{ template: t.yaml }}\n");
-        let mut files = vec![
-            ("fleet.yaml".to_owned(), fleet),
-            ("s.yaml".to_owned(), service),
-            ("t.yaml".to_owned(), template.to_owned()),
-        ];
-        files.extend((1..=TENANTS).map(|number| {
-            let ring = if number % 3 == 0 { "canary" } else { "other" };
-            let text = format!(
-                "{HEAD}Tenant\nmetadata: {{ name: t{number}, labels: {{ ring: {ring} }} }}\nspec: \
-                 {{ account: \"{number:012}\", regions: [eu-central-1]{} }}\n",
-                own(number)
-            );
-            (format!("t{number}.yaml"), text)
-        }));
-        let entries =
-            files.into_iter().map(|(path, text)| (path, Entry::File(text.into_bytes().into())));
-        let snapshot = Snapshot::of(Revision::of(name), None, entries.collect());
-        check::read(&snapshot).unwrap_or_else(|all| panic!("{all:#?}")).0
+        super::written(name, (WAVES, "", template), super::TENANTS, own)
     }
 
     fn settled(desired: &Desired) -> (Rollouts, Moment, Digest) {
