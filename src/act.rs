@@ -29,9 +29,12 @@ pub async fn act(
         memory.creation_round += 1;
     }
     let attempt = attempt(journal, clock, &memory, step, decided);
-    if let (StepKind::CreateChangeSet { name }, Some(version)) = (&attempt.kind, &attempt.version) {
+    if let (StepKind::CreateChangeSet { name } | StepKind::PrepareRevert { name }, Some(version)) =
+        (&attempt.kind, &attempt.version)
+    {
         let (name, version, pays) = (name.clone(), version.clone(), BTreeSet::new());
-        memory.change_set = Some(OwnChangeSet { name, version, digest: attempt.digest, pays });
+        let (digest, reverts) = (attempt.digest, attempt.kind.reverts());
+        memory.change_set = Some(OwnChangeSet { name, version, digest, pays, reverts });
     }
     if let StepKind::ContinueRollback { skip } = &attempt.kind {
         // Owed from before the call on: its answer may be lost, and the next rung skips others.
@@ -85,6 +88,8 @@ async fn contradiction(api: &TargetApi, step: &Step) -> Option<Outcome> {
         },
         (
             StepKind::CreateChangeSet { .. }
+            | StepKind::PrepareRevert { .. }
+            | StepKind::Revert { .. }
             | StepKind::ExecuteChangeSet { .. }
             | StepKind::DeleteChangeSet { .. }
             | StepKind::SetTerminationProtection(_)
@@ -137,10 +142,11 @@ fn attempt(
         &step.digest,
         number,
     );
-    let kind = if matches!(step.kind, StepKind::CreateChangeSet { .. }) {
-        StepKind::CreateChangeSet { name: token::change_set_name(&token) }
-    } else {
-        step.kind.clone()
+    let name = token::change_set_name(&token);
+    let kind = match step.kind.prepares() {
+        true if step.kind.reverts() => StepKind::PrepareRevert { name },
+        true => StepKind::CreateChangeSet { name },
+        false => step.kind.clone(),
     };
     let no_echo = decided.no_echo.clone();
     let (digest, at) = (step.digest, clock.now());
@@ -185,7 +191,10 @@ async fn call(
         (StepKind::CreateChangeSet { name }, Some(id), Some(inputs)) => {
             api.create_change_set(id, name, inputs, token).await
         }
-        (StepKind::ExecuteChangeSet { name }, Some(id), _) => {
+        (StepKind::PrepareRevert { name }, Some(id), Some(inputs)) => {
+            api.create_reverting_change_set(id, name, inputs, token).await
+        }
+        (StepKind::ExecuteChangeSet { name } | StepKind::Revert { name }, Some(id), _) => {
             api.execute_change_set(id, name, token).await
         }
         (StepKind::DeleteChangeSet { name }, Some(id), _) => api.delete_change_set(id, name).await,
@@ -206,7 +215,9 @@ async fn call(
         (
             StepKind::Create
             | StepKind::CreateChangeSet { .. }
+            | StepKind::PrepareRevert { .. }
             | StepKind::ExecuteChangeSet { .. }
+            | StepKind::Revert { .. }
             | StepKind::DeleteChangeSet { .. }
             | StepKind::Delete { .. }
             | StepKind::ContinueRollback { .. }
@@ -226,7 +237,9 @@ fn outcome_of(kind: &StepKind, result: Result<(), AwsError>) -> Outcome {
                 StepKind::DeleteChangeSet { .. } | StepKind::SetStackPolicy => Outcome::Done,
                 StepKind::Create
                 | StepKind::CreateChangeSet { .. }
+                | StepKind::PrepareRevert { .. }
                 | StepKind::ExecuteChangeSet { .. }
+                | StepKind::Revert { .. }
                 | StepKind::Delete { .. }
                 | StepKind::ContinueRollback { .. }
                 | StepKind::RollBack

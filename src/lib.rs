@@ -35,6 +35,7 @@
 //! | [`desired`] | tenants joined with services: who gets what where |
 //! | [`rollout`] | releases, waves and gates: which release each stack may take now |
 //! | [`check`] | findings on the joined fleet |
+//! | [`drift`] | resources that are not as they were made: what counts, how bad, the same in many accounts |
 //! | [`plan`] | what to do: the decision table, limits, cooldowns, holds |
 //! | [`report`] | values in, text out |
 //!
@@ -65,7 +66,7 @@
 //! | [`settings`] | flags and environment, resolved once |
 //! | [`cli`] | people: one file a command |
 //!
-//! `package`, `drift`, `artifacts`, `announce` and `http` have their places in this list
+//! `package`, `artifacts`, `announce` and `http` have their places in this list
 //! reserved by the design and come with the features that need them.
 //!
 //! # What must never happen
@@ -97,6 +98,7 @@ pub mod fleet;
 pub mod desired;
 pub mod rollout;
 pub mod check;
+pub mod drift;
 pub mod plan;
 pub mod report;
 

@@ -1,6 +1,9 @@
 //! Look at one target: one paged listing, and what else has to be asked about single stacks.
 
+mod drift;
 mod nested;
+
+pub use drift::{Looked, Looking, asked_again};
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,8 +16,8 @@ use crate::moment::Moment;
 use crate::observed::{Blind, BlindReason, KnownTemplate, Look, Seen, StackStatus, Standing};
 use crate::outcome::{Cause, Memory, StepKind};
 use crate::plan::{
-    CLOCK_SKEW, Insight, Operation, StackRecord, awaited, has_failed, last_operation, ownership,
-    token, wants_events,
+    CLOCK_SKEW, Insight, Operation, StackRecord, has_failed, last_operation, ownership, token,
+    wants_events,
 };
 use crate::template::Template;
 
@@ -223,7 +226,7 @@ fn unexplained(seen: &Seen) -> Cause {
 
 /// From when on events tell about the last operation.
 fn since(memory: &Memory) -> Moment {
-    awaited(memory).map_or(Moment::default(), |attempt| attempt.at - CLOCK_SKEW)
+    memory.awaited().map_or(Moment::default(), |attempt| attempt.at - CLOCK_SKEW)
 }
 
 /// Template and policy of a settled version that is new to us. A version that was rolled back

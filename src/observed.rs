@@ -5,6 +5,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+mod drift;
+
+pub use drift::{DetectionSeen, Direction, DriftStatus, PropertyDifference, ResourceDrift};
+
 use crate::ids::{Digest, StackId, StackKey, StackName, Target};
 use crate::moment::Moment;
 
@@ -255,6 +259,8 @@ pub struct ChangeSetSeen {
     pub status: ChangeSetStatus,
     /// When AWS began to compute it.
     pub created_at: Option<Moment>,
+    /// Whether it compares with how resources really are, and brings them back.
+    pub reverts_drift: bool,
     /// What executing it would do to resources, from all pages, in AWS's order. A set without
     /// any may still be executable: it changes outputs only.
     pub changes: Vec<PlannedChange>,
@@ -354,6 +360,8 @@ pub struct ResourceSeen {
     pub status: String,
     /// Why it is in this status.
     pub reason: Option<String>,
+    /// How it was when drift detection looked last.
+    pub drift: DriftStatus,
 }
 
 #[cfg(test)]

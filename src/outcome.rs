@@ -29,6 +29,16 @@ pub enum StepKind {
         /// Derived from the token of the attempt.
         name: String,
     },
+    /// Prepare to bring back what drifted, as a change set of this name.
+    PrepareRevert {
+        /// Derived from the token of the attempt.
+        name: String,
+    },
+    /// Execute the very change set that was checked to bring back what drifted.
+    Revert {
+        /// Its name.
+        name: String,
+    },
     /// Execute the very change set that was checked.
     ExecuteChangeSet {
         /// Its name.
@@ -60,8 +70,23 @@ pub enum StepKind {
 impl StepKind {
     /// Whether AWS works on the stack after this call, so that it counts as in flight.
     pub fn starts_operation(&self) -> bool {
-        matches!(self, Self::Create | Self::ExecuteChangeSet { .. } | Self::Delete { .. })
-            || self.is_repair()
+        matches!(
+            self,
+            Self::Create
+                | Self::ExecuteChangeSet { .. }
+                | Self::Revert { .. }
+                | Self::Delete { .. }
+        ) || self.is_repair()
+    }
+
+    /// Whether it brings back what drifted: the stack has its release before and after.
+    pub fn reverts(&self) -> bool {
+        matches!(self, Self::PrepareRevert { .. } | Self::Revert { .. })
+    }
+
+    /// Whether it asks for a change set, which is named after the token.
+    pub fn prepares(&self) -> bool {
+        matches!(self, Self::CreateChangeSet { .. } | Self::PrepareRevert { .. })
     }
 
     /// Whether the stack has something of the release that it is made for afterwards.
@@ -72,6 +97,8 @@ impl StepKind {
             | Self::SetTerminationProtection(_)
             | Self::SetStackPolicy => true,
             Self::CreateChangeSet { .. }
+            | Self::PrepareRevert { .. }
+            | Self::Revert { .. }
             | Self::DeleteChangeSet { .. }
             | Self::Delete { .. }
             | Self::ContinueRollback { .. }
@@ -89,6 +116,8 @@ impl StepKind {
         match self {
             Self::Create => "create",
             Self::CreateChangeSet { .. } => "prepare-update",
+            Self::PrepareRevert { .. } => "prepare-revert",
+            Self::Revert { .. } => "revert",
             Self::ExecuteChangeSet { .. } => "update",
             Self::DeleteChangeSet { .. } => "drop-change-set",
             Self::Delete { .. } => "delete",
@@ -256,6 +285,9 @@ pub struct OwnChangeSet {
     /// Logical ids of resources with a debt that it changes, as it was last seen.
     #[serde(default)]
     pub pays: BTreeSet<String>,
+    /// Whether it brings back what drifted.
+    #[serde(default)]
+    pub reverts: bool,
 }
 
 /// A resource that was skipped when a rollback was continued: AWS believes that it was rolled back.
@@ -303,6 +335,8 @@ pub struct Memory {
     /// A version that is in sync with a wanted digest though it does not look so: an empty change
     /// set said it.
     pub taught: Option<(StackVersion, Digest)>,
+    /// A version of which a change set said that nothing can be brought back of this digest, and why.
+    pub irreversible: Option<(StackVersion, Digest, String)>,
     /// Keyed hashes of the NoEcho values last given, by parameter.
     pub no_echo: BTreeMap<String, Digest>,
     /// How many stacks of this name we have tried to create: part of the token of a create.
@@ -336,6 +370,13 @@ impl Memory {
             self.asked = Some(Asked { token, step, digest: *digest });
         }
         self.attempt = Some(attempt);
+    }
+
+    /// The operation that we asked for and whose effect may still show: nobody has seen it yet, or
+    /// its answer was lost, and listings lag.
+    pub fn awaited(&self) -> Option<&Attempt> {
+        let last = self.attempt.as_ref().filter(|last| last.kind.starts_operation());
+        last.filter(|last| !last.settled || !last.answered)
     }
 
     /// Notes what its service said last: a target that nobody could see did not hear it.

@@ -2,6 +2,7 @@
 
 mod again;
 mod blind;
+mod drift;
 mod history;
 mod only;
 mod places;
@@ -20,12 +21,13 @@ use crate::journal::{Journal, JournalError};
 use crate::moment::Moment;
 use crate::observe::{Sight, observe};
 use crate::observed::{Look, Seen};
-use crate::outcome::{Memory, Outcome};
+use crate::outcome::{Memory, Outcome, StepKind};
 use crate::plan::{
     ApprovalRequest, Decided, Decision, FormerStack, Hold, Scene, StackRecord, Step, TargetRecord,
     Verdict, after_look, decide, may_run, note_mark, ownership,
 };
-use crate::reconcile::history::{event_of_step, event_of_verdict, failed, is_same, owed};
+use crate::reconcile::drift::Drifts;
+use crate::reconcile::history::{drifted, event_of_step, event_of_verdict, failed, is_same, owed};
 use crate::report::{Event, Subject};
 use crate::rollout::Gate;
 
@@ -78,6 +80,7 @@ struct Pass<'a> {
     target: &'a Target,
     api: TargetApi,
     records: BTreeMap<StackName, StackRecord>,
+    drifts: Drifts,
     earlier: Option<TargetRecord>,
 }
 
@@ -87,6 +90,7 @@ struct Done {
     rows: BTreeMap<StackName, StackRecord>,
     requests: Vec<ApprovalRequest>,
     events: Vec<Event>,
+    drifts: Drifts,
 }
 
 impl Reconciler {
@@ -116,6 +120,7 @@ impl Reconciler {
             means: self,
             api: self.aws.target(target, &access).while_allowed(permission),
             records: self.journal.stacks_in(target)?,
+            drifts: self.journal.drift_in(target)?,
             earlier: self.journal.target(target)?,
             target,
             view,
@@ -149,7 +154,8 @@ impl Pass<'_> {
         self.learn_lengths(&sight.look);
         let now = self.means.clock.now();
         // Patience is counted to the listing: nothing was seen since, however long that took.
-        let memories = self.memories(&sight, sight.look.at);
+        let mut memories = self.memories(&sight, sight.look.at);
+        let drifts = self.look_for_drift(&sight, &mut memories).await;
         self.count_in_flight(&sight.look, &memories);
         let former = self.former_stacks()?;
         let gates = self.gates(&sight.look, &memories);
@@ -165,16 +171,17 @@ impl Pass<'_> {
                 former: &former,
                 gates: &gates,
                 elsewhere: &elsewhere,
+                drifts: &drifts,
                 another_controller: sight.another_controller.as_deref(),
                 keyed_hash: &keyed_hash,
                 now,
             })
         };
         self.note_waiting(&sight.look, &memories, &decided);
-        let mut done = Done::default();
+        let mut done = Done { drifts, ..Done::default() };
         for (name, decided) in decided {
             let memory = memories.get(&name).cloned().unwrap_or_default();
-            self.carry_out(&sight.look, &name, decided, memory, &mut done).await?;
+            self.carry_out(&sight, &name, decided, memory, &mut done).await?;
         }
         self.keep_pending(&sight.look, &memories, &mut done.rows);
         self.record(&sight.look, done)
@@ -272,12 +279,13 @@ impl Pass<'_> {
     /// Does what was decided about one stack, if the limits let it, and writes its row.
     async fn carry_out(
         &self,
-        look: &Look,
+        sight: &Sight,
         name: &StackName,
         decided: Decided,
         memory: Memory,
         done: &mut Done,
     ) -> Result<(), JournalError> {
+        let look = &sight.look;
         let earlier = self.records.get(name);
         let seen = look.stacks.get(name).cloned();
         let key = StackKey { target: self.target.clone(), name: name.clone() };
@@ -300,6 +308,8 @@ impl Pass<'_> {
                     let outcome = self.take(step, &decided, &mut record).await?;
                     if matches!(outcome, Outcome::Failed(_) | Outcome::LookAgain(_)) {
                         record.memory.taking = before;
+                    } else if let StepKind::Revert { .. } = step.kind {
+                        self.note_revert(sight, name, done);
                     }
                     done.events.push(event_of_step(&record, step, &outcome, look.at));
                     None
@@ -324,6 +334,7 @@ impl Pass<'_> {
         }
         note_mark(&mut record.memory, &decided, hold.as_ref());
         record.verdict.text.push_str(&owed(&record.memory));
+        record.verdict.text.push_str(&drifted(done.drifts.get(name)));
         if let Some(earlier) = earlier.filter(|row| row.verdict.code == record.verdict.code) {
             record.verdict_since = earlier.verdict_since;
         }
@@ -419,9 +430,13 @@ impl Pass<'_> {
 
     /// Writes the pass down and says when to look again.
     fn record(&self, look: &Look, done: Done) -> Result<Next, JournalError> {
-        let Done { mut rows, requests, mut events } = done;
+        let Done { mut rows, requests, mut events, drifts } = done;
         rows.retain(|_, row| row.may_stand() || row.wanted || row.verdict.code != "nothing");
-        let next = self.next(look, &rows);
+        let mut next = self.next(look, &rows);
+        if let Some(at) = self.drift_at(&drifts, self.means.clock.now()) {
+            next.at = next.at.min(at);
+        }
+        let drifts = self.changed_drifts(drifts);
         let gone: Vec<StackName> =
             self.records.keys().filter(|name| !rows.contains_key(*name)).cloned().collect();
         for name in &gone {
@@ -452,7 +467,7 @@ impl Pass<'_> {
             blind: None,
             blind_looks: 0,
         };
-        self.means.journal.record_pass(&record, &changed, &gone, &events)?;
+        self.means.journal.record_pass(&record, &changed, &gone, &drifts, &events)?;
         Ok(next)
     }
 }

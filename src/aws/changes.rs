@@ -6,7 +6,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use aws_sdk_cloudformation::types::{
-    Capability, ChangeSetType, DeploymentConfig, DeploymentConfigMode, Parameter, Tag,
+    Capability, ChangeSetType, DeploymentConfig, DeploymentConfigMode, DeploymentMode, Parameter,
+    Tag,
 };
 
 use crate::aws::TargetApi;
@@ -110,6 +111,18 @@ impl TargetApi {
         id.map(StackId::of).ok_or_else(|| AwsError::malformed(Api::CreateStack, "no StackId"))
     }
 
+    /// Has an update of a stack computed that brings its resources back to what `inputs` make of them,
+    /// whatever somebody else did to them; look at it with `change_set`.
+    pub async fn create_reverting_change_set(
+        &self,
+        stack: &StackId,
+        name: &str,
+        inputs: &StackInputs,
+        token: &str,
+    ) -> Result<(), AwsError> {
+        self.create_update_set(stack, name, inputs, token, Some(DeploymentMode::RevertDrift)).await
+    }
+
     /// Has an update of a stack computed; look at it with `change_set`.
     pub async fn create_change_set(
         &self,
@@ -117,6 +130,17 @@ impl TargetApi {
         name: &str,
         inputs: &StackInputs,
         token: &str,
+    ) -> Result<(), AwsError> {
+        self.create_update_set(stack, name, inputs, token, None).await
+    }
+
+    async fn create_update_set(
+        &self,
+        stack: &StackId,
+        name: &str,
+        inputs: &StackInputs,
+        token: &str,
+        mode: Option<DeploymentMode>,
     ) -> Result<(), AwsError> {
         self.call(Api::CreateChangeSet, |client| {
             client
@@ -129,6 +153,7 @@ impl TargetApi {
                 .set_tags(inputs.sdk_tags())
                 .set_capabilities(inputs.sdk_capabilities())
                 .set_deployment_config(inputs.sdk_deployment())
+                .set_deployment_mode(mode.clone())
                 .client_token(token)
                 .send()
         })

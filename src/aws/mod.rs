@@ -19,6 +19,7 @@ mod call;
 mod changes;
 mod connection;
 mod count;
+mod drift;
 mod error;
 mod pace;
 mod retry;

@@ -49,6 +49,9 @@ apis! {
     DescribeChangeSet,
     GetTemplate,
     GetStackPolicy,
+    DetectStackDrift,
+    DescribeStackDriftDetectionStatus,
+    DescribeStackResourceDrifts,
     CreateStack,
     CreateChangeSet,
     ExecuteChangeSet,
@@ -86,7 +89,10 @@ impl Api {
             | Self::ListStackResources
             | Self::DescribeChangeSet
             | Self::GetTemplate
-            | Self::GetStackPolicy => false,
+            | Self::GetStackPolicy
+            | Self::DetectStackDrift
+            | Self::DescribeStackDriftDetectionStatus
+            | Self::DescribeStackResourceDrifts => false,
         }
     }
 
@@ -102,7 +108,11 @@ impl Api {
             | Self::ListStackResources
             | Self::DescribeChangeSet
             | Self::GetTemplate
-            | Self::GetStackPolicy => Rates { initial: 5.0, ceiling: 10.0 },
+            | Self::GetStackPolicy
+            | Self::DescribeStackDriftDetectionStatus
+            | Self::DescribeStackResourceDrifts => Rates { initial: 5.0, ceiling: 10.0 },
+            // One look into a stack is many calls of AWS's own to other services.
+            Self::DetectStackDrift => Rates { initial: 1.0, ceiling: 2.0 },
             Self::CreateStack
             | Self::CreateChangeSet
             | Self::ExecuteChangeSet

@@ -23,7 +23,7 @@ use crate::observed::{ChangeSetSeen, ResourceSeen, Seen, StackEvent, StackStatus
 /// A target has 2,000 root stacks at most; nested ones and short pages multiply that.
 const MAX_LIST_PAGES: usize = 400;
 /// 2,500 resources are the most of one operation; a page holds at least a few of them.
-const MAX_RESOURCE_PAGES: usize = 200;
+pub(super) const MAX_RESOURCE_PAGES: usize = 200;
 /// 10,000 events: the largest operation with four events for each resource.
 const MAX_EVENT_PAGES: usize = 100;
 
@@ -252,12 +252,12 @@ impl TargetApi {
 }
 
 /// A list of a page. AWS writes empty ones too: one that is missing says nothing.
-fn list_of<T>(api: Api, name: &str, list: Option<Vec<T>>) -> Result<Vec<T>, AwsError> {
+pub(super) fn list_of<T>(api: Api, name: &str, list: Option<Vec<T>>) -> Result<Vec<T>, AwsError> {
     list.ok_or_else(|| AwsError::malformed(api, format!("a page without {name}")))
 }
 
 /// The pages of one listing: the token of the next one, and what must not happen with it.
-struct Pages {
+pub(super) struct Pages {
     api: Api,
     limit: usize,
     tokens: BTreeSet<String>,
@@ -265,12 +265,12 @@ struct Pages {
 }
 
 impl Pages {
-    fn new(api: Api, limit: usize) -> Self {
+    pub(super) fn new(api: Api, limit: usize) -> Self {
         Self { api, limit, tokens: BTreeSet::new(), next: Some(None) }
     }
 
     /// The token to ask for the next page with; `None` when all are read.
-    fn upcoming(&self) -> Option<Option<String>> {
+    pub(super) fn upcoming(&self) -> Option<Option<String>> {
         self.next.clone()
     }
 
@@ -279,7 +279,7 @@ impl Pages {
     }
 
     /// A page was read, which names the token of the one that follows it.
-    fn turn(&mut self, token: Option<String>) -> Result<(), AwsError> {
+    pub(super) fn turn(&mut self, token: Option<String>) -> Result<(), AwsError> {
         let Some(token) = token.filter(|token| !token.is_empty()) else {
             self.next = None;
             return Ok(());

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use aws_sdk_cloudformation::operation::describe_change_set::DescribeChangeSetOutput;
+use aws_sdk_cloudformation::operation::describe_stack_drift_detection_status::DescribeStackDriftDetectionStatusOutput;
 use aws_sdk_cloudformation::types as sdk;
 use aws_smithy_types::DateTime;
 
@@ -13,8 +14,9 @@ use crate::aws::pace::Api;
 use crate::ids::{StackId, StackKey, Target};
 use crate::moment::Moment;
 use crate::observed::{
-    ChangeAction, ChangeSetSeen, ChangeSetStatus, PlannedChange, Replacement, ResourceSeen, Seen,
-    StackEvent, StackStatus,
+    ChangeAction, ChangeSetSeen, ChangeSetStatus, DetectionSeen, Direction, DriftStatus,
+    PlannedChange, PropertyDifference, Replacement, ResourceDrift, ResourceSeen, Seen, StackEvent,
+    StackStatus,
 };
 
 /// Whether a stack is part of another one.
@@ -92,7 +94,9 @@ pub(super) fn change_set(
     let execution = output.execution_status().map_or("", |status| status.as_str());
     let reason = output.status_reason().unwrap_or_default();
     let created_at = output.creation_time().map(|at| moment(api, at)).transpose()?;
-    Ok(ChangeSetSeen { status: status_of(status.as_str(), execution, reason), created_at, changes })
+    let reverts_drift = output.deployment_mode() == Some(&sdk::DeploymentMode::RevertDrift);
+    let status = status_of(status.as_str(), execution, reason);
+    Ok(ChangeSetSeen { status, created_at, reverts_drift, changes })
 }
 
 fn status_of(status: &str, execution: &str, reason: &str) -> ChangeSetStatus {
@@ -185,7 +189,78 @@ pub(super) fn resource(summary: &sdk::StackResourceSummary) -> Result<ResourceSe
         kind: needed(api, "ResourceType", summary.resource_type())?.to_owned(),
         status: status.as_str().to_owned(),
         reason: summary.resource_status_reason().map(str::to_owned),
+        drift: summary.drift_information().map_or(DriftStatus::NotChecked, |drift| {
+            let word = drift.stack_resource_drift_status();
+            drift_status(word.map_or("NOT_CHECKED", sdk::StackResourceDriftStatus::as_str))
+        }),
     })
+}
+
+/// How far drift detection has come. Whatever is not plainly a whole answer has not seen all.
+pub(super) fn detection(
+    output: &DescribeStackDriftDetectionStatusOutput,
+) -> Result<DetectionSeen, AwsError> {
+    let api = Api::DescribeStackDriftDetectionStatus;
+    let status = needed(api, "DetectionStatus", output.detection_status())?;
+    let found = output.stack_drift_status().map_or("", sdk::StackDriftStatus::as_str);
+    let drifted = output.drifted_stack_resource_count().unwrap_or(0);
+    let reason = || match output.detection_status_reason() {
+        Some(reason) if !reason.is_empty() => reason.to_owned(),
+        Some(_) | None => format!("it ended as {} {found}", status.as_str()).trim().to_owned(),
+    };
+    Ok(match (status.as_str(), found) {
+        ("DETECTION_IN_PROGRESS", _) => DetectionSeen::Running,
+        ("DETECTION_COMPLETE", "IN_SYNC" | "DRIFTED") => {
+            DetectionSeen::Complete { drifted: u32::try_from(drifted).unwrap_or(0) }
+        }
+        _ => DetectionSeen::Failed(reason()),
+    })
+}
+
+/// One resource that is not as the template made it.
+pub(super) fn resource_drift(drift: &sdk::StackResourceDrift) -> Result<ResourceDrift, AwsError> {
+    let api = Api::DescribeStackResourceDrifts;
+    let status = needed(api, "StackResourceDriftStatus", drift.stack_resource_drift_status())?;
+    // AWS cuts what is too long; what is cut is no JSON, and nothing is compared in it.
+    let whole = |text: Option<&str>| text.and_then(|text| serde_json::from_str(text).ok());
+    let difference = |difference: &sdk::PropertyDifference| {
+        let word = needed(api, "DifferenceType", difference.difference_type())?;
+        let direction = match word {
+            sdk::DifferenceType::Add => Direction::Added,
+            sdk::DifferenceType::Remove => Direction::Removed,
+            // Whatever it is, it is not equal.
+            _ => Direction::Changed,
+        };
+        Ok(PropertyDifference {
+            path: needed(api, "PropertyPath", difference.property_path())?.to_owned(),
+            direction,
+            expected: difference.expected_value().unwrap_or_default().to_owned(),
+            actual: difference.actual_value().unwrap_or_default().to_owned(),
+        })
+    };
+    Ok(ResourceDrift {
+        logical_id: needed(api, "LogicalResourceId", drift.logical_resource_id())?.to_owned(),
+        physical_id: drift.physical_resource_id().filter(|id| !id.is_empty()).map(str::to_owned),
+        kind: needed(api, "ResourceType", drift.resource_type())?.to_owned(),
+        status: drift_status(status.as_str()),
+        expected: whole(drift.expected_properties()).unwrap_or_default(),
+        actual: whole(drift.actual_properties()).unwrap_or_default(),
+        differences: drift
+            .property_differences()
+            .iter()
+            .map(difference)
+            .collect::<Result<_, AwsError>>()?,
+    })
+}
+
+fn drift_status(word: &str) -> DriftStatus {
+    match word {
+        "IN_SYNC" => DriftStatus::InSync,
+        "MODIFIED" => DriftStatus::Modified,
+        "DELETED" => DriftStatus::Deleted,
+        "NOT_CHECKED" | "UNSUPPORTED" => DriftStatus::NotChecked,
+        _ => DriftStatus::Unknown(word.to_owned()),
+    }
 }
 
 fn needed<T>(api: Api, what: &str, value: Option<T>) -> Result<T, AwsError> {

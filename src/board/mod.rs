@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::desired::Desired;
+use crate::drift::Budget;
 use crate::fleet::Limits;
 use crate::ids::{AccountId, ServiceName, StackKey, StackName, Target, TenantName};
 use crate::moment::Moment;
@@ -44,6 +45,7 @@ struct Shared {
     ledger: Mutex<Ledger>,
     rollouts: Mutex<Rollouts>,
     learned: Mutex<Learned>,
+    drift_budget: Mutex<Budget>,
     places: Mutex<BTreeMap<Target, Place>>,
     /// Of all places; taken while `places` is held.
     counted: Mutex<Counted>,
@@ -123,11 +125,13 @@ impl Board {
         is_fresh: bool,
         news: UnboundedSender<Progress>,
     ) -> Self {
+        let limits = view.desired.fleet.limits.drift_calls;
         Self(Arc::new(Shared {
             view: Mutex::new(view),
             ledger: Mutex::default(),
             rollouts: Mutex::default(),
             learned: Mutex::default(),
+            drift_budget: Mutex::new(Budget::new(limits)),
             places: Mutex::default(),
             counted: Mutex::default(),
             homes: Mutex::default(),
@@ -156,6 +160,7 @@ impl Board {
         changed: &BTreeSet<Target>,
     ) {
         self.0.moved.store(true, Ordering::SeqCst);
+        lock(&self.0.drift_budget).set(desired.fleet.limits.drift_calls);
         let mut view = lock(&self.0.view);
         lock(&self.0.stale).extend(changed.iter().cloned());
         let mut unseen = lock(&self.0.unseen);
@@ -223,6 +228,11 @@ impl Board {
             called.extend(ledger.call_in(&wave, free));
         }
         called
+    }
+
+    /// What looking for drift may still cost.
+    pub fn drift_budget(&self) -> MutexGuard<'_, Budget> {
+        lock(&self.0.drift_budget)
     }
 
     /// How long operations take.

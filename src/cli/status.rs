@@ -172,7 +172,7 @@ mod tests {
             blind: Some((blind, minutes_ago(3))),
             blind_looks: 1,
         };
-        journal.record_pass(&record, &[], &[], &[]).expect("written");
+        journal.record_pass(&record, &[], &[], &[], &[]).expect("written");
         let (text, ending) = ask(&StatusArgs::default(), &second);
         assert!(text.contains("; 1 target cannot be seen"), "{text}");
         assert_eq!(ending.expect("an ending").code(), 3);

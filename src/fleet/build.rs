@@ -14,12 +14,12 @@ use crate::fleet::document::{
 use crate::fleet::files::Files;
 use crate::fleet::freeze::never_close;
 use crate::fleet::reader::{Read, Reader};
-use crate::fleet::waves;
 use crate::fleet::yaml::Node;
 use crate::fleet::{
     Access, Cloud, Exception, Fleet, Freeze, Limits, Operator, PROTECTED_BY_DEFAULT, Protection,
     Requirement, Selector, Service, ServiceRegions, Source, Tenant, Text, Variable,
 };
+use crate::fleet::{drift, waves};
 use crate::ids::{Region, ServiceName};
 
 /// Each target is looked at at least this often unless the fleet says otherwise.
@@ -52,6 +52,7 @@ pub(super) fn fleet(node: &Rc<Node>, source: Source, reader: &mut Reader<'_>) ->
         limits,
         resync: spec.resync.map_or(RESYNC, |length| length.0),
         rollout: spec.rollout.map(|rollout| Arc::new(waves::plan(rollout, node, reader))),
+        drift: Arc::new(drift::settings(spec.drift, node, reader)),
         suspend: spec.suspend.unwrap_or(false),
         freeze,
         source,
@@ -182,6 +183,11 @@ fn limits(spec: Option<&LimitsSpec>, node: &Node, reader: &mut Reader<'_>) -> Li
         set(&mut limits.deletes.stacks, deletes.stacks, &["deletes", "stacks"], all);
         set(&mut limits.deletes.percent, deletes.percent, &["deletes", "percent"], (0, 100));
     }
+    if let Some(calls) = &spec.drift_calls {
+        let limit = &mut limits.drift_calls;
+        set(&mut limit.per_account, calls.per_account, &["driftCalls", "perAccount"], (1, 100_000));
+        set(&mut limit.per_second, calls.per_second, &["driftCalls", "perSecond"], (1, 1_000));
+    }
     limits
 }
 
@@ -229,6 +235,7 @@ fn exception(
         suspend: spec.suspend.unwrap_or(false),
         stack_name: spec.stack_name,
         absent: spec.absent.unwrap_or(false),
+        drift: spec.drift.map(|drift| drift.policy),
     }
 }
 
@@ -284,6 +291,7 @@ pub(super) fn service(
         protected: protection(spec.protect, node, reader),
         on_removal: spec.on_removal.unwrap_or_default(),
         rollout: spec.rollout.map(|rollout| Arc::new(waves::plan(rollout, node, reader))),
+        drift: Arc::new(drift::settings(spec.drift, node, reader)),
         suspend: spec.suspend.unwrap_or(false),
         name: metadata.name,
         source,

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use crate::fleet::freeze::{Pattern, Zone};
 use crate::fleet::reader::{Read, Reader};
 use crate::fleet::yaml::Node;
-use crate::fleet::{Cloud, Deployment, Lifecycle, OnHalt, Operator, Text};
+use crate::fleet::{Cloud, Deployment, DriftPolicy, Lifecycle, OnHalt, Operator, Text};
 use crate::ids::{AccountId, DocumentName, Region};
 use crate::outcome::OnRemoval;
 
@@ -167,6 +167,9 @@ documents! {
         resync as "resync": Option<Length>,
         /// How new releases go out, for services that do not say it themselves.
         rollout as "rollout": Option<RolloutSpec>,
+        /// What is done about drift, for services that do not say it themselves. Its rules and
+        /// exceptions hold for every service, after those of the service.
+        drift as "drift": Option<DriftSpec>,
         /// Start nothing new anywhere.
         suspend as "suspend": Option<bool>,
         /// When nothing new is started: windows that open by the clock and close by themselves.
@@ -205,6 +208,16 @@ documents! {
         per_target as "perTarget": Option<u32>,
         /// Deletions per rolling 24 hours; beyond, an approval is needed.
         deletes as "deletes": Option<DeletesSpec>,
+        /// Calls that looking for drift may cost.
+        drift_calls as "driftCalls": Option<DriftCallsSpec>,
+    }
+
+    /// Calls that looking for drift may cost. A stack without nested stacks costs three or four.
+    struct DriftCallsSpec {
+        /// In any 24 hours, in one account; 500 unless given.
+        per_account as "perAccount": Option<u32>,
+        /// In any second, in the whole fleet; 20 unless given.
+        per_second as "perSecond": Option<u32>,
     }
 
     /// Deletions per rolling 24 hours.
@@ -245,6 +258,14 @@ documents! {
         stack_name as "stackName": Option<Text>,
         /// Delete this stack, whatever `onRemoval` says.
         absent as "absent": Option<bool>,
+        /// What is done about drift of this stack, whatever the service says.
+        drift as "drift": Option<TenantDriftSpec>,
+    }
+
+    /// What is done about drift of one tenant's stack.
+    struct TenantDriftSpec {
+        /// `ignore`, `report` or `revert`.
+        policy as "policy": DriftPolicy,
     }
 
     /// What is deployed, to whom and how.
@@ -282,6 +303,9 @@ documents! {
         on_removal as "onRemoval": Option<OnRemoval>,
         /// How a new release goes out; as the Fleet document says unless given.
         rollout as "rollout": Option<RolloutSpec>,
+        /// What is done about drift: resources that are not as the template made them. As the Fleet
+        /// document says where it does not say it.
+        drift as "drift": Option<DriftSpec>,
         /// Start nothing new for this service.
         suspend as "suspend": Option<bool>,
     }
@@ -327,6 +351,43 @@ documents! {
         count as "count": Option<u32>,
         /// Percent of the wave's stacks, rounded down; 10 at most, as 90 percent must be well.
         percent as "percent": Option<u32>,
+    }
+
+    /// What is done about resources that are not as the template made them.
+    struct DriftSpec {
+        /// `ignore` (not looked for), `report` (unless given) or `revert`: brought back, as far as
+        /// CloudFormation can. What is protected waits for a person all the same.
+        policy as "policy": Option<DriftPolicy>,
+        /// How often each stack is looked into; 24h unless given, 15m to 30d.
+        every as "every": Option<Length>,
+        /// Drift that is no drift.
+        ignore as "ignore": Option<Vec<IgnoreSpec>>,
+        /// Where another policy holds: the first that fits.
+        exceptions as "exceptions": Option<Vec<DriftExceptionSpec>>,
+    }
+
+    /// Drift that is no drift: all that is given must fit, and `*` stands for anything.
+    struct IgnoreSpec {
+        /// The resource's type, such as `AWS::Lambda::Function` or `AWS::IAM::*`.
+        kind as "type": Option<String>,
+        /// The resource's name in the template.
+        logical_id as "logicalId": Option<String>,
+        /// A JSON pointer to a property and all that is in it, such as `/Tags` or
+        /// `/Environment/Variables/*`; a part `*` stands for one name or place. Without it a resource
+        /// that was deleted is ignored too.
+        property as "property": Option<String>,
+        /// Why, for those who read the report.
+        reason as "reason": Option<String>,
+    }
+
+    /// Where another policy holds: all that is given must fit.
+    struct DriftExceptionSpec {
+        /// Which tenants; every tenant unless given.
+        selector as "selector": Option<SelectorSpec>,
+        /// The resource's type, such as `AWS::IAM::*`; every type unless given.
+        kind as "type": Option<String>,
+        /// What holds there.
+        policy as "policy": DriftPolicy,
     }
 
     /// A service that must be complete before, and where.

@@ -3,6 +3,7 @@
 
 mod build;
 mod document;
+mod drift;
 mod files;
 mod finding;
 mod freeze;
@@ -20,13 +21,16 @@ mod values;
 mod waves;
 mod yaml;
 
+pub use drift::{
+    DriftException, DriftPolicy, DriftRules, DriftSettings, Glob, IgnoreRule, Pointer,
+};
 pub use finding::{Finding, Severity};
 pub use freeze::{Freeze, never_close};
 pub use gathering::{Complaint, Gathering};
 pub use load::load;
 pub use model::{
-    Access, Cloud, DeleteLimits, Deployment, Documents, Exception, Fleet, Gaps, Lifecycle, Limits,
-    Service, ServiceRegions, StackPolicy, Tenant,
+    Access, Cloud, DeleteLimits, Deployment, Documents, DriftCalls, Exception, Fleet, Gaps,
+    Lifecycle, Limits, Service, ServiceRegions, StackPolicy, Tenant,
 };
 pub use protection::{PROTECTED_BY_DEFAULT, Protection};
 pub use schema::schemas;

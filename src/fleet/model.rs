@@ -8,7 +8,9 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::fleet::{Freeze, Protection, Selector, Source, Text, WavePlan};
+use crate::fleet::{
+    DriftPolicy, DriftSettings, Freeze, Protection, Selector, Source, Text, WavePlan,
+};
 use crate::ids::{AccountId, Digest, DocumentName, Region, ServiceName, Target, TenantName};
 use crate::outcome::OnRemoval;
 use crate::template::{Template, canonical_digest};
@@ -84,6 +86,8 @@ pub struct Fleet {
     pub resync: Duration,
     /// How new releases go out, for services that do not say it.
     pub rollout: Option<Arc<WavePlan>>,
+    /// What is done about drift, for services that do not say it.
+    pub drift: Arc<DriftSettings>,
     /// Whether new steps are stopped everywhere.
     pub suspend: bool,
     /// When new steps are stopped, in the order in which they are written.
@@ -110,6 +114,25 @@ pub struct Limits {
     pub per_target: u32,
     /// Deletions per rolling 24 hours.
     pub deletes: DeleteLimits,
+    /// Calls that looking for drift may cost.
+    pub drift_calls: DriftCalls,
+}
+
+/// Calls that looking for drift may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DriftCalls {
+    /// In any 24 hours, in one account.
+    pub per_account: u32,
+    /// In any second, in the whole fleet.
+    pub per_second: u32,
+}
+
+/// Twenty stacks looked into once a day take about 60 calls; nested ones and what was touched come
+/// on top. The fleet's rate lets 6,000 such accounts be looked into five times as often.
+impl Default for DriftCalls {
+    fn default() -> Self {
+        Self { per_account: 500, per_second: 20 }
+    }
 }
 
 /// Deletions per rolling 24 hours, above which an approval is needed.
@@ -126,7 +149,8 @@ pub struct DeleteLimits {
 impl Default for Limits {
     fn default() -> Self {
         let deletes = DeleteLimits { tenants: 1, stacks: 25, percent: 1 };
-        Self { stacks_in_flight: 3_000, per_target: 5, deletes }
+        let drift_calls = DriftCalls::default();
+        Self { stacks_in_flight: 3_000, per_target: 5, deletes, drift_calls }
     }
 }
 
@@ -196,6 +220,8 @@ pub struct Exception {
     pub stack_name: Option<Text>,
     /// Asked to go: the stack is deleted.
     pub absent: bool,
+    /// What is done about drift.
+    pub drift: Option<DriftPolicy>,
 }
 
 /// Where a service stands.
@@ -261,6 +287,8 @@ pub struct Service {
     pub on_removal: OnRemoval,
     /// How its releases go out, where it says so.
     pub rollout: Option<Arc<WavePlan>>,
+    /// What is done about drift, where it says so. No part of what a stack is.
+    pub drift: Arc<DriftSettings>,
     /// Whether new steps are stopped.
     pub suspend: bool,
     /// Where it is written.

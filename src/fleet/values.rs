@@ -10,7 +10,7 @@ use crate::fleet::document::{
 use crate::fleet::freeze::{Pattern, Zone};
 use crate::fleet::reader::{Read, Reader, Scalar, nearest, one_of, parse, scalar};
 use crate::fleet::yaml::{Content, Node};
-use crate::fleet::{Cloud, Deployment, Lifecycle, OnHalt, Operator, Text};
+use crate::fleet::{Cloud, Deployment, DriftPolicy, Lifecycle, OnHalt, Operator, Text};
 use crate::ids::{AccountId, DocumentName, Region};
 use crate::outcome::OnRemoval;
 
@@ -293,6 +293,13 @@ impl Read for OnRemoval {
 impl Read for OnHalt {
     fn read(node: &Rc<Node>, reader: &mut Reader<'_>) -> Option<Self> {
         one_of(node, reader, &[("stay", Self::Stay), ("revert", Self::Revert)])
+    }
+}
+
+impl Read for DriftPolicy {
+    fn read(node: &Rc<Node>, reader: &mut Reader<'_>) -> Option<Self> {
+        let words = [("ignore", Self::Ignore), ("report", Self::Report), ("revert", Self::Revert)];
+        one_of(node, reader, &words)
     }
 }
 

@@ -13,6 +13,7 @@ use crate::ids::Digest;
 use crate::moment::Moment;
 
 mod deletions;
+mod drift;
 mod error;
 mod file;
 mod history;

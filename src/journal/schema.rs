@@ -62,6 +62,14 @@ pub(super) const STEPS: &[&str] = &[
         PRIMARY KEY (service, step)
     ) WITHOUT ROWID;
 ",
+    "
+    CREATE TABLE drifts (
+        account TEXT NOT NULL, region TEXT NOT NULL, name TEXT NOT NULL,
+        tenant TEXT, service TEXT, drifted INTEGER NOT NULL, record TEXT NOT NULL,
+        PRIMARY KEY (account, region, name)
+    );
+    CREATE INDEX drifted_stacks ON drifts (account, region, name) WHERE drifted = 1;
+",
 ];
 
 /// The newest format that this program knows.

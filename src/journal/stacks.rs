@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
+use crate::drift::DriftRecord;
 use crate::ids::{ServiceName, StackKey, StackName, Target, TenantName};
-use crate::journal::{Journal, JournalError, from_row, history, to_row};
+use crate::journal::{Journal, JournalError, drift, from_row, history, to_row};
 use crate::plan::{StackRecord, TargetRecord};
 use crate::report::Event;
 
@@ -124,12 +125,14 @@ impl Journal {
     }
 
     /// Writes what one look at a target changed, in one transaction. `changed` are the stacks whose
-    /// record is another than before; the others keep theirs, so a quiet pass writes one row.
+    /// record is another than before; the others keep theirs, so a quiet pass writes one row. So it
+    /// is with `drifts`, those of stacks that are gone among them.
     pub fn record_pass(
         &self,
         target: &TargetRecord,
         changed: &[StackRecord],
         gone: &[StackName],
+        drifts: &[(StackName, Option<DriftRecord>)],
         events: &[Event],
     ) -> Result<(), JournalError> {
         self.writing(|transaction| {
@@ -149,6 +152,12 @@ impl Journal {
                         "DELETE FROM stacks WHERE account = ? AND region = ? AND name = ?",
                     )?
                     .execute(params![account, region, name.as_str()])?;
+            }
+            for (name, record) in drifts {
+                match record {
+                    Some(record) => drift::put(transaction, record)?,
+                    None => drift::remove(transaction, &target.target, name)?,
+                }
             }
             history::append(transaction, events)
         })

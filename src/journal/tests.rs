@@ -88,7 +88,7 @@ fn what_was_recorded_is_there_after_reopening() {
     let id = journal.controller_id().to_owned();
     let hash = journal.keyed_hash("secret");
     let both = [first.clone(), second.clone()];
-    journal.record_pass(&target, &both, &[], &[event(&first.key, "x")]).expect("written");
+    journal.record_pass(&target, &both, &[], &[], &[event(&first.key, "x")]).expect("written");
     drop(journal);
 
     let journal = open(&path);
@@ -173,10 +173,10 @@ fn a_stack_that_is_gone_leaves_no_row() {
     let journal = Journal::in_memory().expect("a journal");
     let record = stack("acme", "network");
     let target = looked(&record.key.target);
-    journal.record_pass(&target, std::slice::from_ref(&record), &[], &[]).expect("written");
+    journal.record_pass(&target, std::slice::from_ref(&record), &[], &[], &[]).expect("written");
     assert_eq!(journal.targets_with_stacks().expect("read"), [target.target.clone()].into());
     journal
-        .record_pass(&target, &[], std::slice::from_ref(&record.key.name), &[])
+        .record_pass(&target, &[], std::slice::from_ref(&record.key.name), &[], &[])
         .expect("written");
     assert!(journal.stacks_in(&target.target).expect("read").is_empty());
     assert!(journal.targets_with_stacks().expect("read").is_empty());
@@ -206,7 +206,7 @@ fn a_blind_target_keeps_its_reason() {
         blind: Some((blind, minutes_ago(3))),
         blind_looks: 2,
     };
-    journal.record_pass(&record, &[], &[], &[]).expect("written");
+    journal.record_pass(&record, &[], &[], &[], &[]).expect("written");
     assert_eq!(journal.target(&record.target).expect("read"), Some(record));
 }
 
@@ -337,7 +337,7 @@ fn a_full_disk_is_an_error_and_nothing_is_written_by_half() {
     let many: Vec<StackRecord> =
         (0..100).map(|number| stack("acme", &format!("service-{number}"))).collect();
     let error = journal
-        .record_pass(&looked(&first.key.target), &many, &[], &[])
+        .record_pass(&looked(&first.key.target), &many, &[], &[], &[])
         .expect_err("there is no room");
     assert!(matches!(error, JournalError::Full { .. }), "{error}");
     assert!(journal.targets().expect("read").is_empty());
@@ -528,7 +528,7 @@ fn a_large_fleet_streams_in_the_order_of_its_keys() {
             record
         })
         .collect();
-    journal.record_pass(&looked(&target), &many, &[], &[]).expect("written");
+    journal.record_pass(&looked(&target), &many, &[], &[], &[]).expect("written");
     let read = |filter: &Filter| {
         let mut keys = Vec::new();
         // The journal may be used while it streams: no lock is held here.

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::desired::{Desired, Wanted};
+use crate::drift::DriftRecord;
 use crate::fleet::{Deployment, Fleet, Protection};
 use crate::ids::{Digest, ServiceName, StackId, StackKey, StackName};
 use crate::moment::Moment;
@@ -114,6 +115,8 @@ pub struct Scene<'a> {
     pub former: &'a [FormerStack],
     /// What is known of the other regions of this target's tenant.
     pub elsewhere: &'a Elsewhere,
+    /// What is known of the drift of stacks here.
+    pub drifts: &'a BTreeMap<StackName, DriftRecord>,
     /// Id of another controller that is seen at work here.
     pub another_controller: Option<&'a str>,
     /// Which release each wanted stack may have; one without a gate gets what git says.
@@ -180,7 +183,13 @@ impl Decision {
 
     /// Whether the stack is as it may be now, though a release may wait.
     pub fn is_in_sync(&self) -> bool {
-        matches!(self, Self::InSync | Self::Hold(Hold::WaitsForWave { in_sync: true, .. }))
+        match self {
+            Self::InSync
+            | Self::Hold(Hold::WaitsForWave { in_sync: true, .. } | Hold::Revert(_)) => true,
+            // What drifted is brought back at the release that the stack has.
+            Self::Step(step) => step.kind.reverts(),
+            Self::Nothing | Self::Hold(_) => false,
+        }
     }
 
     /// The row that reports show.
@@ -240,6 +249,9 @@ fn is_satisfied(seen: Option<&Seen>, decision: &Decision) -> bool {
     let complete = seen.is_some_and(|seen| seen.status.standing() == Standing::Complete);
     match decision {
         Decision::InSync => true,
+        // Bringing back what drifted is nobody's dependency.
+        Decision::Step(step) if step.kind.reverts() => complete,
+        Decision::Hold(Hold::Revert(_)) => complete,
         // Complete at the release that it may have now: nobody waits for one that is not let through.
         Decision::Hold(Hold::WaitsForWave { .. }) => complete,
         // Whoever suspends a service does not want to stop the services that use it as it is.

@@ -27,7 +27,7 @@ pub(super) fn decide(
         Decided { release: decided.wanted.then_some(release.id), ..decided }
     };
     let has = gate.has.iter().map(|release| at(release));
-    let has = has.into_iter().find(|decided| decided.decision == Decision::InSync);
+    let has = has.into_iter().find(|decided| is_as_given(scene, name, &decided.decision));
     let is_there = scene.look.stacks.contains_key(name);
     let here = scene.desired.stacks.get(&scene.look.target);
     let tenant = here.and_then(|here| here.get(name));
@@ -52,6 +52,18 @@ pub(super) fn decide(
     let decision = held_back(scene, name, gate, &decided).unwrap_or(decided.decision);
     let behind = gate.behind.as_ref().map(|behind| behind.release);
     Decided { decision, behind, ..decided }
+}
+
+/// Whether the stack is as the release that it has says, whatever becomes of what drifted.
+fn is_as_given(scene: &Scene<'_>, name: &StackName, decision: &Decision) -> bool {
+    let own = scene.memories.get(name).and_then(|memory| memory.change_set.as_ref());
+    let clears = |step: &Step| {
+        matches!(step.kind, StepKind::DeleteChangeSet { .. }) && own.is_some_and(|set| set.reverts)
+    };
+    match decision {
+        Decision::Step(step) => step.kind.reverts() || clears(step),
+        Decision::InSync | Decision::Nothing | Decision::Hold(_) => decision.is_in_sync(),
+    }
 }
 
 /// What becomes of a decision because of the release that waits.
@@ -80,7 +92,10 @@ fn held_back(
 /// Whether a step only mends, or, where AWS or git stopped the release, tries again what AWS broke or
 /// what is another since it failed.
 fn goes_on(halted: Halted, scene: &Scene<'_>, name: &StackName, step: &Step) -> bool {
-    if step.kind.is_repair() || matches!(step.kind, StepKind::DeleteChangeSet { .. }) {
+    if step.kind.is_repair()
+        || step.kind.reverts()
+        || matches!(step.kind, StepKind::DeleteChangeSet { .. })
+    {
         return true;
     }
     let Some(memory) = scene.memories.get(name).filter(|_| halted == Halted::TriesAgain) else {

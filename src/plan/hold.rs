@@ -143,6 +143,28 @@ pub enum Hold {
     NotAskedFor,
     /// The controller is stopping.
     ShuttingDown,
+    /// It is as git says, and what drifted is not brought back now.
+    Revert(Box<RevertHold>),
+}
+
+/// Why what drifted is not brought back now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RevertHold {
+    /// Its change set is being prepared.
+    Pending,
+    /// The change set would touch resources that our own detection did not list.
+    Phantom(Vec<String>),
+    /// It would touch what is protected.
+    Protected(ApprovalRequest),
+    /// It failed, and is left alone for a while.
+    Cooldown {
+        /// Until then.
+        until: Moment,
+        /// Why it failed.
+        cause: Cause,
+    },
+    /// It failed for a reason that does not go by itself.
+    Failed(Cause),
 }
 
 impl Hold {
@@ -180,12 +202,21 @@ impl Hold {
             Self::FleetNotSeenYet => "fleet-not-seen-yet",
             Self::NotAskedFor => "not-asked-for",
             Self::ShuttingDown => "shutting-down",
+            Self::Revert(why) => match &**why {
+                RevertHold::Pending => "revert-pending",
+                RevertHold::Phantom(_) => "revert-phantom",
+                RevertHold::Protected(_) => "revert-protected",
+                RevertHold::Cooldown { .. } => "revert-cooldown",
+                RevertHold::Failed(_) => "revert-failed",
+            },
         }
     }
 
     /// How much it matters.
     pub fn weight(&self) -> Weight {
         match self {
+            Self::Revert(why) if why.needs_person() => Weight::Stuck,
+            Self::Revert(_) => Weight::Waiting,
             Self::Retained
             | Self::KeptForDependents(_)
             | Self::NotAskedFor
@@ -227,6 +258,11 @@ impl Hold {
         {
             return Some(request);
         }
+        if let Self::Revert(why) = self
+            && let RevertHold::Protected(request) = &**why
+        {
+            return Some(request);
+        }
         None
     }
 
@@ -244,6 +280,9 @@ impl Hold {
             }
             Self::Failed(_) => Some("change the template or a parameter in git".to_owned()),
             Self::NeedsPerson { command, .. } => Some(command.clone()),
+            Self::Revert(why) if why.needs_person() => Some(
+                "look at it with `driftless drift report`; revert by hand or accept".to_owned(),
+            ),
             Self::DeleteFailed => Some(
                 "find out who tried to delete it; then finish the delete or say `absent: true`"
                     .to_owned(),
@@ -280,6 +319,7 @@ impl Hold {
             | Self::TargetBusy(_)
             | Self::FleetNotSeenYet
             | Self::NotAskedFor
+            | Self::Revert(_)
             | Self::ShuttingDown => None,
         }
     }
@@ -287,6 +327,11 @@ impl Hold {
     /// When it is decided anew though nothing else happens.
     fn until(&self) -> Option<Moment> {
         if let Self::Cooldown { until, .. } | Self::Frozen { until, .. } = self {
+            return Some(*until);
+        }
+        if let Self::Revert(why) = self
+            && let RevertHold::Cooldown { until, .. } = &**why
+        {
             return Some(*until);
         }
         None
@@ -374,6 +419,25 @@ impl fmt::Display for Hold {
             Self::ShuttingDown => {
                 f.write_str("the controller was stopping: it goes on when one runs again")
             }
+            Self::Revert(why) => why.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for RevertHold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pending => f.write_str("the change set that reverts its drift is being prepared"),
+            Self::Phantom(names) => write!(
+                f,
+                "drifted, and not reverted: CloudFormation would also touch {}, which did not drift",
+                names.join(", ")
+            ),
+            Self::Protected(request) => f.write_str(&request.summary),
+            Self::Cooldown { until, cause } => {
+                write!(f, "drifted; reverting is tried again at {until}: {cause}")
+            }
+            Self::Failed(cause) => write!(f, "drifted, and reverting failed: {cause}"),
         }
     }
 }

@@ -18,7 +18,7 @@ pub const CLOCK_SKEW: Duration = Duration::from_secs(300);
 
 /// Whether the events of a stack have to be read, to know why it failed or whose doing it is.
 pub fn wants_events(memory: &Memory, seen: &Seen) -> bool {
-    let awaited = awaited(memory).filter(|attempt| shows_effect(attempt, seen, memory));
+    let awaited = memory.awaited().filter(|attempt| shows_effect(attempt, seen, memory));
     if !has_failed(&seen.status) {
         let is_doubtful = awaited.is_some_and(|attempt| attempt.doubtful);
         return is_doubtful && seen.status.standing() == Standing::Complete;
@@ -28,13 +28,6 @@ pub fn wants_events(memory: &Memory, seen: &Seen) -> bool {
     let taught = memory.taught.as_ref().is_some_and(|(taught, _)| *taught == version);
     let awaited = awaited.filter(|attempt| !attempt.kind.is_repair());
     awaited.is_some() || !(taught || known == Some(&version))
-}
-
-/// The operation that we asked for and whose effect may still show: nobody has seen it yet, or its
-/// answer was lost, and listings lag.
-pub fn awaited(memory: &Memory) -> Option<&Attempt> {
-    let last = memory.attempt.as_ref().filter(|last| last.kind.starts_operation());
-    last.filter(|last| !last.settled || !last.answered)
 }
 
 /// Whether the last operation on the stack failed, by its status.
@@ -67,7 +60,7 @@ pub fn after_look(
     memory.attempt.iter_mut().for_each(|attempt| attempt.at = attempt.at.min(now));
     memory.failure.iter_mut().for_each(|failure| failure.at = failure.at.min(now));
     let effect = |attempt: &Attempt| seen.is_some_and(|seen| shows_effect(attempt, seen, known));
-    let is_late = |attempt: &Attempt| awaited(known).is_some() && effect(attempt);
+    let is_late = |attempt: &Attempt| known.awaited().is_some() && effect(attempt);
     let attempt = memory.attempt.clone().filter(|one| !one.settled || is_late(one));
     let is_ours = |attempt: &Attempt| {
         operation.as_ref().map_or(!attempt.doubtful, |operation| operation.is_of(attempt))
@@ -119,6 +112,19 @@ fn learn_change_set(
 ) {
     let Some((own, found)) = memory.change_set.clone().zip(change_set) else { return };
     match &found.status {
+        ChangeSetStatus::Empty if own.reverts => {
+            let why = "CloudFormation finds nothing that it could bring back: a property that \
+                       cannot be changed in place, or a service that knows no REVERT_DRIFT";
+            memory.irreversible = Some((own.version, own.digest, why.to_owned()));
+        }
+        ChangeSetStatus::Ready if own.reverts && !found.reverts_drift => {
+            let why = "this endpoint knows no REVERT_DRIFT";
+            memory.irreversible = Some((own.version, own.digest, why.to_owned()));
+        }
+        ChangeSetStatus::Ready if own.reverts && found.changes.is_empty() => {
+            let why = "CloudFormation would change nothing";
+            memory.irreversible = Some((own.version, own.digest, why.to_owned()));
+        }
         ChangeSetStatus::Empty if own.version == seen.version() => {
             memory.taught = Some((own.version, own.digest));
         }
@@ -126,7 +132,8 @@ fn learn_change_set(
         ChangeSetStatus::Failed(reason) | ChangeSetStatus::Unknown(reason) => {
             let cause =
                 Cause { resource: None, ..Cause::of_event("CHANGE_SET_FAILED", reason, "", "") };
-            let count = count_of(memory, "prepare-update", Some(own.digest));
+            let step = if own.reverts { "prepare-revert" } else { "prepare-update" };
+            let count = count_of(memory, step, Some(own.digest));
             // The same failed set is seen until it is removed; it is one failure.
             let noted = memory.failure.as_ref().is_some_and(|failure| {
                 failure.digest == Some(own.digest) && failure.cause == cause
@@ -134,7 +141,7 @@ fn learn_change_set(
             if !noted || memory.attempt.as_ref().is_some_and(|attempt| !attempt.settled) {
                 memory.failure = Some(Failure {
                     cause,
-                    step: "prepare-update".to_owned(),
+                    step: step.to_owned(),
                     digest: Some(own.digest),
                     version: Some(seen.version()),
                     count,
@@ -205,7 +212,7 @@ fn shows_effect(attempt: &Attempt, seen: &Seen, known: &Memory) -> bool {
             let is_earlier = earlier.into_iter().flatten().any(|id| *id == seen.id);
             !is_earlier && seen.created_at >= attempt.at - CLOCK_SKEW
         }
-        StepKind::ExecuteChangeSet { .. } => attempt
+        StepKind::ExecuteChangeSet { .. } | StepKind::Revert { .. } => attempt
             .version
             .as_ref()
             .is_none_or(|version| version.id != seen.id || seen.updated_at > version.updated_at),
@@ -221,6 +228,7 @@ fn shows_effect(attempt: &Attempt, seen: &Seen, known: &Memory) -> bool {
             is_not_before(attempt, seen) && seen.status != StackStatus::UpdateFailed
         }
         StepKind::CreateChangeSet { .. }
+        | StepKind::PrepareRevert { .. }
         | StepKind::DeleteChangeSet { .. }
         | StepKind::SetTerminationProtection(_)
         | StepKind::SetStackPolicy => false,
@@ -253,7 +261,7 @@ pub fn after_outcome(memory: &Memory, outcome: &Outcome, now: Moment) -> Memory 
         // Clearing away changes nothing about why something else failed.
         (Outcome::Failed(_), StepKind::DeleteChangeSet { .. }) if memory.failure.is_some() => {}
         (Outcome::Failed(cause), kind) => {
-            if matches!(kind, StepKind::CreateChangeSet { .. }) {
+            if kind.prepares() {
                 memory.change_set = None;
             }
             memory.failure = Some(Failure {
@@ -340,13 +348,16 @@ fn is_settled(
             let same = attempt.version.as_ref().is_some_and(|version| version.id == seen.id);
             !same || seen.status.standing() == Standing::Gone || effect
         }
-        (StepKind::CreateChangeSet { .. }, Some(_)) => change_set.is_some(),
+        (StepKind::CreateChangeSet { .. } | StepKind::PrepareRevert { .. }, Some(_)) => {
+            change_set.is_some()
+        }
         (StepKind::DeleteChangeSet { .. }, Some(_)) => change_set.is_none(),
         (StepKind::SetTerminationProtection(on), Some(seen)) => seen.termination_protection == *on,
         (StepKind::SetStackPolicy, Some(_)) => false,
         (
             StepKind::Create
             | StepKind::ExecuteChangeSet { .. }
+            | StepKind::Revert { .. }
             | StepKind::ContinueRollback { .. }
             | StepKind::RollBack,
             Some(_),
@@ -354,9 +365,11 @@ fn is_settled(
         // The stack is gone: there is nothing left that the effect could show on.
         (
             StepKind::ExecuteChangeSet { .. }
+            | StepKind::Revert { .. }
             | StepKind::ContinueRollback { .. }
             | StepKind::RollBack
             | StepKind::CreateChangeSet { .. }
+            | StepKind::PrepareRevert { .. }
             | StepKind::DeleteChangeSet { .. }
             | StepKind::SetTerminationProtection(_)
             | StepKind::SetStackPolicy,
@@ -383,7 +396,7 @@ pub fn may_run(seen: Option<&Seen>, memory: &Memory, now: Moment) -> bool {
 /// Our operation that a look shows to be over, where `known` was remembered before the look. One that
 /// may be another's doing is not taken for it.
 pub fn ended<'a>(known: &'a Memory, seen: Option<&Seen>) -> Option<&'a Attempt> {
-    let last = awaited(known).filter(|last| last.answered && !last.doubtful);
+    let last = known.awaited().filter(|last| last.answered && !last.doubtful);
     last.filter(|last| match seen {
         Some(seen) => !seen.status.is_moving() && shows_effect(last, seen, known),
         None => matches!(last.kind, StepKind::Delete { .. }),
@@ -397,7 +410,10 @@ fn learn_vanished(
     change_set: Option<&ChangeSetSeen>,
     now: Moment,
 ) {
-    let StepKind::CreateChangeSet { name } = &attempt.kind else { return };
+    let (StepKind::CreateChangeSet { name } | StepKind::PrepareRevert { name }) = &attempt.kind
+    else {
+        return;
+    };
     if change_set.is_some() || !attempt.answered {
         return;
     }
@@ -424,7 +440,9 @@ fn settle(
         seen.status.standing() == Standing::Complete && !rolled_back(&seen.status)
     });
     match &attempt.kind {
-        StepKind::Create | StepKind::ExecuteChangeSet { .. } if effect => {
+        StepKind::Create | StepKind::ExecuteChangeSet { .. } | StepKind::Revert { .. }
+            if effect =>
+        {
             let set = memory.change_set.take();
             if complete {
                 for id in set.into_iter().flat_map(|set| set.pays) {
@@ -434,7 +452,9 @@ fn settle(
                 memory.failure = None;
             }
         }
-        StepKind::CreateChangeSet { .. } | StepKind::DeleteChangeSet { .. }
+        StepKind::CreateChangeSet { .. }
+        | StepKind::PrepareRevert { .. }
+        | StepKind::DeleteChangeSet { .. }
             if change_set.is_none() =>
         {
             memory.change_set = None;
@@ -445,7 +465,9 @@ fn settle(
         }
         StepKind::Create
         | StepKind::ExecuteChangeSet { .. }
+        | StepKind::Revert { .. }
         | StepKind::CreateChangeSet { .. }
+        | StepKind::PrepareRevert { .. }
         | StepKind::DeleteChangeSet { .. }
         | StepKind::Delete { .. }
         | StepKind::ContinueRollback { .. }

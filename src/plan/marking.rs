@@ -107,6 +107,7 @@ fn said(hold: &Hold) -> Said {
         | Hold::TargetBusy(_)
         | Hold::FleetNotSeenYet
         | Hold::NotAskedFor
+        | Hold::Revert(_)
         | Hold::ShuttingDown => Said::Nothing,
     }
 }

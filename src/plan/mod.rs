@@ -20,6 +20,7 @@ mod record;
 mod removal;
 mod render;
 pub mod repair;
+mod revert;
 mod steering;
 mod sync;
 mod table;
@@ -33,10 +34,10 @@ pub use decide::{
     Decided, Decision, FormerStack, Insight, LeftBehind, Scene, Step, Within, decide,
 };
 pub use elsewhere::{AtHome, Elsewhere};
-pub use hold::{Hold, Weight};
+pub use hold::{Hold, RevertHold, Weight};
 pub use learn::{
-    CLOCK_SKEW, EFFECT_PATIENCE, after_look, after_outcome, awaited, count_of, ended, has_failed,
-    may_run, wants_events,
+    CLOCK_SKEW, EFFECT_PATIENCE, after_look, after_outcome, count_of, ended, has_failed, may_run,
+    wants_events,
 };
 pub use ledger::{Ledger, Wave};
 pub use lengths::{Learned, Lengths};
@@ -44,6 +45,7 @@ pub use marking::note_mark;
 pub use protection::NESTED_STACK;
 pub use record::{StackRecord, TargetRecord, Verdict};
 pub use render::{Missing, Rendered, render};
+pub use revert::{revert_member, to_revert};
 pub use steering::{Approval, ApprovalKind, ApprovalRequest, Scope, Steering, Suspension};
 pub use sync::{Difference, differences};
 pub use table::is_waiting_to_go;

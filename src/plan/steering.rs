@@ -86,6 +86,8 @@ pub enum ApprovalKind {
     Rename,
     /// A revision that is not a descendant of the last one. The one member is the revision.
     Revision,
+    /// Bringing back what drifted. A member names a stack by its id, and one finding.
+    Revert,
     /// A wave of a rollout. The one member names service, wave and release.
     Wave,
 }
@@ -97,6 +99,7 @@ impl fmt::Display for ApprovalKind {
             Self::Protected => "protected resources",
             Self::Rename => "rename",
             Self::Revision => "rewritten history",
+            Self::Revert => "revert drift",
             Self::Wave => "wave",
         })
     }

@@ -188,6 +188,7 @@ impl World {
     fn decide(&self) -> BTreeMap<StackName, Decided> {
         let look = Look { target: key("x").target, at: self.now, stacks: self.stacks.clone() };
         decide(&Scene {
+            drifts: &BTreeMap::new(),
             desired: &self.desired,
             steering: &self.steering,
             look: &look,

@@ -10,7 +10,7 @@ use crate::outcome::{OwnChangeSet, StepKind};
 use crate::plan::decide::{Case, Decision, Step};
 use crate::plan::sync::differences;
 use crate::plan::table::held_by_failure;
-use crate::plan::{ApprovalKind, Hold, Rendered, elsewhere, protection};
+use crate::plan::{ApprovalKind, Hold, Rendered, elsewhere, protection, revert};
 
 /// The row of the table for a complete stack that is to be there.
 pub(super) fn decide_update(
@@ -33,6 +33,13 @@ pub(super) fn decide_update(
     let differences = differences(seen, rendered, &case.memory, no_echo);
     let own = case.memory.change_set.as_ref();
     if differences.is_empty() {
+        let at = |kind, why: String, digest| match step(kind, why) {
+            Decision::Step(step) => Decision::Step(Step { digest, ..step }),
+            other => other,
+        };
+        if let Some(decision) = revert::decide(case, wanted, seen, rendered, &at) {
+            return decision;
+        }
         if let Some(set) = own {
             let kind = StepKind::DeleteChangeSet { name: set.name.clone() };
             return step(kind, "nothing is left to change".to_owned());

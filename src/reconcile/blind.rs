@@ -51,7 +51,7 @@ impl Pass<'_> {
             blind: Some((blind, known.unwrap_or(now))),
             blind_looks: looks,
         };
-        self.means.journal.record_pass(&record, &[], &[], &[])?;
+        self.means.journal.record_pass(&record, &[], &[], &[], &[])?;
         self.means.board.saw_nothing(&self.view, self.target);
         if record.looked_at.is_none() {
             self.means.board.tried(&self.view, self.target);

@@ -1,5 +1,6 @@
 //! What a pass leaves behind in words: events for the history, and the verdict on a failed call.
 
+use crate::drift::DriftRecord;
 use crate::moment::Moment;
 use crate::outcome::{Cause, Memory, Outcome};
 use crate::plan::{Hold, StackRecord, Step, Verdict, Weight, cooldown, repair};
@@ -59,6 +60,18 @@ pub(super) fn owed(memory: &Memory) -> String {
         return String::new();
     }
     format!("; not as AWS believes since a rollback skipped it: {}", debts.join(", "))
+}
+
+/// How a stack is not as its template made it, as the end of a sentence.
+pub(super) fn drifted(record: Option<&DriftRecord>) -> String {
+    let findings = record.map_or(&[] as &[_], |record| &record.findings);
+    match findings {
+        [] => String::new(),
+        [one] => format!("; drifted: {} {}", one.place(), one.what),
+        [one, more @ ..] => {
+            format!("; drifted: {} {} and {} more", one.place(), one.what, more.len())
+        }
+    }
 }
 
 /// Whether two rows of one stack differ in nothing but when they were looked at.

@@ -8,7 +8,7 @@ use crate::moment::Moment;
 use crate::observed::{Look, Seen};
 use crate::outcome::Memory;
 use crate::plan::deletions::{self, Deletion};
-use crate::plan::{Hold, Step, awaited, may_run, ownership};
+use crate::plan::{Hold, Step, may_run, ownership};
 use crate::reconcile::Pass;
 
 impl Pass<'_> {
@@ -24,7 +24,7 @@ impl Pass<'_> {
     /// Whether an operation may run on a stack that is ours, or that we asked for: others' do not
     /// count against our limits.
     pub(super) fn takes_place(&self, seen: Option<&Seen>, memory: &Memory, at: Moment) -> bool {
-        let is_ours = awaited(memory).is_some() || seen.is_some_and(|seen| self.is_ours(seen));
+        let is_ours = memory.awaited().is_some() || seen.is_some_and(|seen| self.is_ours(seen));
         is_ours && may_run(seen, memory, at)
     }
 

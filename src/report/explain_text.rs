@@ -296,6 +296,7 @@ mod tests {
             version,
             digest: Digest::of(b"wanted"),
             pays: std::collections::BTreeSet::new(),
+            reverts: false,
         });
         record.memory.release = Some(Digest::of(b"good"));
         record.memory.taking = Some(Digest::of(b"newer"));

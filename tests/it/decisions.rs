@@ -124,6 +124,7 @@ fn decided(wish: Wish, seen: Option<&Seen>, memory: &Memory) -> Option<Decided> 
     };
     let insight = Insight { change_set: None, left_behind: vec![left] };
     let decisions = decide(&Scene {
+        drifts: &BTreeMap::new(),
         desired: &desired(wish),
         steering: &Steering::default(),
         look: &look,

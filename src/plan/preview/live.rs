@@ -108,6 +108,7 @@ impl LiveScene<'_> {
             insights: &sighted.insights,
             former,
             elsewhere,
+            drifts: &BTreeMap::new(),
             gates: &BTreeMap::new(),
             another_controller: sighted.another_controller.as_deref(),
             keyed_hash: self.keyed_hash,
@@ -273,6 +274,8 @@ impl<'a> Living<'a> {
             }
             (
                 StepKind::ExecuteChangeSet { .. }
+                | StepKind::PrepareRevert { .. }
+                | StepKind::Revert { .. }
                 | StepKind::DeleteChangeSet { .. }
                 | StepKind::ContinueRollback { .. }
                 | StepKind::RollBack,

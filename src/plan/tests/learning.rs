@@ -47,11 +47,17 @@ fn delete(retain: &[&str]) -> StepKind {
 }
 
 fn found(status: ChangeSetStatus) -> ChangeSetSeen {
-    ChangeSetSeen { status, created_at: None, changes: Vec::new() }
+    ChangeSetSeen { status, created_at: None, reverts_drift: false, changes: Vec::new() }
 }
 
 fn own_set(version: StackVersion) -> OwnChangeSet {
-    OwnChangeSet { name: "set".to_owned(), version, digest: Digest::of(b"wanted"), pays: [].into() }
+    OwnChangeSet {
+        name: "set".to_owned(),
+        version,
+        digest: Digest::of(b"wanted"),
+        pays: [].into(),
+        reverts: false,
+    }
 }
 
 /// The memory after a look a second later.

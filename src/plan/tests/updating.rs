@@ -12,9 +12,16 @@ fn prepared(status: ChangeSetStatus, changes: &[PlannedChange]) -> World {
     let mut world = World::at_rest(&[]);
     world.seen("api").tags.insert("more".to_owned(), "tags".to_owned());
     let (version, digest) = (world.seen("api").version(), world.digest("api"));
-    let set = OwnChangeSet { name: "driftless-one-0".to_owned(), version, digest, pays: [].into() };
+    let set = OwnChangeSet {
+        name: "driftless-one-0".to_owned(),
+        version,
+        digest,
+        pays: [].into(),
+        reverts: false,
+    };
     world.memory("api").change_set = Some(set);
-    let found = ChangeSetSeen { status, created_at: None, changes: changes.to_vec() };
+    let found =
+        ChangeSetSeen { status, created_at: None, reverts_drift: false, changes: changes.to_vec() };
     let insight = Insight { change_set: Some(found), left_behind: Vec::new() };
     world.insights.insert(key("api").name, insight);
     world

@@ -1,0 +1,164 @@
+//! What looking for drift may cost: calls in a day in one account, and in a second in the fleet.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::fleet::DriftCalls;
+use crate::ids::AccountId;
+use crate::moment::Moment;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Calls that may be made. In any 24 hours an account gets no more than its number, and in any second
+/// the fleet no more than its: what may be saved up and what comes in that time add up to it.
+#[derive(Clone, Debug)]
+pub struct Budget {
+    limits: DriftCalls,
+    accounts: BTreeMap<AccountId, Bucket>,
+    fleet: Bucket,
+    /// When it was first asked.
+    since: Option<Moment>,
+}
+
+/// Why a call has to wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BudgetError {
+    /// The account's calls are spent; so long until there is one more.
+    Account(Duration),
+    /// The fleet's are.
+    Fleet(Duration),
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Bucket {
+    tokens: f64,
+    at: Moment,
+}
+
+/// How full a bucket can be, and what comes in a second.
+#[derive(Clone, Copy)]
+struct Flow {
+    most: f64,
+    per_second: f64,
+}
+
+impl Budget {
+    /// Nothing is saved up at the beginning: a process that starts does not know what the one before
+    /// it spent.
+    pub fn new(limits: DriftCalls) -> Self {
+        let fleet = Bucket { tokens: 0.0, at: Moment::default() };
+        Self { limits, accounts: BTreeMap::new(), fleet, since: None }
+    }
+
+    /// From now on these limits hold.
+    pub fn set(&mut self, limits: DriftCalls) {
+        self.limits = limits;
+    }
+
+    /// Takes one call.
+    pub fn take(&mut self, account: &AccountId, now: Moment) -> Result<(), BudgetError> {
+        let (of_account, of_fleet) = (self.of_account(), self.of_fleet());
+        let since = *self.since.get_or_insert_with(|| {
+            self.fleet.at = now;
+            now
+        });
+        let bucket = self.accounts.entry(*account).or_insert(Bucket { tokens: 0.0, at: since });
+        bucket.fill(of_account, now);
+        self.fleet.fill(of_fleet, now);
+        if let Some(wait) = bucket.wait(of_account) {
+            return Err(BudgetError::Account(wait));
+        }
+        if let Some(wait) = self.fleet.wait(of_fleet) {
+            return Err(BudgetError::Fleet(wait));
+        }
+        bucket.tokens -= 1.0;
+        self.fleet.tokens -= 1.0;
+        Ok(())
+    }
+
+    /// Takes so many calls if there is at least one; what is more than there are is owed.
+    pub fn spend(&mut self, account: &AccountId, calls: u32, now: Moment) -> bool {
+        if calls == 0 {
+            return true;
+        }
+        if self.take(account, now).is_err() {
+            return false;
+        }
+        let more = f64::from(calls - 1);
+        if let Some(bucket) = self.accounts.get_mut(account) {
+            bucket.tokens -= more;
+        }
+        self.fleet.tokens -= more;
+        true
+    }
+
+    /// A fifth may be saved up, so that a stack that was touched is looked into soon.
+    fn of_account(&self) -> Flow {
+        let all = f64::from(self.limits.per_account);
+        let most = (all / 5.0).floor().max(1.0);
+        Flow { most, per_second: (all - most) / DAY.as_secs_f64() }
+    }
+
+    fn of_fleet(&self) -> Flow {
+        let all = f64::from(self.limits.per_second);
+        let most = (all / 2.0).max(1.0);
+        // With one call a second nothing comes while one is saved up: half a call then.
+        Flow { most, per_second: (all - most).max(0.5) }
+    }
+}
+
+impl Bucket {
+    fn fill(&mut self, flow: Flow, now: Moment) {
+        let passed = now.since(self.at).as_secs_f64();
+        self.tokens = (self.tokens + passed * flow.per_second).min(flow.most);
+        self.at = self.at.max(now);
+    }
+
+    fn wait(&self, flow: Flow) -> Option<Duration> {
+        let lacking = 1.0 - self.tokens;
+        // What floating point leaves is none.
+        (lacking > 1e-9).then(|| Duration::from_secs_f64(lacking / flow.per_second))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn no_day_of_an_account_and_no_second_of_the_fleet_costs_more(
+            pauses in prop::collection::vec(0_u64..4_000, 1..400),
+            per_account in 10_u32..60,
+            per_second in 2_u32..10,
+        ) {
+            let limits = DriftCalls { per_account, per_second };
+            let mut now = Moment::from_millis(1_000_000_000);
+            let mut budget = Budget::new(limits);
+            let accounts: Vec<AccountId> =
+                (1..=5).map(|number| format!("{number:012}").parse().expect("an id")).collect();
+            let mut spent: Vec<(Moment, AccountId)> = Vec::new();
+            for (turn, pause) in pauses.iter().enumerate() {
+                // Short pauses for the fleet's seconds, long ones for the accounts' days.
+                let length = if turn % 2 == 0 { Duration::from_millis(*pause) } else { Duration::from_secs(*pause) };
+                now = now + length;
+                for _ in 0..20 {
+                    for account in &accounts {
+                        if budget.take(account, now).is_ok() {
+                            spent.push((now, *account));
+                        }
+                    }
+                }
+            }
+            for (at, account) in &spent {
+                let within = |other: &Moment, length: Duration| *other >= *at && other.since(*at) < length;
+                let second = spent.iter().filter(|(other, _)| within(other, Duration::from_secs(1))).count();
+                prop_assert!(second <= per_second as usize);
+                let day = spent.iter().filter(|(other, of)| of == account && within(other, DAY)).count();
+                prop_assert!(day <= per_account as usize);
+            }
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! Drift as values: what detection found and what of it counts, how bad it is, what is the same in
+//! many accounts, when each stack is looked into, and what that may cost.
+
+mod accept;
+mod budget;
+mod due;
+mod equal;
+mod filter;
+mod finding;
+mod record;
+mod secret;
+mod severity;
+mod signature;
+
+pub use accept::{Remedy, remedy};
+pub use budget::{Budget, BudgetError};
+pub use due::{Due, due, is_foreign};
+pub use filter::{Passed, sift};
+pub use finding::{Finding, What};
+pub use record::{Detection, DriftRecord, Ignored, Part, Reverted, Unchecked, fights};
+pub use secret::Hidden;
+pub use severity::{Severity, severity};
+pub use signature::{Signature, signatures};

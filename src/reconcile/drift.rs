@@ -1,0 +1,204 @@
+//! Looking into the stacks of a target for drift, beside everything else that a pass does.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::desired::Wanted;
+use crate::drift::{DriftRecord, Due, Finding, Hidden, due, is_foreign};
+use crate::fleet::{DriftRules, StackPolicy};
+use crate::ids::StackName;
+use crate::moment::Moment;
+use crate::observe::{Looked, Looking, Sight, asked_again};
+use crate::observed::Seen;
+use crate::outcome::Memory;
+use crate::plan::{may_run, to_revert};
+use crate::reconcile::{Done, Pass};
+
+/// Stacks of one target that are looked into at once: AWS makes calls of its own for each resource,
+/// and too many at once exceed the rates of the account.
+const AT_ONCE: usize = 3;
+
+/// What is known of drift in one target.
+pub(super) type Drifts = BTreeMap<StackName, DriftRecord>;
+
+impl Pass<'_> {
+    /// Looks into stacks that are due, and goes on where it began before. What it learns is in
+    /// `memories` and in what it returns.
+    pub(super) async fn look_for_drift(
+        &self,
+        sight: &Sight,
+        memories: &mut BTreeMap<StackName, Memory>,
+    ) -> Drifts {
+        let now = self.means.clock.now();
+        let mut drifts = Drifts::new();
+        let mut running = self.drifts.values().filter(|one| one.detection.is_some()).count();
+        // Calls for what moves come first.
+        let is_busy = sight.look.stacks.values().any(|seen| seen.status.is_moving());
+        let wanted = self.view.desired.stacks.get(self.target).into_iter().flatten();
+        for (name, wanted) in wanted {
+            let seen = sight.look.stacks.get(name).filter(|seen| self.is_ours(seen));
+            let Some(seen) = seen.filter(|_| !wanted.asked_to_go) else { continue };
+            let rules = self.rules(wanted);
+            if !rules.looks() {
+                continue;
+            }
+            let known = self.drifts.get(name).cloned();
+            let mut record =
+                known.unwrap_or_else(|| DriftRecord::new(&seen.key, now, rules.every()));
+            record.tenant = Some(wanted.tenant.name.clone());
+            record.service = Some(wanted.service.name.clone());
+            self.notice_change(&mut record, seen, now);
+            if let Some(memory) = memories.get_mut(name) {
+                let is_quiet =
+                    !is_busy && memory.change_set.is_none() && !may_run(Some(seen), memory, now);
+                let is_due = self.is_due(&record, seen, &rules, now);
+                if record.detection.is_none() && is_quiet && is_due && running < AT_ONCE {
+                    record.begin(&seen.id, seen.version(), now);
+                    running += 1;
+                }
+                if record.detection.is_some() {
+                    self.go_on(&mut record, wanted, seen, rules, memory).await;
+                }
+                self.note_irreversible(&mut record, wanted, seen, memory);
+            }
+            drifts.insert(name.clone(), record);
+        }
+        drifts
+    }
+
+    fn rules<'a>(&'a self, wanted: &'a Wanted) -> DriftRules<'a> {
+        let exception = wanted.tenant.services.get(&wanted.service.name);
+        DriftRules::of(&self.view.desired.fleet, &wanted.service, exception, &wanted.tenant.labels)
+    }
+
+    /// Whether somebody else updated the stack since the last look, or what was found is of another
+    /// version than the one that stands.
+    fn notice_change(&self, record: &mut DriftRecord, seen: &Seen, now: Moment) {
+        let earlier = self.records.get(&seen.key.name);
+        let before = earlier.and_then(|row| Some((row.seen.as_ref()?, &row.memory)));
+        if before.is_some_and(|(before, memory)| is_foreign(before, memory, seen)) {
+            record.was_changed(now);
+        }
+        let is_of_another = record.version.as_ref().is_some_and(|of| *of != seen.version());
+        if is_of_another && !record.findings.is_empty() {
+            record.is_wanted(now);
+        }
+    }
+
+    /// Whether it is looked into at this look: what falls due before the next one is, so that nobody
+    /// looks for its sake alone.
+    fn is_due(
+        &self,
+        record: &DriftRecord,
+        seen: &Seen,
+        rules: &DriftRules<'_>,
+        now: Moment,
+    ) -> bool {
+        let slack = self.slack(rules.every());
+        matches!(due(record, seen, rules.every()), Due::At(at) if at <= now + slack)
+    }
+
+    fn slack(&self, every: Duration) -> Duration {
+        (self.view.desired.fleet.resync / 2).min(every / 4)
+    }
+
+    async fn go_on(
+        &self,
+        record: &mut DriftRecord,
+        wanted: &Wanted,
+        seen: &Seen,
+        rules: DriftRules<'_>,
+        memory: &mut Memory,
+    ) {
+        let (board, clock, account) = (&self.means.board, &self.means.clock, self.target.account);
+        let spend = |calls: u32| board.drift_budget().spend(&account, calls, clock.now());
+        let hidden = Hidden::of(&wanted.service.template);
+        let looking = Looking { api: &self.api, clock, rules, hidden: &hidden, spend: &spend };
+        match looking.go_on(record, seen).await {
+            Looked::Done(in_sync) => {
+                memory.debts.retain(|place, _| !in_sync.contains(place));
+                self.compare_policy(wanted, seen, memory, &spend).await;
+            }
+            Looked::Runs | Looked::InVain => {}
+        }
+    }
+
+    /// Looks at the stack policy, which no look at the listing shows and no update moves.
+    async fn compare_policy(
+        &self,
+        wanted: &Wanted,
+        seen: &Seen,
+        memory: &mut Memory,
+        spend: &(dyn Fn(u32) -> bool + Send + Sync),
+    ) {
+        let known = memory.known.as_mut().filter(|known| known.version == seen.version());
+        let Some(known) = known.filter(|_| wanted.service.stack_policy.is_some() && spend(1))
+        else {
+            return;
+        };
+        // What cannot be read or understood says nothing: it is looked at again with the next.
+        if let Ok(policy) = self.api.stack_policy(&seen.id).await {
+            match policy.as_deref().map(StackPolicy::parse) {
+                None => known.policy = None,
+                Some(Ok(policy)) => known.policy = Some(policy.digest),
+                Some(Err(_)) => {}
+            }
+        }
+    }
+
+    /// What a change set said that cannot be brought back is said in reports.
+    fn note_irreversible(
+        &self,
+        record: &mut DriftRecord,
+        wanted: &Wanted,
+        seen: &Seen,
+        memory: &Memory,
+    ) {
+        let Some((version, _, why)) = &memory.irreversible else { return };
+        if *version != seen.version() || record.version.as_ref() != Some(version) {
+            return;
+        }
+        let (view, now) = (&self.view, self.means.clock.now());
+        let todo = to_revert(&view.desired, &view.steering, wanted, &seen.id, record, now);
+        let subjects: Vec<String> = todo.iter().map(|finding| finding.subject()).collect();
+        record.cannot_revert(subjects.iter().map(String::as_str), why);
+    }
+
+    /// Notes what the change set brings back that is being executed.
+    pub(super) fn note_revert(&self, sight: &Sight, name: &StackName, done: &mut Done) {
+        let Some(record) = done.drifts.get_mut(name) else { return };
+        let insight = sight.insights.get(name).and_then(|insight| insight.change_set.as_ref());
+        let touched: BTreeSet<&String> =
+            insight.into_iter().flat_map(|set| &set.changes).map(|one| &one.logical_id).collect();
+        let is_touched =
+            |one: &&Finding| one.within.is_empty() && touched.contains(&one.logical_id);
+        let subjects: Vec<String> =
+            record.findings.iter().filter(is_touched).map(Finding::subject).collect();
+        record.reverts(subjects.iter().map(String::as_str), self.means.clock.now());
+    }
+
+    /// Rows that are others than before; `None` for those of stacks that are not looked into any more.
+    pub(super) fn changed_drifts(&self, drifts: Drifts) -> Vec<(StackName, Option<DriftRecord>)> {
+        let gone = self.drifts.keys().filter(|name| !drifts.contains_key(*name));
+        let gone: Vec<(StackName, Option<DriftRecord>)> =
+            gone.map(|name| (name.clone(), None)).collect();
+        let is_new = |name: &StackName, record: &DriftRecord| self.drifts.get(name) != Some(record);
+        let changed = drifts.into_iter().filter(|(name, record)| is_new(name, record));
+        changed.map(|(name, record)| (name, Some(record))).chain(gone).collect()
+    }
+
+    /// When the target is looked at again because of drift; `None` when the next regular look does.
+    pub(super) fn drift_at(&self, drifts: &Drifts, now: Moment) -> Option<Moment> {
+        let at = |record: &DriftRecord| {
+            let every = self.view.desired.fleet.resync;
+            if let Some(detection) = &record.detection {
+                let hurries = record
+                    .hurries
+                    .then(|| now + asked_again(detection, now, self.means.look_every).min(every));
+                return hurries;
+            }
+            record.hurries.then_some(record.due_at.max(now + self.means.look_every))
+        };
+        drifts.values().filter_map(at).min()
+    }
+}
