@@ -8,6 +8,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::ids::{AccountId, Region};
 use crate::moment::Moment;
+use crate::sim::drift::Drift;
+use crate::sim::reality::Live;
 use crate::sim::status::Status;
 
 /// AWS keeps the events of ninety days; this many of the newest are enough for every reader.
@@ -67,6 +69,9 @@ pub(crate) struct Stack {
     /// Whose nested stack it is.
     #[serde(default)]
     pub(crate) nested: Option<Descent>,
+    /// What drift detections found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) drift: Option<Box<Drift>>,
 }
 
 /// The ancestors of a nested stack, by ARN.
@@ -121,6 +126,9 @@ pub(crate) struct Resource {
     pub(crate) status: Status,
     pub(crate) reason: Option<String>,
     pub(crate) changed_at: Moment,
+    /// What it really is, where that is not what it was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) live: Option<Box<Live>>,
 }
 
 /// What becomes of a resource that leaves its stack.
@@ -192,7 +200,10 @@ pub(crate) enum Effect {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Becomes {
     Same,
+    /// The record; of a resource that was there, only the properties that differ are written.
     Record(Box<Resource>),
+    /// The record, and what it says of reality too.
+    Real(Box<Resource>),
     Gone,
     /// Nothing: the event is about something that the stack no longer counts.
     Other,
@@ -354,6 +365,7 @@ impl Stack {
             operation: None,
             previous: None,
             nested: None,
+            drift: None,
         }
     }
 

@@ -1,5 +1,6 @@
 //! The simulated cloud seen through the real SDK, under a paused clock.
 
+mod drift;
 mod durations;
 mod lifecycle;
 mod limits;
