@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::ids::{AccountId, Region};
 use crate::moment::Moment;
-use crate::sim::drift::Drift;
+use crate::sim::drift::{Drift, Verdict};
 use crate::sim::reality::Live;
 use crate::sim::status::Status;
 
@@ -238,6 +238,9 @@ pub(crate) struct ChangeSet {
     pub(crate) on_failure: Option<String>,
     pub(crate) express: bool,
     pub(crate) disable_rollback: Option<bool>,
+    /// Of a drift-aware change set: whether the stack has drifted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reverts: Option<Verdict>,
 }
 
 /// One change of a change set.
@@ -254,6 +257,18 @@ pub(crate) struct Change {
     pub(crate) details: Vec<ChangeDetail>,
     /// What becomes of the old resource: `Delete`, `Retain`, ...
     pub(crate) policy_action: Option<String>,
+    /// Only in a drift-aware change set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) drift: Option<ChangeDrift>,
+}
+
+/// What a drift-aware change set says of a resource.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ChangeDrift {
+    /// AWS's word, such as `MODIFIED`.
+    pub(crate) status: String,
+    /// Paths of properties that it leaves as they are, with the reasons.
+    pub(crate) ignored: Vec<(String, String)>,
 }
 
 /// Why one property changes.
@@ -265,6 +280,23 @@ pub(crate) struct ChangeDetail {
     pub(crate) evaluation: String,
     pub(crate) source: String,
     pub(crate) cause: Option<String>,
+    /// Of a property whose values are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) values: Option<Box<ChangeValues>>,
+}
+
+/// What a property is before and after a change, as it may be shown.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ChangeValues {
+    /// A JSON pointer.
+    pub(crate) path: String,
+    pub(crate) before: Option<String>,
+    pub(crate) after: Option<String>,
+    /// Whether nothing is written, since the template follows what really is.
+    pub(crate) follows: bool,
+    /// In a drift-aware change set: the value of the last deployment and the real one, where they
+    /// differ.
+    pub(crate) drift: Option<(Option<String>, Option<String>)>,
 }
 
 impl Account {

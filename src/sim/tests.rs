@@ -8,6 +8,7 @@ mod nested;
 mod nested_edges;
 mod quotas;
 mod replacement;
+mod reversal;
 mod tokens;
 mod values;
 

@@ -15,6 +15,7 @@ mod nested;
 mod policy;
 mod repair;
 mod requested;
+mod reversal;
 mod settings;
 mod start;
 mod update;
