@@ -11,7 +11,7 @@ use crate::sim::comparison::{Difference, differences};
 use crate::sim::drift_faults::{DriftTrouble, Shown};
 use crate::sim::family::NESTED_STACK;
 use crate::sim::reality::{object, set_at};
-use crate::sim::resources::{is_read, is_write_only};
+use crate::sim::resources::is_write_only;
 use crate::sim::secrets::{MASK, Secrets};
 use crate::sim::state::{Definition, Resource, Stack};
 
@@ -130,7 +130,7 @@ impl Stack {
         if let Some(finding) = drift.findings.get(logical_id) {
             return is_fresh(finding.at).then_some((finding.at, &finding.found));
         }
-        let at = drift.whole_at.filter(|at| is_fresh(*at) && is_read(&resource.kind))?;
+        let at = drift.whole_at.filter(|at| is_fresh(*at) && resource.is_checked())?;
         Some((at, &IN_SYNC))
     }
 
@@ -224,7 +224,7 @@ impl Lens {
         let whole = wanted.is_empty();
         let mut findings = BTreeMap::new();
         for (logical_id, resource) in &stack.resources {
-            if is_read(&resource.kind) && (whole || wanted.contains(logical_id)) {
+            if resource.is_checked() && (whole || wanted.contains(logical_id)) {
                 let found = self.find(logical_id, resource);
                 if !whole || found != Found::InSync {
                     findings.insert(logical_id.clone(), Finding { at: started_at, found });

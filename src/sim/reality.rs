@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::sim::resources::{is_fixed, managed_by_aws};
+use crate::sim::resources::{is_fixed, is_read, managed_by_aws};
 use crate::sim::state::Resource;
 
 /// The property that people add things of their own to, which CloudFormation leaves alone.
@@ -23,6 +23,11 @@ pub(crate) enum Live {
 }
 
 impl Resource {
+    /// Whether detections look at it.
+    pub(crate) fn is_checked(&self) -> bool {
+        is_read(&self.kind) && !self.skipped
+    }
+
     /// Whether somebody has deleted it.
     pub(crate) fn is_gone(&self) -> bool {
         self.live.as_deref() == Some(&Live::Deleted)
@@ -64,6 +69,14 @@ pub(crate) fn written(before: &Resource, after: &str) -> Option<Box<Live>> {
         }
     }
     live(actual, &new)
+}
+
+/// What really is of a resource that a rollback skips: what it was, whatever the record says.
+pub(crate) fn left(now: &Resource, after: &str) -> Option<Box<Live>> {
+    match now.actual() {
+        Some(actual) => live(object(actual), &object(after)),
+        None => now.live.clone(),
+    }
 }
 
 /// What a plain update goes back to: it writes what the records say, whatever really was.

@@ -129,6 +129,9 @@ pub(crate) struct Resource {
     /// What it really is, where that is not what it was given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) live: Option<Box<Live>>,
+    /// Whether a rollback has left it as it was, so that detections do not look at it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) skipped: bool,
 }
 
 /// What becomes of a resource that leaves its stack.

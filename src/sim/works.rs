@@ -9,7 +9,7 @@ use crate::sim::blueprint::{Blueprint, Nested, Planned};
 use crate::sim::deed::{Act, Deed};
 use crate::sim::family::{Member, NESTED_STACK};
 use crate::sim::phase::{Draft, Verb, View, Work};
-use crate::sim::reality::{reverted, written};
+use crate::sim::reality::{left, reverted, written};
 use crate::sim::resources::{kind, named_by_template};
 use crate::sim::state::{Becomes, DeletionPolicy, Effect, EventResource, Resource};
 use crate::sim::status::Status;
@@ -201,7 +201,10 @@ pub(crate) fn undo_works(
         let is_missing = !real && now.is_gone() && now.properties != old.properties;
         let failure = failure.or_else(|| (is_missing && !is_skipped).then(|| not_there(now)));
         let mut record = old.clone();
-        if !real {
+        if is_skipped && now.physical_id == old.physical_id && &*old.kind != NESTED_STACK {
+            record.live = left(now, &old.properties);
+            record.skipped = true;
+        } else if !real {
             record.live = written(now, &old.properties);
         }
         let (deed, length, failure) = match member {
@@ -217,8 +220,8 @@ pub(crate) fn undo_works(
         works.push(Work {
             logical_id: logical_id.clone(),
             verb: Verb::Update,
+            real: real || record.skipped,
             record,
-            real,
             old_physical_id: Some(now.physical_id.clone()),
             after: old.depends_on.clone(),
             length,
@@ -326,6 +329,7 @@ pub(crate) fn record_of(planned: &Planned, at: Moment) -> Resource {
         reason: None,
         changed_at: at,
         live: None,
+        skipped: false,
     }
 }
 

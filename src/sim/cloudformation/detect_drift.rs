@@ -34,7 +34,7 @@ pub(crate) fn detect_stack_drift(context: &mut Context<'_>, mut form: Form) -> A
     let lens = lens(context, &stack);
     let id = context.account.next_uuid();
     let of_it = |logical_id: &String| wanted.is_empty() || wanted.contains(logical_id);
-    let resources = stack.resources.iter().filter(|(id, one)| of_it(id) && is_read(&one.kind));
+    let resources = stack.resources.iter().filter(|(id, one)| of_it(id) && one.is_checked());
     let count = u32::try_from(resources.count()).unwrap_or(u32::MAX);
     let seconds = DETECTING_SECONDS + f64::from(count) * RESOURCE_SECONDS;
     let now = context.now;
@@ -88,8 +88,7 @@ fn missing_resource(logical_id: &str, stack: &Stack) -> Refusal {
     Refusal::validation(format!("Resource {logical_id} does not exist for stack {name}"))
 }
 
-/// The user guide lists the statuses in which a stack can be examined. The beginning of the text
-/// about a running detection is AWS's, the other text is made after it.
+/// The user guide lists the statuses in which a stack can be examined.
 fn may_be_examined(stack: &Stack) -> Answer<()> {
     let resting = [
         Status::CREATE_COMPLETE,
@@ -100,12 +99,12 @@ fn may_be_examined(stack: &Stack) -> Answer<()> {
         Status::IMPORT_ROLLBACK_COMPLETE,
     ];
     if stack.is_being_examined() {
-        let text = format!("Drift detection is already in progress for stack {}", stack.id);
+        let text = format!("Drift detection is already in progress for stack [{}]", stack.id);
         return Err(Refusal::validation(text));
     }
     if !resting.contains(&stack.status) {
         return Err(Refusal::validation(format!(
-            "Drift detection cannot be performed on stack {} in {} state",
+            "Drift detection cannot be performed on stack [{}] while it is in [{}] state",
             stack.id, stack.status
         )));
     }

@@ -14,9 +14,9 @@ use crate::sim::drift::Verdict;
 use crate::sim::drift_faults::DriftTrouble;
 use crate::sim::evaluate::Trouble;
 use crate::sim::family::NESTED_STACK;
-use crate::sim::reality::{TAGS, object};
+use crate::sim::reality::{Live, TAGS, object};
 use crate::sim::resources::{is_fixed, is_read, is_write_only, managed_by_aws};
-use crate::sim::secrets::Secrets;
+use crate::sim::secrets::{MASK, Secrets};
 use crate::sim::state::{
     Change, ChangeDetail, ChangeDrift, ChangeValues, Definition, Resource, Stack,
 };
@@ -41,16 +41,20 @@ pub(crate) fn plan_to_revert(
             None => no_change(planned),
         };
         let is_listed = place.is_some();
-        if !is_read(&old.kind) || &*old.kind == NESTED_STACK {
-            change.drift = Some(ChangeDrift { status: "UNSUPPORTED".into(), ignored: Vec::new() });
-        } else if old.is_gone() {
-            change.drift = Some(ChangeDrift { status: "DELETED".into(), ignored: Vec::new() });
-        } else {
-            drifted |= compare(&secrets, planned, old, &mut change);
+        let status = status_of(old);
+        drifted |= status == "MODIFIED";
+        change.drift = Some(ChangeDrift { status, ignored: ignored(planned, old) });
+        if matches!(old.live.as_deref(), Some(Live::Changed(_))) && is_read(&old.kind) {
+            bring_back(&secrets, planned, old, &mut change);
         }
         if is_listed || !change.details.is_empty() {
             changes.push(change);
         }
+    }
+    for change in update.difference.changes.iter_mut().filter(|one| one.action == "Remove") {
+        let removed = stack.resources.get(&change.logical_id);
+        change.drift =
+            removed.map(|old| ChangeDrift { status: status_of(old), ignored: [].into() });
     }
     add_phantoms(context, stack, &secrets, &mut update);
     update.difference.changes.sort_by(|one, other| one.logical_id.cmp(&other.logical_id));
@@ -95,41 +99,63 @@ fn no_change(planned: &Planned) -> Change {
     }
 }
 
-/// Adds to a change what brings a resource back; says whether the resource has drifted.
-fn compare(secrets: &Secrets, planned: &Planned, old: &Resource, change: &mut Change) -> bool {
+/// Whether a property that differs can be seen.
+fn is_readable(kind: &str, one: &Difference) -> bool {
+    !is_write_only(kind, one.property())
+}
+
+/// AWS's word for how a resource stands beside its last deployment.
+fn status_of(old: &Resource) -> String {
+    let word = match old.live.as_deref() {
+        _ if !is_read(&old.kind) || &*old.kind == NESTED_STACK => "UNSUPPORTED",
+        None => "IN_SYNC",
+        Some(Live::Deleted) => "DELETED",
+        Some(Live::Changed(actual)) => {
+            let found = differences(&object(&old.properties), &object(actual));
+            let drifted = found.iter().any(|one| is_readable(&old.kind, one));
+            if drifted { "MODIFIED" } else { "IN_SYNC" }
+        }
+    };
+    word.to_owned()
+}
+
+/// Properties whose drift the set leaves alone, with AWS's reasons.
+fn ignored(planned: &Planned, old: &Resource) -> Vec<(String, String)> {
+    let Some(actual) = old.actual().filter(|_| is_read(&old.kind)) else { return Vec::new() };
+    let unread = planned.properties.keys().filter(|name| is_write_only(&old.kind, name));
+    let unread = unread.map(|name| (format!("/{name}"), "WRITE_ONLY_PROPERTY".to_owned()));
+    let found = differences(&planned.properties, &object(actual));
+    let managed = found.iter().filter(|one| is_managed(planned, one));
+    let managed = managed.map(|one| (one.path.clone(), "MANAGED_BY_AWS".to_owned()));
+    unread.chain(managed).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// Whether AWS has changed a property that the template leaves as it was.
+fn is_managed(planned: &Planned, one: &Difference) -> bool {
+    let is_changed = planned.changed.iter().any(|name| name == one.property());
+    !is_changed && managed_by_aws(&planned.kind, one.property())
+}
+
+/// Adds to a change what brings a resource back.
+fn bring_back(secrets: &Secrets, planned: &Planned, old: &Resource, change: &mut Change) {
+    let Some(actual) = old.actual().map(|actual| object(actual)) else { return };
     let (before, after) = (object(&old.properties), &planned.properties);
-    let Some(actual) = old.actual().map(|actual| object(actual)) else { return true };
-    let is_readable = |one: &Difference| !is_write_only(&old.kind, one.property());
-    let drifted = old.live.is_some() && differences(&before, &actual).iter().any(is_readable);
-    let unread = after.keys().filter(|name| is_write_only(&old.kind, name));
-    let mut ignored: BTreeSet<(String, String)> =
-        unread.map(|name| (format!("/{name}"), "WRITE_ONLY_PROPERTY".to_owned())).collect();
-    if old.live.is_some() {
-        let sides = Sides { secrets, before: &before, actual: &actual };
-        change.details.iter_mut().for_each(|detail| sides.see(detail, after));
-        for one in differences(after, &actual).iter().filter(|one| is_readable(one)) {
-            let property = one.property();
-            if planned.changed.iter().any(|name| name == property) || is_foreign_tag(one) {
-                continue;
-            }
-            if managed_by_aws(&old.kind, property) {
-                ignored.insert((one.path.clone(), "MANAGED_BY_AWS".to_owned()));
-            } else {
-                change.details.push(sides.detail(one, is_fixed(&old.kind, property)));
-            }
+    let sides = Sides { secrets, before: &before, actual: &actual };
+    change.details.iter_mut().for_each(|detail| sides.see(detail, after));
+    for one in differences(after, &actual).iter().filter(|one| is_readable(&old.kind, one)) {
+        let is_changed = planned.changed.iter().any(|name| name == one.property());
+        if !is_changed && !is_foreign_tag(one) && !is_managed(planned, one) {
+            change.details.push(sides.detail(one, is_fixed(&old.kind, one.property())));
         }
-        let only_follows =
-            |detail: &ChangeDetail| detail.values.as_ref().is_some_and(|values| values.follows);
-        if !change.details.is_empty() && change.details.iter().all(only_follows) {
-            change.action = "SyncWithActual".to_owned();
-            change.replacement = None;
-        }
-        let scope: BTreeSet<&String> = change.details.iter().map(|one| &one.attribute).collect();
-        change.scope = scope.into_iter().cloned().collect();
     }
-    let status = if drifted { "MODIFIED" } else { "IN_SYNC" }.to_owned();
-    change.drift = Some(ChangeDrift { status, ignored: ignored.into_iter().collect() });
-    drifted
+    let only_follows =
+        |detail: &ChangeDetail| detail.values.as_ref().is_some_and(|values| values.follows);
+    if !change.details.is_empty() && change.details.iter().all(only_follows) {
+        change.action = "SyncWithActual".to_owned();
+        change.replacement = None;
+    }
+    let scope: BTreeSet<&String> = change.details.iter().map(|one| &one.attribute).collect();
+    change.scope = scope.into_iter().cloned().collect();
 }
 
 /// A tag whose key the template does not know.
@@ -153,7 +179,11 @@ impl Sides<'_> {
         let Some(values) = detail.values.as_deref_mut().filter(|_| before != actual) else {
             return;
         };
-        let text = |value: Option<&Value>| value.map(|value| self.secrets.shown(Some(value)));
+        let is_secret = before.is_some_and(|value| self.secrets.hides(value));
+        let text = |value: Option<&Value>| match value {
+            Some(_) if is_secret => Some(MASK.to_owned()),
+            value => value.map(|value| self.secrets.shown(Some(value))),
+        };
         values.before = text(actual);
         values.drift = Some((text(before), text(actual)));
         values.follows = actual == after.get(name);
@@ -168,7 +198,7 @@ impl Sides<'_> {
         let is_secret = one.expected.as_ref().is_some_and(|value| self.secrets.hides(value));
         let text = |value: Option<&Value>| value.map(|value| self.secrets.shown(Some(value)));
         let actual = match &one.actual {
-            Some(_) if is_secret => Some(crate::sim::secrets::MASK.to_owned()),
+            Some(_) if is_secret => Some(MASK.to_owned()),
             actual => text(actual.as_ref()),
         };
         let before = Value::Object(self.before.clone());

@@ -5,13 +5,15 @@ use std::collections::BTreeSet;
 
 use aws_sdk_cloudformation::operation::describe_stack_drift_detection_status::DescribeStackDriftDetectionStatusOutput as Status;
 use aws_sdk_cloudformation::types::{
-    PropertyDifference, StackResourceDrift, StackResourceDriftStatus as Drifts,
+    Capability, PropertyDifference, StackResourceDrift, StackResourceDriftStatus as Drifts,
 };
 use serde_json::json;
 
 use crate::sim::tests::nested::{nesting, target};
-use crate::sim::tests::{World, error, key, parameter, tag, world, world_with};
-use crate::sim::{CloudSettings, DriftFault, DriftTrouble, Reality, Shown};
+use crate::sim::tests::{
+    ACCOUNT, World, clock, error, fault, key, parameter, tag, world, world_with,
+};
+use crate::sim::{Cloud, CloudSettings, DriftFault, DriftTrouble, Phase, Reality, Shown};
 
 /// Types of which drift can be detected, and one of which it cannot.
 pub(super) const APP: &str = r#"
@@ -402,7 +404,7 @@ async fn a_replacement_is_real_again() {
     world.change("Role", "/Description", json!("mine"));
     let template = APP.replace("QueueName: jobs", "QueueName: other");
     let call = world.aws.update_stack().stack_name("app").template_body(template);
-    let call = call.capabilities(aws_sdk_cloudformation::types::Capability::CapabilityIam);
+    let call = call.capabilities(Capability::CapabilityIam);
     call.tags(tag("a", "b")).send().await.expect("updated");
     assert_eq!(world.statuses("app").await.last().expect("one"), "UPDATE_COMPLETE");
     assert_eq!(world.reality("Jobs"), Reality::AsRecorded);
@@ -411,4 +413,72 @@ async fn a_replacement_is_real_again() {
     let parameters = [parameter("Visibility", "60")];
     assert_eq!(world.statuses("app").await.last().expect("one"), "UPDATE_COMPLETE");
     assert_eq!(world.describe("app").await.parameters()[1], parameters[0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_reaches_into_a_nested_stack_that_has_drifted() {
+    let world = nesting().await;
+    let call = world.aws.create_stack().stack_name("root");
+    call.template_body(super::nested::PARENT).send().await.expect("created");
+    world.pass(600).await;
+    let child = world.nested("root-Child-");
+    let child_key = crate::ids::StackKey { target: target(), name: child.name.clone() };
+    let console = world.cloud.console();
+    console.change_property(&child_key, "Jobs", "/VisibilityTimeout", json!(99)).expect("changed");
+    console.change_property(&child_key, "Notes", "/Type", json!("StringList")).expect("changed");
+    world.update("root", &[("Visibility", "60")]).await;
+    assert_eq!(world.statuses("root").await.last().expect("one"), "UPDATE_COMPLETE");
+    let drifted = console.drifted().expect("a list");
+    assert_eq!(drifted.len(), 1, "{drifted:#?}");
+    assert_eq!((drifted[0].key.clone(), &*drifted[0].logical_id), (child_key.clone(), "Notes"));
+    console.delete_resource(&child_key, "Jobs").expect("deleted");
+    world.update("root", &[("Visibility", "90")]).await;
+    assert_eq!(world.statuses("root").await.last().expect("one"), "UPDATE_ROLLBACK_COMPLETE");
+    let failure = world.failure("root", "Child UPDATE_FAILED").await;
+    assert!(failure.contains("The following resource(s) failed to update: [Jobs]"), "{failure}");
+    assert_eq!(console.drifted().expect("a list").len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_rollback_skips_is_really_what_the_update_made() {
+    let world = app().await;
+    let script = world.cloud.script();
+    script.resource(fault("Worker", Phase::Change, Some(1)));
+    script.resource(fault("Jobs", Phase::Rollback, Some(1)));
+    let template = APP.replace("MemorySize: 256", "MemorySize: 300");
+    let call = world.aws.update_stack().stack_name("app").template_body(template);
+    let call = call.capabilities(Capability::CapabilityIam);
+    call.parameters(parameter("Visibility", "60")).send().await.expect("updated");
+    assert_eq!(world.statuses("app").await.last().expect("one"), "UPDATE_ROLLBACK_FAILED");
+    assert_eq!(world.detect("app").await, "DETECTION_COMPLETE IN_SYNC Some(0) ");
+    let call = world.aws.continue_update_rollback().stack_name("app");
+    call.resources_to_skip("Jobs").send().await.expect("it goes on");
+    assert_eq!(world.statuses("app").await.last().expect("one"), "UPDATE_ROLLBACK_COMPLETE");
+    let Reality::Changed(jobs) = world.reality("Jobs") else { panic!("it was left as it was") };
+    assert!(jobs.contains("\"VisibilityTimeout\":\"60\""), "{jobs}");
+    assert_eq!(world.detect("app").await, "DETECTION_COMPLETE IN_SYNC Some(0) ", "not looked at");
+    assert_eq!(world.findings("app").await, ["Role IN_SYNC ", "Worker IN_SYNC "]);
+    world.update("app", &[("Visibility", "90")]).await;
+    world.pass(600).await;
+    assert_eq!(world.detect("app").await, "DETECTION_COMPLETE IN_SYNC Some(0) ");
+    assert_eq!(world.findings("app").await.len(), 3);
+}
+
+#[test]
+fn drift_survives_the_process_and_a_folder_without_any_is_as_it_always_was() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = clock();
+    let cloud = || {
+        let settings = CloudSettings { speed: f64::INFINITY, ..CloudSettings::default() };
+        Cloud::in_folder(folder.path(), settings, clock.clone()).expect("a cloud")
+    };
+    cloud().console().create_stack(&key("app"), APP, &[].into()).expect("created");
+    let file = folder.path().join("accounts").join(format!("{ACCOUNT}.json"));
+    let text = std::fs::read_to_string(&file).expect("a file");
+    for word in ["\"live\"", "\"drift\"", "\"skipped\""] {
+        assert!(!text.contains(word), "{word}");
+    }
+    cloud().console().delete_resource(&key("app"), "Jobs").expect("deleted");
+    let stack = cloud().console().stack(&key("app")).expect("an answer").expect("a stack");
+    assert_eq!(stack.resources["Jobs"].reality, Reality::Deleted);
 }

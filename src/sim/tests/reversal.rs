@@ -221,3 +221,29 @@ async fn some_endpoints_ignore_the_mode() {
     world.bring_back().await;
     assert!(matches!(world.reality("Jobs"), Reality::Changed(_)), "the drift stays");
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_aws_manages_is_left_to_it_and_a_removed_resource_tells_its_drift() {
+    let world = world_with(CloudSettings::default()).await;
+    let template = r#"
+Resources:
+  Db: { Type: AWS::RDS::DBInstance, Properties: { Engine: postgres, EngineVersion: "15.1", Port: "1" } }
+  Old: { Type: AWS::SNS::Topic, Properties: { DisplayName: a } }
+"#;
+    world.created("app", template).await;
+    world.change("Db", "/EngineVersion", json!("15.4"));
+    let set = world.reversal(&[]).await;
+    assert_eq!(set.status().expect("a status").as_str(), "FAILED", "nothing to bring back");
+    world.change("Db", "/Port", json!("2"));
+    world.lose("Old");
+    let set = world.reversal(&[]).await;
+    assert_eq!(lines(&set), ["Modify Db MODIFIED", "  /Port Modify 2 1 1", "Add Old DELETED"]);
+    let ignored = &changes(&set)[0].resource_drift_ignored_attributes()[0];
+    assert_eq!(
+        (ignored.path(), ignored.reason().expect("one").as_str()),
+        (Some("/EngineVersion"), "MANAGED_BY_AWS")
+    );
+    assert_eq!(world.bring_back().await.last().expect("one"), "UPDATE_COMPLETE");
+    let Reality::Changed(db) = world.reality("Db") else { panic!("the version is AWS's") };
+    assert!(db.contains("15.4") && db.contains("\"Port\":\"1\""), "{db}");
+}
