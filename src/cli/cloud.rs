@@ -1,6 +1,8 @@
 //! `driftless cloud`: a person at the console of the simulated cloud, whom driftless does not know
 //! about. It works on the same folder as a running controller.
 
+mod drift;
+
 use std::collections::BTreeMap;
 use std::io::Write;
 
@@ -13,7 +15,7 @@ use crate::clock::Clock;
 use crate::ids::{AccountId, Region, StackKey, Target};
 use crate::report::counted;
 use crate::settings::Settings;
-use crate::sim::{Console, StackView};
+use crate::sim::{Console, Reality, ResourceView, StackView};
 
 #[derive(Subcommand, Clone, Debug)]
 pub(super) enum CloudCommand {
@@ -29,6 +31,8 @@ pub(super) enum CloudCommand {
     SetTag(Pair),
     /// Give a parameter of a stack another value
     SetParameter(Pair),
+    /// Change or delete one resource of a stack, so that CloudFormation does not know
+    Drift(drift::DriftArgs),
     /// Switch the termination protection of a stack
     Protect {
         /// ACCOUNT/REGION/NAME
@@ -102,6 +106,9 @@ pub(super) fn run(
             console.update_parameters(stack, &BTreeMap::from([(name.clone(), value.clone())]))?;
             writeln!(out, "{stack} is being updated: the parameter {name} gets another value")?;
         }
+        CloudCommand::Drift(args) => {
+            drift::drift(args, &the_stack(&args.stack, &console)?, &console, out)?;
+        }
         CloudCommand::Protect { stack, off } => {
             the_stack(stack, &console)?;
             console.protect(stack, !off)?;
@@ -157,11 +164,13 @@ fn show(stack: &StackView, out: &mut dyn Write) -> Result<(), Failure> {
     }
     writeln!(out, "  resources")?;
     for (id, resource) in &stack.resources {
-        writeln!(
-            out,
-            "    {id} ({}): {}, {}",
-            resource.kind, resource.status, resource.physical_id
-        )?;
+        let really = match &resource.reality {
+            Reality::AsRecorded => String::new(),
+            Reality::Changed(properties) => format!("\n      is really {properties}"),
+            Reality::Deleted => "\n      is really deleted".to_owned(),
+        };
+        let ResourceView { kind, status, physical_id, .. } = resource;
+        writeln!(out, "    {id} ({kind}): {status}, {physical_id}{really}")?;
     }
     Ok(())
 }

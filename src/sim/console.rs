@@ -1,6 +1,8 @@
 //! What a person does behind our back, and what tests look at. Nothing here counts as a call, and no
 //! fault or quota applies.
 
+mod reality;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -13,6 +15,8 @@ use crate::sim::refusal::Refusal;
 use crate::sim::state::{Account, Change, ChangeSet, Stack};
 use crate::sim::status::Status;
 use crate::sim::wire::Form;
+
+pub use crate::sim::console::reality::{Drifted, Reality};
 
 /// Why the console could not do something.
 #[derive(Debug, thiserror::Error)]
@@ -86,6 +90,8 @@ pub struct ResourceView {
     pub status: Status,
     /// Its evaluated properties as JSON.
     pub properties: String,
+    /// What it really is.
+    pub reality: Reality,
 }
 
 /// One change set as a person sees it.
@@ -370,6 +376,7 @@ impl Console {
                 physical_id: resource.physical_id.to_string(),
                 status: resource.status.clone(),
                 properties: resource.properties.to_string(),
+                reality: Reality::of(resource),
             };
             (logical_id.clone(), view)
         });

@@ -9,6 +9,7 @@ use crate::moment::Moment;
 use crate::sim::blueprint::NestedPlan;
 use crate::sim::family::{Cleanup, Member};
 use crate::sim::phase::{CREATION_CANCELLED, Draft, Failed, UPDATE_CANCELLED, View, Work};
+use crate::sim::reality::without_reality;
 use crate::sim::state::{Effect, Stack};
 use crate::sim::status::Status;
 use crate::sim::timeline::{ENDING_SECONDS, STARTING_SECONDS, TURNING_SECONDS};
@@ -130,7 +131,7 @@ fn update(
     limit: Option<Moment>,
 ) -> Option<String> {
     let before = child.records.clone();
-    let was = before.clone();
+    let was = without_reality(&before);
     if let Some(member) = child.member() {
         member.previous.get_or_insert(was);
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::ids::{AccountId, Region, StackName};
 use crate::moment::Moment;
+use crate::sim::drift_faults::{DriftFault, DriftTrouble};
 use crate::sim::timeline::Phase;
 use crate::sim::weather::Weather;
 
@@ -100,6 +101,7 @@ pub struct Script(Arc<Mutex<Orders>>);
 struct Orders {
     calls: Vec<(Calls, CallFault, Option<u32>)>,
     resources: Vec<ResourceFault>,
+    drift: Vec<DriftFault>,
     denied: BTreeSet<AccountId>,
     suspended: BTreeSet<AccountId>,
     weather: Option<Weather>,
@@ -118,6 +120,11 @@ impl Script {
     /// A resource fails.
     pub fn resource(&self, fault: ResourceFault) {
         self.with(|orders| orders.resources.push(fault));
+    }
+
+    /// Something goes wrong with the drift of stacks.
+    pub fn drift(&self, fault: DriftFault) {
+        self.with(|orders| orders.drift.push(fault));
     }
 
     /// Roles of the account cannot be assumed.
@@ -197,6 +204,27 @@ impl Script {
             let text = orders.failure_of((account, region), stack, phase, logical_id)?;
             *orders.met.entry(phase.failure_word()).or_default() += 1;
             Some(text)
+        })
+    }
+
+    /// The trouble that a detection of a stack meets, or a drift-aware change set of it; used up by
+    /// asking.
+    pub(crate) fn drift_troubles(
+        &self,
+        place: (AccountId, &Region),
+        stack: &str,
+        of_change_sets: bool,
+    ) -> Vec<DriftTrouble> {
+        self.with(|orders| {
+            let faults = orders.drift.iter_mut();
+            let faults = faults.filter(|fault| fault.trouble.is_phantom() == of_change_sets);
+            let met =
+                faults.filter_map(|fault| fault.meets(place, stack).then(|| fault.trouble.clone()));
+            let met: Vec<DriftTrouble> = met.collect();
+            for trouble in &met {
+                *orders.met.entry(trouble.word()).or_default() += 1;
+            }
+            met
         })
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::ids::Region;
 use crate::moment::Moment;
+use crate::sim::reality::{without_reality, written};
 use crate::sim::state::{Account, Becomes, Effect, EventResource, Place, Previous, Stack, Step};
 use crate::sim::status::Status;
 
@@ -57,7 +58,10 @@ fn advance_place(place: &mut Place, now: Moment) -> bool {
     };
     let due = place.stacks.iter().filter(|(_, stack)| is_due(stack));
     let due: Vec<String> = due.map(|(name, _)| name.clone()).collect();
-    let changed = !due.is_empty();
+    let mut changed = !due.is_empty();
+    for stack in place.stacks.values_mut() {
+        changed |= stack.end_detections(now);
+    }
     due.iter().for_each(|name| advance_stack(place, name, now));
     let gone = place.stacks.iter().filter(|(_, one)| one.status == Status::DELETE_COMPLETE);
     let gone: Vec<String> = gone.map(|(name, _)| name.clone()).collect();
@@ -138,11 +142,12 @@ fn happen(stack: &mut Stack, at: Moment, effect: Effect) {
         }
         Effect::Redefine(definition) => {
             let outputs = Some((stack.outputs.clone(), stack.imports.clone()));
-            let (was, resources) = (stack.definition.clone(), stack.resources.clone());
+            let (was, resources) = (stack.definition.clone(), without_reality(&stack.resources));
             let previous = Previous { definition: was, resources, outputs };
             stack.previous.get_or_insert_with(|| Box::new(previous));
             stack.definition = *definition;
             stack.updated_at = Some(at);
+            stack.forget_verdict();
         }
         Effect::Restore => {
             if let Some(previous) = &stack.previous {
@@ -168,10 +173,19 @@ fn turn(
 ) {
     let logical_id = resource.logical_id.to_string();
     match becomes {
-        Becomes::Record(record) => {
+        Becomes::Record(mut record) => {
+            let before = stack.resources.get(&logical_id);
+            let before = before.filter(|old| old.physical_id == record.physical_id);
+            record.live = before.and_then(|old| written(old, &record.properties));
+            stack.forget_finding(&logical_id);
+            stack.resources.insert(logical_id.clone(), *record);
+        }
+        Becomes::Real(record) => {
+            stack.forget_finding(&logical_id);
             stack.resources.insert(logical_id.clone(), *record);
         }
         Becomes::Gone => {
+            stack.forget_finding(&logical_id);
             stack.resources.remove(&logical_id);
         }
         Becomes::Same | Becomes::Other => {}

@@ -4,9 +4,12 @@
 mod blueprint;
 mod calls;
 mod cloudformation;
+mod comparison;
 mod connector;
 mod console;
 mod deed;
+mod drift;
+mod drift_faults;
 mod dynamic;
 mod evaluate;
 mod family;
@@ -19,8 +22,10 @@ mod machine;
 mod objects;
 mod phase;
 mod quotas;
+mod reality;
 mod refusal;
 mod resources;
+mod secrets;
 mod sessions;
 mod state;
 mod status;
@@ -35,8 +40,10 @@ mod xml;
 
 pub use calls::{Call, CallKey};
 pub use console::{
-    ChangeSetView, Console, ConsoleError, EventView, ResourceView, Running, StackView,
+    ChangeSetView, Console, ConsoleError, Drifted, EventView, Reality, ResourceView, Running,
+    StackView,
 };
+pub use drift_faults::{DriftFault, DriftTrouble, Shown};
 pub use faults::{CallFault, Calls, ResourceFault, Script};
 pub use folder::CloudError;
 pub use status::Status;
@@ -89,6 +96,9 @@ pub struct CloudSettings {
     pub events_per_page: usize,
     /// Whether it is kept what stacks looked like minutes ago, for [`CallFault::AsOf`].
     pub remembers: bool,
+    /// Whether drift-aware change sets are taken for plain ones without a word, as by endpoints
+    /// that do not know them.
+    pub ignores_deployment_mode: bool,
 }
 
 impl Default for CloudSettings {
@@ -105,6 +115,7 @@ impl Default for CloudSettings {
             stacks_per_page: 100,
             events_per_page: 100,
             remembers: false,
+            ignores_deployment_mode: false,
         }
     }
 }

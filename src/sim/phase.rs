@@ -70,6 +70,8 @@ pub(crate) struct Work {
     pub(crate) after: Vec<String>,
     pub(crate) length: Duration,
     pub(crate) failure: Option<String>,
+    /// Whether it makes real what the record says of reality, instead of writing what changes.
+    pub(crate) real: bool,
     /// What happens inside, for a nested stack.
     pub(crate) deed: Option<Box<Deed>>,
 }
@@ -315,7 +317,7 @@ impl Draft {
             Verb::Create => {
                 let begun = record(work, Status::CREATE_IN_PROGRESS, start);
                 self.records.insert(work.logical_id.clone(), begun.clone());
-                let becomes = Becomes::Record(Box::new(begun));
+                let becomes = Becomes::Real(Box::new(begun));
                 self.event(work, start, None, Status::CREATE_IN_PROGRESS, None, becomes);
                 let text = Some("Resource creation Initiated".to_owned());
                 self.event(
@@ -366,7 +368,10 @@ impl Draft {
                 };
                 let done = record(work, status.clone(), end);
                 self.records.insert(work.logical_id.clone(), done.clone());
-                (status, Becomes::Record(Box::new(done)))
+                let done = Box::new(done);
+                let writes = work.verb == Verb::Update && !work.real;
+                let becomes = if writes { Becomes::Record(done) } else { Becomes::Real(done) };
+                (status, becomes)
             }
             Verb::Delete | Verb::DeleteOrLeave => {
                 self.records.remove(&work.logical_id);

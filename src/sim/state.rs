@@ -8,6 +8,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::ids::{AccountId, Region};
 use crate::moment::Moment;
+use crate::sim::drift::{Drift, Verdict};
+use crate::sim::reality::Live;
 use crate::sim::status::Status;
 
 /// AWS keeps the events of ninety days; this many of the newest are enough for every reader.
@@ -67,6 +69,9 @@ pub(crate) struct Stack {
     /// Whose nested stack it is.
     #[serde(default)]
     pub(crate) nested: Option<Descent>,
+    /// What drift detections found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) drift: Option<Box<Drift>>,
 }
 
 /// The ancestors of a nested stack, by ARN.
@@ -121,6 +126,12 @@ pub(crate) struct Resource {
     pub(crate) status: Status,
     pub(crate) reason: Option<String>,
     pub(crate) changed_at: Moment,
+    /// What it really is, where that is not what it was given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) live: Option<Box<Live>>,
+    /// Whether a rollback has left it as it was, so that detections do not look at it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) skipped: bool,
 }
 
 /// What becomes of a resource that leaves its stack.
@@ -192,7 +203,10 @@ pub(crate) enum Effect {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Becomes {
     Same,
+    /// The record; of a resource that was there, only the properties that differ are written.
     Record(Box<Resource>),
+    /// The record, and what it says of reality too.
+    Real(Box<Resource>),
     Gone,
     /// Nothing: the event is about something that the stack no longer counts.
     Other,
@@ -227,6 +241,9 @@ pub(crate) struct ChangeSet {
     pub(crate) on_failure: Option<String>,
     pub(crate) express: bool,
     pub(crate) disable_rollback: Option<bool>,
+    /// Of a drift-aware change set: whether the stack has drifted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reverts: Option<Verdict>,
 }
 
 /// One change of a change set.
@@ -243,6 +260,18 @@ pub(crate) struct Change {
     pub(crate) details: Vec<ChangeDetail>,
     /// What becomes of the old resource: `Delete`, `Retain`, ...
     pub(crate) policy_action: Option<String>,
+    /// Only in a drift-aware change set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) drift: Option<ChangeDrift>,
+}
+
+/// What a drift-aware change set says of a resource.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ChangeDrift {
+    /// AWS's word, such as `MODIFIED`.
+    pub(crate) status: String,
+    /// Paths of properties that it leaves as they are, with the reasons.
+    pub(crate) ignored: Vec<(String, String)>,
 }
 
 /// Why one property changes.
@@ -254,6 +283,23 @@ pub(crate) struct ChangeDetail {
     pub(crate) evaluation: String,
     pub(crate) source: String,
     pub(crate) cause: Option<String>,
+    /// Of a property whose values are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) values: Option<Box<ChangeValues>>,
+}
+
+/// What a property is before and after a change, as it may be shown.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct ChangeValues {
+    /// A JSON pointer.
+    pub(crate) path: String,
+    pub(crate) before: Option<String>,
+    pub(crate) after: Option<String>,
+    /// Whether nothing is written, since the template follows what really is.
+    pub(crate) follows: bool,
+    /// In a drift-aware change set: the value of the last deployment and the real one, where they
+    /// differ.
+    pub(crate) drift: Option<(Option<String>, Option<String>)>,
 }
 
 impl Account {
@@ -354,6 +400,7 @@ impl Stack {
             operation: None,
             previous: None,
             nested: None,
+            drift: None,
         }
     }
 

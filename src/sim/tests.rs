@@ -1,5 +1,6 @@
 //! The simulated cloud seen through the real SDK, under a paused clock.
 
+mod drift;
 mod durations;
 mod lifecycle;
 mod limits;
@@ -7,6 +8,7 @@ mod nested;
 mod nested_edges;
 mod quotas;
 mod replacement;
+mod reversal;
 mod tokens;
 mod values;
 

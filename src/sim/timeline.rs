@@ -10,7 +10,7 @@ use crate::sim::phase::{Draft, Verb, View};
 use crate::sim::state::{DeletionPolicy, Effect, Resource, Step};
 use crate::sim::status::Status;
 use crate::sim::works::{
-    Changes, Skips, change_works, deletion_work, deletion_works, skip, skipped_by_policy,
+    Changes, NOTHING, Skips, change_works, deletion_work, deletion_works, skip, skipped_by_policy,
     undo_works,
 };
 
@@ -82,6 +82,7 @@ pub(crate) fn creation(
         blueprint: creation.blueprint,
         tags_changed: false,
         disable_rollback: creation.on_failure == OnFailure::DoNothing,
+        reverts: &NOTHING,
     };
     let works = change_works(draft.view(), changes, fate);
     let failed = draft.run_until_failure(&works);
@@ -141,6 +142,8 @@ pub(crate) struct Update<'a> {
     pub(crate) disable_rollback: bool,
     /// What it goes back to when it fails.
     pub(crate) previous: &'a BTreeMap<String, Resource>,
+    /// Logical ids of what it brings back to what the template says.
+    pub(crate) reverts: &'a BTreeSet<String>,
 }
 
 /// The steps of an update.
@@ -150,7 +153,8 @@ pub(crate) fn update(update: &Update<'_>, mut draft: Draft, fate: &mut Fate<'_>)
     draft.stack(Status::UPDATE_IN_PROGRESS, Some("User Initiated".to_owned()));
     draft.wait(STARTING_SECONDS);
     let (tags_changed, disable_rollback) = (update.tags_changed, update.disable_rollback);
-    let changes = Changes { blueprint, tags_changed, disable_rollback };
+    let reverts = update.reverts;
+    let changes = Changes { blueprint, tags_changed, disable_rollback, reverts };
     let works = change_works(draft.view(), changes, fate);
     let failed = draft.run_until_failure(&works);
     draft.wait(TURNING_SECONDS);

@@ -9,6 +9,7 @@ use crate::sim::blueprint::{Blueprint, Nested, Planned};
 use crate::sim::deed::{Act, Deed};
 use crate::sim::family::{Member, NESTED_STACK};
 use crate::sim::phase::{Draft, Verb, View, Work};
+use crate::sim::reality::{left, reverted, written};
 use crate::sim::resources::{kind, named_by_template};
 use crate::sim::state::{Becomes, DeletionPolicy, Effect, EventResource, Resource};
 use crate::sim::status::Status;
@@ -26,7 +27,12 @@ pub(crate) struct Changes<'a> {
     pub(crate) blueprint: &'a Blueprint,
     pub(crate) tags_changed: bool,
     pub(crate) disable_rollback: bool,
+    /// Logical ids of what a drift-aware change set brings back to what the template says.
+    pub(crate) reverts: &'a BTreeSet<String>,
 }
+
+/// What no drift-aware change set is about.
+pub(crate) static NOTHING: BTreeSet<String> = BTreeSet::new();
 
 /// How long something inside a nested stack takes, and why it fails.
 type Course = (Option<Box<Deed>>, Duration, Option<String>);
@@ -56,13 +62,18 @@ fn change_work(
     fate: &mut Fate<'_>,
 ) -> Option<Work> {
     let existing = view.records.get(&planned.logical_id);
-    let record = record_of(planned, view.at);
+    let mut record = record_of(planned, view.at);
+    let real = changes.reverts.contains(&planned.logical_id);
     let verb = match existing {
         None => Verb::Create,
         Some(_) if !planned.replaced_by.is_empty() => Verb::Replace,
-        Some(old) if touched(planned, old, &record, changes.tags_changed) => Verb::Update,
+        Some(old) if real || touched(planned, old, &record, changes.tags_changed) => Verb::Update,
         Some(_) => return None,
     };
+    if let Some(old) = existing.filter(|_| verb == Verb::Update) {
+        let after = &record.properties;
+        record.live = if real { reverted(old, after) } else { written(old, after) };
+    }
     let failure = (fate.of)(view.name, Phase::Change, &planned.logical_id, &record)
         .or_else(|| {
             existing.filter(|_| verb == Verb::Replace).and_then(|old| same_name(planned, old))
@@ -71,7 +82,8 @@ fn change_work(
             let property = planned.refused.as_ref()?;
             Some(format!("Updates are not allowed for property - {property}."))
         })
-        .or_else(|| planned.broken.clone());
+        .or_else(|| planned.broken.clone())
+        .or_else(|| existing.filter(|old| verb == Verb::Update && old.is_gone()).map(not_there));
     let (deed, length, failure) = match &planned.nested {
         Some(nested) if failure.is_none() => nested_change(view, nested, changes, fate),
         Some(_) | None => (None, view.pace.of(view.pace.seconds_of(&planned.kind)), failure),
@@ -84,8 +96,17 @@ fn change_work(
         length,
         failure,
         record,
+        real,
         deed,
     })
+}
+
+/// What AWS says of a resource that it is to update and that somebody has deleted.
+fn not_there(old: &Resource) -> String {
+    format!(
+        "Resource of type '{}' with identifier '{}' was not found. (HandlerErrorCode: NotFound)",
+        old.kind, old.physical_id
+    )
 }
 
 fn nested_change(
@@ -107,7 +128,8 @@ fn nested_change(
     let inside = View { name: &plan.name, records, ..view };
     let disable_rollback = changes.disable_rollback;
     let blueprint = &plan.blueprint;
-    let wanted = Changes { blueprint, tags_changed: plan.tags_changed, disable_rollback };
+    let wanted =
+        Changes { blueprint, tags_changed: plan.tags_changed, disable_rollback, reverts: &NOTHING };
     let works = change_works(inside, wanted, fate);
     let plan = plan.clone();
     let act = if plan.creates { Act::Create(plan) } else { Act::Update { plan, disable_rollback } };
@@ -164,6 +186,9 @@ pub(crate) fn undo_works(
     for (logical_id, old) in previous {
         let Some(now) = view.records.get(logical_id) else { continue };
         let same = now.physical_id == old.physical_id && now.properties == old.properties;
+        // Only a drift-aware update knows what really was, and goes back to that.
+        let real = old.live.is_some();
+        let same = same && (!real || now.live == old.live);
         let unfinished = [Status::UPDATE_FAILED, Status::UPDATE_IN_PROGRESS];
         let member = view.family.get(&now.physical_id).filter(|member| is_on_its_way(member));
         if same && member.is_none() && !unfinished.contains(&now.status) {
@@ -172,6 +197,16 @@ pub(crate) fn undo_works(
         let is_skipped = skips.get(view.name).is_some_and(|ids| ids.contains(logical_id));
         let failure =
             (!is_skipped).then(|| (fate.of)(view.name, Phase::Rollback, logical_id, old)).flatten();
+        // What was refused because it was gone has nothing to take back.
+        let is_missing = !real && now.is_gone() && now.properties != old.properties;
+        let failure = failure.or_else(|| (is_missing && !is_skipped).then(|| not_there(now)));
+        let mut record = old.clone();
+        if is_skipped && now.physical_id == old.physical_id && &*old.kind != NESTED_STACK {
+            record.live = left(now, &old.properties);
+            record.skipped = true;
+        } else if !real {
+            record.live = written(now, &old.properties);
+        }
         let (deed, length, failure) = match member {
             Some(member) if !is_skipped && failure.is_none() => {
                 nested_undo(view, &now.physical_id, member, skips, fate)
@@ -185,7 +220,8 @@ pub(crate) fn undo_works(
         works.push(Work {
             logical_id: logical_id.clone(),
             verb: Verb::Update,
-            record: old.clone(),
+            real: real || record.skipped,
+            record,
             old_physical_id: Some(now.physical_id.clone()),
             after: old.depends_on.clone(),
             length,
@@ -239,9 +275,11 @@ pub(crate) fn deletion_work(
     let depends = |other: &Resource| other.depends_on.iter().any(|id| id == logical_id);
     let dependents = view.records.iter().filter(|(_, other)| depends(other));
     let after = dependents.map(|(name, _)| name.clone()).collect();
-    let failure = (fate.of)(view.name, Phase::Delete, logical_id, old).filter(|_| !forced);
+    let failure = (fate.of)(view.name, Phase::Delete, logical_id, old);
+    let failure = failure.filter(|_| !forced && !old.is_gone());
     let whole = view.pace.seconds_of(&old.kind);
-    let seconds = if old.status == Status::CREATE_FAILED { REFUSED_SECONDS } else { whole };
+    let quick = old.status == Status::CREATE_FAILED || old.is_gone();
+    let seconds = if quick { REFUSED_SECONDS } else { whole };
     let (deed, length, failure) = match view.family.get(&old.physical_id) {
         Some(member) if &*old.kind == NESTED_STACK && failure.is_none() => {
             nested_deletion(view, &old.physical_id, member, forced, fate)
@@ -252,6 +290,7 @@ pub(crate) fn deletion_work(
         logical_id: logical_id.to_owned(),
         verb,
         record: old.clone(),
+        real: false,
         old_physical_id: Some(old.physical_id.clone()),
         after,
         length,
@@ -289,6 +328,8 @@ pub(crate) fn record_of(planned: &Planned, at: Moment) -> Resource {
         status: Status::CREATE_IN_PROGRESS,
         reason: None,
         changed_at: at,
+        live: None,
+        skipped: false,
     }
 }
 

@@ -6,6 +6,7 @@ use crate::moment::Moment;
 use crate::sim::cloudformation::context::Context;
 use crate::sim::cloudformation::create::{check_name, new_shell, on_failure_of};
 use crate::sim::cloudformation::requested::Requested;
+use crate::sim::cloudformation::reversal::{plan_reversal, plan_to_revert};
 use crate::sim::cloudformation::start::{Launch, deployment_config, start_creation, start_update};
 use crate::sim::cloudformation::update::{existing, may_be_updated, plan};
 use crate::sim::evaluate::Trouble;
@@ -36,6 +37,8 @@ struct Wish {
     on_failure: Option<String>,
     express: bool,
     disable_rollback: Option<bool>,
+    /// Whether it is drift-aware.
+    reverts: bool,
 }
 
 impl Wish {
@@ -48,9 +51,17 @@ impl Wish {
                 return Err(Refusal::not_simulated(format!("change sets of type `{other}`")));
             }
         };
-        if let Some(mode) = form.optional("DeploymentMode") {
-            return Err(Refusal::not_simulated(format!("the deployment mode `{mode}`")));
-        }
+        let reverts = match form.optional("DeploymentMode").as_deref() {
+            None => false,
+            Some("REVERT_DRIFT") if creates => {
+                return Err(Refusal::not_simulated("drift-aware change sets that create a stack"));
+            }
+            Some("REVERT_DRIFT") => true,
+            Some(other) => {
+                let rule = "Member must satisfy enum value set: [REVERT_DRIFT]";
+                return Err(Refusal::constraint(other, "deploymentMode", rule));
+            }
+        };
         if form.boolean("ImportExistingResources")? == Some(true) {
             return Err(Refusal::not_simulated("imports of existing resources"));
         }
@@ -74,6 +85,7 @@ impl Wish {
             on_failure: form.optional("OnStackFailure"),
             express,
             disable_rollback,
+            reverts,
         })
     }
 }
@@ -141,8 +153,14 @@ fn add(
     definition: Definition,
 ) -> Answer<Xml> {
     let stack = existing(context, stack_name)?;
+    let mut reverts = None;
     let planned = if stack.status == Status::REVIEW_IN_PROGRESS {
         context.plan_of_shell(&stack, &definition)
+    } else if wish.reverts && !context.settings.ignores_deployment_mode {
+        plan_to_revert(context, &stack, definition.clone()).map(|(update, verdict)| {
+            reverts = Some(verdict);
+            update.difference
+        })
     } else {
         plan(context, &stack, definition.clone()).map(|update| update.difference)
     };
@@ -173,6 +191,7 @@ fn add(
         on_failure: wish.on_failure,
         express: wish.express,
         disable_rollback: wish.disable_rollback,
+        reverts,
     };
     context.live(stack_name)?.change_sets.insert(wish.name, set);
     Ok(names(&id, &stack.id))
@@ -272,7 +291,12 @@ pub(crate) fn execute_change_set(context: &mut Context<'_>, mut form: Form) -> A
     } else {
         may_be_updated(&stack, launch.disable_rollback)?;
         context.family_rests(&stack)?;
-        let update = plan(context, &stack, set.definition.clone()).map_err(refused)?;
+        let definition = set.definition.clone();
+        let update = match set.reverts {
+            Some(_) => plan_reversal(context, &stack, definition, &set.changes),
+            None => plan(context, &stack, definition),
+        };
+        let update = update.map_err(refused)?;
         start_update(context, &stack.name, update, &launch)?;
     }
     let stack = context.live(&stack.name)?;

@@ -160,7 +160,7 @@ impl Context<'_> {
         let resources = stacks.flat_map(|stack| stack.resources.values());
         let parameters = resources.filter(|one| &*one.kind == "AWS::SSM::Parameter");
         parameters.filter_map(|resource| {
-            let properties: serde_json::Value = serde_json::from_str(&resource.properties).ok()?;
+            let properties: serde_json::Value = serde_json::from_str(resource.actual()?).ok()?;
             let value = properties.get("Value")?.as_str()?.to_owned();
             let first = resource.status == Status::CREATE_COMPLETE;
             Some((resource.physical_id.to_string(), Held { value, first }))
@@ -220,7 +220,9 @@ impl Context<'_> {
         let mut taken = BTreeMap::new();
         for (region, place) in &self.account.regions {
             for stack in place.stacks.values() {
-                for resource in stack.resources.values().filter(|one| here(region, &one.kind)) {
+                for resource in
+                    stack.resources.values().filter(|one| !one.is_gone() && here(region, &one.kind))
+                {
                     let key = (resource.kind.clone(), resource.physical_id.clone());
                     taken.insert(key, (stack.id.clone(), stack.name.clone()));
                 }

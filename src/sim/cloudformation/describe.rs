@@ -2,15 +2,16 @@
 
 use crate::sim::cloudformation::change_set::find;
 use crate::sim::cloudformation::context::Context;
+use crate::sim::cloudformation::describe_drift::{
+    write_resource_information, write_stack_information,
+};
 use crate::sim::refusal::{Answer, Refusal};
+use crate::sim::secrets::MASK;
 use crate::sim::state::{ParameterValue, Resource, Stack};
 use crate::sim::status::Status;
 use crate::sim::wire::Form;
 use crate::sim::xml::Xml;
 use crate::template::mangle;
-
-/// What AWS shows instead of a NoEcho value.
-const MASK: &str = "****";
 
 pub(crate) fn describe_stacks(context: &mut Context<'_>, mut form: Form) -> Answer<Xml> {
     let name = form.optional("StackName").filter(|name| !name.is_empty());
@@ -113,7 +114,7 @@ fn write_life(xml: &mut Xml, stack: &Stack) {
     xml.optional("LastUpdatedTime", stack.updated_at.map(|at| at.to_string()).as_deref());
     xml.text("StackStatus", stack.status.as_str());
     xml.optional("StackStatusReason", stack.reason.as_deref());
-    xml.element("DriftInformation", |xml| xml.text("StackDriftStatus", "NOT_CHECKED"));
+    write_stack_information(xml, stack);
 }
 
 /// Parameters as they may be shown.
@@ -185,7 +186,7 @@ pub(crate) fn describe_stack_resources(context: &mut Context<'_>, mut form: Form
     let mut xml = Xml::default();
     xml.members("StackResources", wanted, |xml, (logical_id, resource)| {
         write_owner(xml, stack);
-        write_resource(xml, logical_id, resource, "Timestamp");
+        write_resource(xml, stack, (logical_id, resource), "Timestamp");
     });
     Ok(xml)
 }
@@ -201,7 +202,7 @@ pub(crate) fn describe_stack_resource(context: &mut Context<'_>, mut form: Form)
     let mut xml = Xml::default();
     xml.element("StackResourceDetail", |xml| {
         write_owner(xml, stack);
-        write_resource(xml, &logical_id, resource, "LastUpdatedTimestamp");
+        write_resource(xml, stack, (&logical_id, resource), "LastUpdatedTimestamp");
         if &*resource.metadata != "null" {
             xml.text("Metadata", &resource.metadata);
         }
@@ -225,7 +226,7 @@ pub(crate) fn list_stack_resources(context: &mut Context<'_>, mut form: Form) ->
     let next = rest.last().map(|(id, _)| (*id).clone());
     let mut xml = Xml::default();
     xml.members("StackResourceSummaries", rest, |xml, (logical_id, resource)| {
-        write_resource(xml, logical_id, resource, "LastUpdatedTimestamp");
+        write_resource(xml, stack, (logical_id, resource), "LastUpdatedTimestamp");
     });
     if more {
         xml.optional("NextToken", next.as_deref());
@@ -243,12 +244,17 @@ fn write_owner(xml: &mut Xml, stack: &Stack) {
     xml.text("StackId", &stack.id);
 }
 
-fn write_resource(xml: &mut Xml, logical_id: &str, resource: &Resource, time: &str) {
+fn write_resource(
+    xml: &mut Xml,
+    stack: &Stack,
+    (logical_id, resource): (&str, &Resource),
+    time: &str,
+) {
     xml.text("LogicalResourceId", logical_id);
     xml.text("PhysicalResourceId", &resource.physical_id);
     xml.text("ResourceType", &resource.kind);
     xml.text(time, &resource.changed_at.to_string());
     xml.text("ResourceStatus", resource.status.as_str());
     xml.optional("ResourceStatusReason", resource.reason.as_deref());
-    xml.element("DriftInformation", |xml| xml.text("StackResourceDriftStatus", "NOT_CHECKED"));
+    write_resource_information(xml, stack, (logical_id, resource));
 }

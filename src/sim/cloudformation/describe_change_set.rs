@@ -4,7 +4,7 @@ use crate::sim::cloudformation::change_set::{find, state};
 use crate::sim::cloudformation::context::Context;
 use crate::sim::cloudformation::describe::{write_parameters, write_tags};
 use crate::sim::refusal::{Answer, Refusal};
-use crate::sim::state::{Change, ChangeDetail, ChangeSet, Stack};
+use crate::sim::state::{Change, ChangeDetail, ChangeSet, ChangeValues, Stack};
 use crate::sim::wire::Form;
 use crate::sim::xml::Xml;
 
@@ -12,9 +12,7 @@ pub(crate) fn describe_change_set(context: &mut Context<'_>, mut form: Form) -> 
     let name = form.required("ChangeSetName")?;
     let stack_name = form.optional("StackName");
     let token = form.optional("NextToken");
-    if form.boolean("IncludePropertyValues")? == Some(true) {
-        return Err(Refusal::not_simulated("the property values of a change set"));
-    }
+    let values = form.boolean("IncludePropertyValues")?.unwrap_or(false);
     form.finish("DescribeChangeSet")?;
     let (stack, set) = find(context, stack_name.as_deref(), &name)?;
     let first: usize = match token {
@@ -32,8 +30,17 @@ pub(crate) fn describe_change_set(context: &mut Context<'_>, mut form: Form) -> 
     xml.texts("Capabilities", &set.definition.capabilities);
     xml.members("Changes", changes.iter().take(size), |xml, change| {
         xml.text("Type", "Resource");
-        xml.element("ResourceChange", |xml| write_change(xml, change));
+        xml.element("ResourceChange", |xml| {
+            write_change(xml, change);
+            xml.members("Details", &change.details, |xml, detail| {
+                write_detail(xml, set, detail, values);
+            });
+        });
     });
+    if let Some(verdict) = set.reverts.filter(|_| computed) {
+        xml.text("StackDriftStatus", verdict.as_str());
+        xml.text("DeploymentMode", "REVERT_DRIFT");
+    }
     xml.optional("OnStackFailure", set.on_failure.as_deref());
     if set.express || set.disable_rollback.is_some() {
         xml.element("DeploymentConfig", |xml| {
@@ -92,16 +99,53 @@ fn write_change(xml: &mut Xml, change: &Change) {
     xml.text("ResourceType", &change.kind);
     xml.optional("Replacement", change.replacement.as_deref());
     xml.texts("Scope", &change.scope);
-    xml.members("Details", &change.details, write_detail);
+    if let Some(drift) = &change.drift {
+        xml.text("ResourceDriftStatus", &drift.status);
+        xml.members("ResourceDriftIgnoredAttributes", &drift.ignored, |xml, (path, reason)| {
+            xml.text("Path", path);
+            xml.text("Reason", reason);
+        });
+    }
 }
 
-fn write_detail(xml: &mut Xml, detail: &ChangeDetail) {
+fn write_detail(xml: &mut Xml, set: &ChangeSet, detail: &ChangeDetail, with_values: bool) {
     xml.element("Target", |xml| {
         xml.text("Attribute", &detail.attribute);
         xml.optional("Name", detail.name.as_deref());
         xml.text("RequiresRecreation", &detail.recreation);
+        if let Some(values) = detail.values.as_ref().filter(|_| with_values) {
+            write_values(xml, set, values);
+        }
     });
     xml.text("Evaluation", &detail.evaluation);
     xml.text("ChangeSource", &detail.source);
     xml.optional("CausingEntity", detail.cause.as_deref());
+}
+
+fn write_values(xml: &mut Xml, set: &ChangeSet, values: &ChangeValues) {
+    let ChangeValues { path, before, after, follows, drift } = values;
+    xml.text("Path", path);
+    xml.optional("BeforeValue", before.as_deref());
+    xml.optional("AfterValue", after.as_deref());
+    let word = match (before, after) {
+        _ if *follows => "SyncWithActual",
+        (None, _) => "Add",
+        (Some(_), None) => "Remove",
+        (Some(_), Some(_)) => "Modify",
+    };
+    xml.text("AttributeChangeType", word);
+    if set.reverts.is_none() {
+        return;
+    }
+    let is_actual = drift.is_some();
+    let source = if is_actual { "ACTUAL_STATE" } else { "PREVIOUS_DEPLOYMENT_STATE" };
+    xml.text("BeforeValueFrom", source);
+    xml.text("AfterValueFrom", "TEMPLATE");
+    if let Some((previous, actual)) = drift {
+        xml.element("Drift", |xml| {
+            xml.optional("PreviousValue", previous.as_deref());
+            xml.optional("ActualValue", actual.as_deref());
+            xml.text("DriftDetectionTimestamp", &set.created_at.to_string());
+        });
+    }
 }

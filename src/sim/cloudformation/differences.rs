@@ -7,10 +7,12 @@ use serde_json::Value;
 use crate::moment::Moment;
 use crate::sim::blueprint::{Blueprint, Planned};
 use crate::sim::evaluate::mentions;
+use crate::sim::reality::object;
 use crate::sim::refusal::{Answer, Refusal};
 use crate::sim::resources::{Change as KindChange, kind};
+use crate::sim::secrets::Secrets;
 use crate::sim::state::{
-    Change, ChangeDetail, Definition, DeletionPolicy, ParameterValue, Resource, Stack,
+    Change, ChangeDetail, ChangeValues, Definition, DeletionPolicy, ParameterValue, Resource, Stack,
 };
 use crate::sim::works::record_of;
 use crate::template::Template;
@@ -110,6 +112,7 @@ fn removal(logical_id: &str, resource: &Resource) -> Change {
         scope: Vec::new(),
         details: Vec::new(),
         policy_action: Some(if kept { "Retain" } else { "Delete" }.to_owned()),
+        drift: None,
     }
 }
 
@@ -124,6 +127,7 @@ fn change(sides: &Sides<'_>, planned: &Planned) -> Option<Change> {
         scope: Vec::new(),
         details: Vec::new(),
         policy_action: None,
+        drift: None,
     };
     let Some(existing) = existing else { return Some(change) };
     let details = details(sides, planned, existing);
@@ -204,6 +208,7 @@ fn of_nested_outputs(sides: &Sides<'_>, planned: &Planned) -> Vec<ChangeDetail> 
             evaluation: "Dynamic".to_owned(),
             source: "ResourceAttribute".to_owned(),
             cause: Some(nested),
+            values: None,
         })
     });
     details.collect()
@@ -217,6 +222,7 @@ fn attribute_detail(attribute: &str) -> ChangeDetail {
         evaluation: "Static".to_owned(),
         source: "DirectModification".to_owned(),
         cause: None,
+        values: None,
     }
 }
 
@@ -254,5 +260,20 @@ fn property_detail(sides: &Sides<'_>, planned: &Planned, property: &str) -> Chan
         evaluation: evaluation.to_owned(),
         source: source.to_owned(),
         cause,
+        values: values(sides, planned, property).map(Box::new),
     }
+}
+
+/// What a property is and will be.
+fn values(sides: &Sides<'_>, planned: &Planned, property: &str) -> Option<ChangeValues> {
+    let before = object(&sides.stack.resources.get(&planned.logical_id)?.properties);
+    let secrets = Secrets::of([&sides.stack.definition, sides.definition]);
+    let text = |value: Option<&Value>| value.map(|value| secrets.shown(Some(value)));
+    Some(ChangeValues {
+        path: format!("/{property}"),
+        before: text(before.get(property)),
+        after: text(planned.properties.get(property)),
+        follows: false,
+        drift: None,
+    })
 }

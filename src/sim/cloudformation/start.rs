@@ -9,6 +9,7 @@ use crate::sim::cloudformation::differences::Difference;
 use crate::sim::cloudformation::nested::denials_inside;
 use crate::sim::cloudformation::policy;
 use crate::sim::evaluate::Trouble;
+use crate::sim::reality::without_reality;
 use crate::sim::refusal::{Answer, Refusal};
 use crate::sim::state::{Definition, Operation, Previous, Stack, Step};
 use crate::sim::status::Status;
@@ -156,6 +157,8 @@ pub(crate) struct Update {
     pub(crate) definition: Definition,
     pub(crate) blueprint: Blueprint,
     pub(crate) difference: Difference,
+    /// Logical ids of what it brings back to what the template says.
+    pub(crate) reverts: BTreeSet<String>,
 }
 
 /// Starts an update.
@@ -167,7 +170,7 @@ pub(crate) fn start_update(
 ) -> Answer<()> {
     let stack = context.stack(name).cloned();
     let stack = stack.ok_or_else(|| Refusal::validation("the stack has gone"))?;
-    let Update { definition, blueprint, difference } = update;
+    let Update { definition, blueprint, difference, reverts } = update;
     let (denied, denied_removal) = match &stack.policy {
         Some(text) => policy::denials(text, &difference)?,
         None => (BTreeMap::new(), None),
@@ -177,10 +180,14 @@ pub(crate) fn start_update(
         .or_else(|| export_conflict(context, name, &blueprint))
         .or_else(|| export_in_use(context, &stack, &blueprint));
     let previous = stack.previous.clone().unwrap_or_else(|| {
-        let (definition, resources) = (stack.definition.clone(), stack.resources.clone());
+        let records = &stack.resources;
+        let is_plain = reverts.is_empty();
+        let resources = if is_plain { without_reality(records) } else { records.clone() };
+        let definition = stack.definition.clone();
         Box::new(Previous { definition, resources, outputs: None })
     });
-    let draft = context.draft(&stack, launch.express);
+    let mut draft = context.draft(&stack, launch.express);
+    draft.records.retain(|logical_id, old| !(old.is_gone() && reverts.contains(logical_id)));
     let mut denied = BTreeMap::from([(name.to_owned(), denied)]);
     denials_inside(&blueprint, &mut denied);
     let mut decide = context.fate(denied);
@@ -191,6 +198,7 @@ pub(crate) fn start_update(
             failure,
             disable_rollback: launch.disable_rollback,
             previous: &previous.resources,
+            reverts: &reverts,
         },
         draft,
         &mut Fate { of: &mut decide },
@@ -199,6 +207,7 @@ pub(crate) fn start_update(
     let stack = context.live(name)?;
     stack.definition = definition;
     stack.updated_at = Some(now);
+    stack.forget_verdict();
     stack.previous = Some(previous);
     stack.disable_rollback = launch.disable_rollback;
     stack.change_sets.values_mut().for_each(|set| set.obsolete = true);

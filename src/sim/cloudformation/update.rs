@@ -1,5 +1,7 @@
 //! UpdateStack, and what must hold before any update.
 
+use std::collections::BTreeSet;
+
 use crate::sim::cloudformation::context::Context;
 use crate::sim::cloudformation::create::stack_id;
 use crate::sim::cloudformation::differences::differences;
@@ -90,5 +92,5 @@ pub(crate) fn plan(
     let names = (&*stack.name, &*stack.id);
     let blueprint = context.blueprint(&body, &definition, names, &stack.resources)?;
     let difference = differences(stack, &old.template, &body.template, &definition, &blueprint)?;
-    Ok(Update { definition, blueprint, difference })
+    Ok(Update { definition, blueprint, difference, reverts: BTreeSet::new() })
 }

@@ -35,6 +35,13 @@ pub(crate) enum Change {
     Refused,
 }
 
+impl Change {
+    /// Whether the property is never changed in place.
+    pub(crate) fn is_certain(self) -> bool {
+        self == Self::Replaces || self == Self::Refused
+    }
+}
+
 impl Kind {
     /// The properties that are not changed in place, the name included, with what their change does.
     pub(crate) fn fixed(&self) -> impl Iterator<Item = (&'static str, Change)> {

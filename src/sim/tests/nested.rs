@@ -1,6 +1,6 @@
 //! Nested stacks: made, changed, taken back and deleted with the stack above them.
 
-use aws_sdk_cloudformation::types::{ChangeSetType, DeletionMode};
+use aws_sdk_cloudformation::types::{Capability, ChangeSetType, DeletionMode};
 
 use crate::ids::Target;
 use crate::sim::tests::{ACCOUNT, REGION, TOPIC, World, error, fault, parameter, tag, world};
@@ -75,7 +75,7 @@ impl World {
         for (name, value) in given {
             call = call.parameters(parameter(name, value));
         }
-        call.send().await.expect("AWS takes the call");
+        call.capabilities(Capability::CapabilityIam).send().await.expect("AWS takes the call");
     }
 
     /// The failure of a resource in the history of a stack.

@@ -1,0 +1,253 @@
+//! Drift-aware change sets: what is, what the last deployment made and what the template wants are
+//! compared when the set is made, and what it lists is brought back when it is executed.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+use crate::sim::blueprint::Planned;
+use crate::sim::cloudformation::context::Context;
+use crate::sim::cloudformation::start::Update;
+use crate::sim::cloudformation::update::plan;
+use crate::sim::comparison::{Difference, differences};
+use crate::sim::drift::Verdict;
+use crate::sim::drift_faults::DriftTrouble;
+use crate::sim::evaluate::Trouble;
+use crate::sim::family::NESTED_STACK;
+use crate::sim::reality::{Live, TAGS, object};
+use crate::sim::resources::{is_fixed, is_read, is_write_only, managed_by_aws};
+use crate::sim::secrets::{MASK, Secrets};
+use crate::sim::state::{
+    Change, ChangeDetail, ChangeDrift, ChangeValues, Definition, Resource, Stack,
+};
+
+/// What a drift-aware change set would change, and whether the stack has drifted.
+pub(crate) fn plan_to_revert(
+    context: &mut Context<'_>,
+    stack: &Stack,
+    definition: Definition,
+) -> Result<(Update, Verdict), Trouble> {
+    let gone = stack.resources.iter().filter(|(_, one)| one.is_gone() && is_read(&one.kind));
+    let gone: BTreeSet<String> = gone.map(|(logical_id, _)| logical_id.clone()).collect();
+    let secrets = Secrets::of([&stack.definition, &definition]);
+    let mut update = plan(context, &standing(stack, &gone), definition)?;
+    let mut drifted = !gone.is_empty();
+    for planned in &update.blueprint.resources {
+        let Some(old) = stack.resources.get(&planned.logical_id) else { continue };
+        let changes = &mut update.difference.changes;
+        let place = changes.iter().position(|one| one.logical_id == planned.logical_id);
+        let mut change = match place {
+            Some(place) => changes.remove(place),
+            None => no_change(planned),
+        };
+        let is_listed = place.is_some();
+        let status = status_of(old);
+        drifted |= status == "MODIFIED";
+        change.drift = Some(ChangeDrift { status, ignored: ignored(planned, old) });
+        if matches!(old.live.as_deref(), Some(Live::Changed(_))) && is_read(&old.kind) {
+            bring_back(&secrets, planned, old, &mut change);
+        }
+        if is_listed || !change.details.is_empty() {
+            changes.push(change);
+        }
+    }
+    for change in update.difference.changes.iter_mut().filter(|one| one.action == "Remove") {
+        let removed = stack.resources.get(&change.logical_id);
+        change.drift =
+            removed.map(|old| ChangeDrift { status: status_of(old), ignored: [].into() });
+    }
+    add_phantoms(context, stack, &secrets, &mut update);
+    update.difference.changes.sort_by(|one, other| one.logical_id.cmp(&other.logical_id));
+    Ok((update, if drifted { Verdict::Drifted } else { Verdict::InSync }))
+}
+
+/// The same when the change set is executed, for what it lists: what has drifted since stays so.
+pub(crate) fn plan_reversal(
+    context: &mut Context<'_>,
+    stack: &Stack,
+    definition: Definition,
+    listed: &[Change],
+) -> Result<Update, Trouble> {
+    let listed = listed
+        .iter()
+        .filter(|change| change.drift.as_ref().is_some_and(|drift| drift.status != "UNSUPPORTED"));
+    let reverts: BTreeSet<String> = listed.map(|change| change.logical_id.clone()).collect();
+    let gone = stack.resources.iter().filter(|(id, one)| one.is_gone() && reverts.contains(*id));
+    let gone: BTreeSet<String> = gone.map(|(logical_id, _)| logical_id.clone()).collect();
+    let update = plan(context, &standing(stack, &gone), definition)?;
+    Ok(Update { reverts, ..update })
+}
+
+/// The stack as if what is gone had never been there: it is made anew.
+fn standing(stack: &Stack, gone: &BTreeSet<String>) -> Stack {
+    let mut standing = stack.clone();
+    standing.resources.retain(|logical_id, _| !gone.contains(logical_id));
+    standing
+}
+
+fn no_change(planned: &Planned) -> Change {
+    Change {
+        action: "Modify".to_owned(),
+        logical_id: planned.logical_id.clone(),
+        physical_id: Some(planned.physical_id.clone()),
+        kind: planned.kind.clone(),
+        replacement: Some("False".to_owned()),
+        scope: Vec::new(),
+        details: Vec::new(),
+        policy_action: None,
+        drift: None,
+    }
+}
+
+/// Whether a property that differs can be seen.
+fn is_readable(kind: &str, one: &Difference) -> bool {
+    !is_write_only(kind, one.property())
+}
+
+/// AWS's word for how a resource stands beside its last deployment.
+fn status_of(old: &Resource) -> String {
+    let word = match old.live.as_deref() {
+        _ if !is_read(&old.kind) || &*old.kind == NESTED_STACK => "UNSUPPORTED",
+        None => "IN_SYNC",
+        Some(Live::Deleted) => "DELETED",
+        Some(Live::Changed(actual)) => {
+            let found = differences(&object(&old.properties), &object(actual));
+            let drifted = found.iter().any(|one| is_readable(&old.kind, one));
+            if drifted { "MODIFIED" } else { "IN_SYNC" }
+        }
+    };
+    word.to_owned()
+}
+
+/// Properties whose drift the set leaves alone, with AWS's reasons.
+fn ignored(planned: &Planned, old: &Resource) -> Vec<(String, String)> {
+    let Some(actual) = old.actual().filter(|_| is_read(&old.kind)) else { return Vec::new() };
+    let unread = planned.properties.keys().filter(|name| is_write_only(&old.kind, name));
+    let unread = unread.map(|name| (format!("/{name}"), "WRITE_ONLY_PROPERTY".to_owned()));
+    let found = differences(&planned.properties, &object(actual));
+    let managed = found.iter().filter(|one| is_managed(planned, one));
+    let managed = managed.map(|one| (one.path.clone(), "MANAGED_BY_AWS".to_owned()));
+    unread.chain(managed).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// Whether AWS has changed a property that the template leaves as it was.
+fn is_managed(planned: &Planned, one: &Difference) -> bool {
+    let is_changed = planned.changed.iter().any(|name| name == one.property());
+    !is_changed && managed_by_aws(&planned.kind, one.property())
+}
+
+/// Adds to a change what brings a resource back.
+fn bring_back(secrets: &Secrets, planned: &Planned, old: &Resource, change: &mut Change) {
+    let Some(actual) = old.actual().map(|actual| object(actual)) else { return };
+    let (before, after) = (object(&old.properties), &planned.properties);
+    let sides = Sides { secrets, before: &before, actual: &actual };
+    change.details.iter_mut().for_each(|detail| sides.see(detail, after));
+    for one in differences(after, &actual).iter().filter(|one| is_readable(&old.kind, one)) {
+        let is_changed = planned.changed.iter().any(|name| name == one.property());
+        if !is_changed && !is_foreign_tag(one) && !is_managed(planned, one) {
+            change.details.push(sides.detail(one, is_fixed(&old.kind, one.property())));
+        }
+    }
+    let only_follows =
+        |detail: &ChangeDetail| detail.values.as_ref().is_some_and(|values| values.follows);
+    if !change.details.is_empty() && change.details.iter().all(only_follows) {
+        change.action = "SyncWithActual".to_owned();
+        change.replacement = None;
+    }
+    let scope: BTreeSet<&String> = change.details.iter().map(|one| &one.attribute).collect();
+    change.scope = scope.into_iter().cloned().collect();
+}
+
+/// A tag whose key the template does not know.
+fn is_foreign_tag(one: &Difference) -> bool {
+    let is_tag = one.property() == TAGS && one.path.split('/').count() == 3;
+    is_tag && one.expected.is_none()
+}
+
+/// What a resource was made and what it is.
+struct Sides<'a> {
+    secrets: &'a Secrets,
+    before: &'a Map<String, Value>,
+    actual: &'a Map<String, Value>,
+}
+
+impl Sides<'_> {
+    /// Lets a change of the template start from what really is.
+    fn see(&self, detail: &mut ChangeDetail, after: &Map<String, Value>) {
+        let Some(name) = &detail.name else { return };
+        let (before, actual) = (self.before.get(name), self.actual.get(name));
+        let Some(values) = detail.values.as_deref_mut().filter(|_| before != actual) else {
+            return;
+        };
+        let is_secret = before.is_some_and(|value| self.secrets.hides(value));
+        let text = |value: Option<&Value>| match value {
+            Some(_) if is_secret => Some(MASK.to_owned()),
+            value => value.map(|value| self.secrets.shown(Some(value))),
+        };
+        values.before = text(actual);
+        values.drift = Some((text(before), text(actual)));
+        values.follows = actual == after.get(name);
+        if values.follows {
+            detail.source = "NoModification".to_owned();
+            detail.recreation = "Never".to_owned();
+        }
+    }
+
+    /// One property that is brought back, or that shows and stays because it never changes in place.
+    fn detail(&self, one: &Difference, stays: bool) -> ChangeDetail {
+        let is_secret = one.expected.as_ref().is_some_and(|value| self.secrets.hides(value));
+        let text = |value: Option<&Value>| value.map(|value| self.secrets.shown(Some(value)));
+        let actual = match &one.actual {
+            Some(_) if is_secret => Some(MASK.to_owned()),
+            actual => text(actual.as_ref()),
+        };
+        let before = Value::Object(self.before.clone());
+        let previous = text(before.pointer(&one.path).filter(|_| one.expected.is_some()));
+        let after = if stays { actual.clone() } else { text(one.expected.as_ref()) };
+        let values = ChangeValues {
+            path: one.path.clone(),
+            before: actual.clone(),
+            after,
+            follows: false,
+            drift: Some((previous, actual)),
+        };
+        ChangeDetail {
+            attribute: "Properties".to_owned(),
+            name: Some(one.property().to_owned()),
+            recreation: "Never".to_owned(),
+            evaluation: "Static".to_owned(),
+            source: "DirectModification".to_owned(),
+            cause: None,
+            values: Some(Box::new(values)),
+        }
+    }
+}
+
+/// Changes of resources that are as they should be, as users report them.
+fn add_phantoms(context: &Context<'_>, stack: &Stack, secrets: &Secrets, update: &mut Update) {
+    let place = (context.account.id, context.region);
+    let mut names = BTreeSet::new();
+    for trouble in context.script.drift_troubles(place, &stack.name, true) {
+        if let DriftTrouble::Phantom { logical_ids } = trouble {
+            names.extend(logical_ids);
+        }
+    }
+    let changes = &mut update.difference.changes;
+    for planned in &update.blueprint.resources {
+        let is_listed = changes.iter().any(|one| one.logical_id == planned.logical_id);
+        let Some((name, wanted)) = planned.properties.iter().next() else { continue };
+        let exists = stack.resources.contains_key(&planned.logical_id);
+        if is_listed || !exists || !names.contains(&planned.logical_id) {
+            continue;
+        }
+        let before = Map::from_iter([(name.clone(), wanted.clone())]);
+        let sides = Sides { secrets, before: &before, actual: &Map::new() };
+        let path = format!("/{name}");
+        let seen = Difference { path, expected: Some(wanted.clone()), actual: None };
+        let mut change = no_change(planned);
+        change.details.push(sides.detail(&seen, false));
+        change.scope.push("Properties".to_owned());
+        change.drift = Some(ChangeDrift { status: "MODIFIED".into(), ignored: Vec::new() });
+        changes.push(change);
+    }
+}
