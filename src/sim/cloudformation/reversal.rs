@@ -68,13 +68,18 @@ pub(crate) fn plan_reversal(
     definition: Definition,
     listed: &[Change],
 ) -> Result<Update, Trouble> {
-    let listed = listed
-        .iter()
-        .filter(|change| change.drift.as_ref().is_some_and(|drift| drift.status != "UNSUPPORTED"));
-    let reverts: BTreeSet<String> = listed.map(|change| change.logical_id.clone()).collect();
+    let is_read =
+        |change: &&Change| change.drift.as_ref().is_some_and(|drift| drift.status != "UNSUPPORTED");
+    let listed = listed.iter().filter(is_read);
+    let reverts: BTreeSet<String> =
+        listed.clone().map(|change| change.logical_id.clone()).collect();
     let gone = stack.resources.iter().filter(|(id, one)| one.is_gone() && reverts.contains(*id));
     let gone: BTreeSet<String> = gone.map(|(logical_id, _)| logical_id.clone()).collect();
-    let update = plan(context, &standing(stack, &gone), definition)?;
+    let mut update = plan(context, &standing(stack, &gone), definition)?;
+    // The stack's policy is asked about what is only brought back too.
+    let changes = &mut update.difference.changes;
+    let known: BTreeSet<String> = changes.iter().map(|one| one.logical_id.clone()).collect();
+    changes.extend(listed.filter(|one| !known.contains(&one.logical_id)).cloned());
     Ok(Update { reverts, ..update })
 }
 
