@@ -292,3 +292,22 @@ async fn secrets_do_not_show_in_change_sets() {
     assert_eq!(world.bring_back().await.last().expect("one"), "UPDATE_COMPLETE");
     assert_eq!(world.cloud.console().drifted().expect("a list"), []);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_is_gone_and_not_wanted_any_more_leaves_the_stack() {
+    let world = app().await;
+    world.lose("Rights");
+    world.lose("Worker");
+    let start = APP.find("  Worker:").expect("the function");
+    let call = world.aws.create_change_set().stack_name("app").change_set_name("back");
+    let call = call.change_set_type(ChangeSetType::Update).template_body(&APP[..start]);
+    let call = call.capabilities(aws_sdk_cloudformation::types::Capability::CapabilityIam);
+    call.deployment_mode(DeploymentMode::RevertDrift).send().await.expect("created");
+    world.pass(10).await;
+    let call = world.aws.describe_change_set().stack_name("app").change_set_name("back");
+    let set = call.send().await.expect("the set");
+    assert_eq!(lines(&set), ["Remove Rights UNSUPPORTED", "Remove Worker DELETED"]);
+    assert_eq!(world.bring_back().await.last().expect("one"), "UPDATE_COMPLETE");
+    let stack = world.cloud.console().stack(&key("app")).expect("one").expect("one");
+    assert_eq!(stack.resources.keys().collect::<Vec<_>>(), ["Jobs", "Role"]);
+}
