@@ -24,7 +24,7 @@ fn rate(bucket: &str) -> (f64, f64) {
         "DescribeStacks" | "DescribeStackEvents" | "DescribeChangeSet" | "GetTemplate" => {
             (10.0, 20.0)
         }
-        // Each detection makes many calls to the services of the resources.
+        // An estimate: nobody has published any. A detection calls the services of all resources.
         "DetectStackDrift" | "DetectStackResourceDrift" => (2.0, 5.0),
         "DescribeStackDriftDetectionStatus" | "DescribeStackResourceDrifts" => (10.0, 20.0),
         "ListStacks" | "ListStackResources" | "DescribeStackResources" | "ListChangeSets" => {

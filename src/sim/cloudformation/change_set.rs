@@ -53,9 +53,6 @@ impl Wish {
         };
         let reverts = match form.optional("DeploymentMode").as_deref() {
             None => false,
-            Some("REVERT_DRIFT") if creates => {
-                return Err(Refusal::not_simulated("drift-aware change sets that create a stack"));
-            }
             Some("REVERT_DRIFT") => true,
             Some(other) => {
                 let rule = "Member must satisfy enum value set: [REVERT_DRIFT]";
@@ -92,7 +89,11 @@ impl Wish {
 
 pub(crate) fn create_change_set(context: &mut Context<'_>, mut form: Form) -> Answer<Xml> {
     let stack_name = form.required("StackName")?;
-    let wish = Wish::take(&mut form)?;
+    let mut wish = Wish::take(&mut form)?;
+    wish.reverts &= !context.settings.ignores_deployment_mode;
+    if wish.reverts && wish.creates {
+        return Err(Refusal::not_simulated("drift-aware change sets that create a stack"));
+    }
     let requested = Requested::take(&mut form)?;
     form.finish("CreateChangeSet")?;
     let found = existing(context, &stack_name).ok();
@@ -156,7 +157,7 @@ fn add(
     let mut reverts = None;
     let planned = if stack.status == Status::REVIEW_IN_PROGRESS {
         context.plan_of_shell(&stack, &definition)
-    } else if wish.reverts && !context.settings.ignores_deployment_mode {
+    } else if wish.reverts {
         plan_to_revert(context, &stack, definition.clone()).map(|(update, verdict)| {
             reverts = Some(verdict);
             update.difference

@@ -101,7 +101,8 @@ fn refuse_other_types(stack: &Stack, blueprint: &Blueprint) -> Answer<()> {
     )))
 }
 
-fn removal(logical_id: &str, resource: &Resource) -> Change {
+/// The change of a resource that is not wanted any more.
+pub(crate) fn removal(logical_id: &str, resource: &Resource) -> Change {
     let kept = resource.deletion != DeletionPolicy::Delete;
     Change {
         action: "Remove".to_owned(),

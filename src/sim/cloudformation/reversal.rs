@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::sim::blueprint::Planned;
 use crate::sim::cloudformation::context::Context;
+use crate::sim::cloudformation::differences::removal;
 use crate::sim::cloudformation::start::Update;
 use crate::sim::cloudformation::update::plan;
 use crate::sim::comparison::{Difference, differences};
@@ -51,6 +52,12 @@ pub(crate) fn plan_to_revert(
             changes.push(change);
         }
     }
+    let wanted = |id: &str| update.blueprint.resources.iter().any(|one| one.logical_id == id);
+    for (logical_id, old) in stack.resources.iter().filter(|(id, _)| gone.contains(*id)) {
+        if !wanted(logical_id) {
+            update.difference.changes.push(removal(logical_id, old));
+        }
+    }
     for change in update.difference.changes.iter_mut().filter(|one| one.action == "Remove") {
         let removed = stack.resources.get(&change.logical_id);
         change.drift =
@@ -68,13 +75,20 @@ pub(crate) fn plan_reversal(
     definition: Definition,
     listed: &[Change],
 ) -> Result<Update, Trouble> {
-    let listed = listed
-        .iter()
-        .filter(|change| change.drift.as_ref().is_some_and(|drift| drift.status != "UNSUPPORTED"));
-    let reverts: BTreeSet<String> = listed.map(|change| change.logical_id.clone()).collect();
+    let is_made = |change: &&Change| {
+        let drift = change.drift.as_ref();
+        change.action != "Remove" && drift.is_some_and(|drift| drift.status != "UNSUPPORTED")
+    };
+    let listed = listed.iter().filter(is_made);
+    let reverts: BTreeSet<String> =
+        listed.clone().map(|change| change.logical_id.clone()).collect();
     let gone = stack.resources.iter().filter(|(id, one)| one.is_gone() && reverts.contains(*id));
     let gone: BTreeSet<String> = gone.map(|(logical_id, _)| logical_id.clone()).collect();
-    let update = plan(context, &standing(stack, &gone), definition)?;
+    let mut update = plan(context, &standing(stack, &gone), definition)?;
+    // The stack's policy is asked about what is only brought back too.
+    let changes = &mut update.difference.changes;
+    let known: BTreeSet<String> = changes.iter().map(|one| one.logical_id.clone()).collect();
+    changes.extend(listed.filter(|one| !known.contains(&one.logical_id)).cloned());
     Ok(Update { reverts, ..update })
 }
 

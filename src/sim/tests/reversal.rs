@@ -5,7 +5,7 @@ use aws_sdk_cloudformation::types::{ChangeSetType, DeploymentMode, ResourceChang
 use serde_json::json;
 
 use crate::sim::tests::drift::{APP, app, ids};
-use crate::sim::tests::{World, fault, key, parameter, world_with};
+use crate::sim::tests::{TOPIC, World, error, fault, key, parameter, world_with};
 use crate::sim::{CloudSettings, DriftTrouble, Phase, Reality};
 
 impl World {
@@ -188,6 +188,7 @@ async fn a_reversal_that_fails_goes_back_to_what_really_was() {
     let world = app().await;
     world.change("Jobs", "/DelaySeconds", json!(9));
     world.change("Worker", "/MemorySize", json!(512));
+    world.lose("Role");
     let was = world.cloud.console().drifted().expect("a list");
     world.reversal(&[]).await;
     world.cloud.script().resource(fault("Worker", Phase::Change, Some(1)));
@@ -216,6 +217,9 @@ async fn some_endpoints_ignore_the_mode() {
     let set = world.reversal(&[]).await;
     assert_eq!(set.status().expect("a status").as_str(), "FAILED", "the templates are the same");
     assert_eq!((set.deployment_mode(), set.stack_drift_status()), (None, None));
+    let call = world.aws.create_change_set().stack_name("new").change_set_name("first");
+    let call = call.change_set_type(ChangeSetType::Create).template_body(TOPIC);
+    call.deployment_mode(DeploymentMode::RevertDrift).send().await.expect("taken as a plain one");
     let set = world.reversal(&[("Visibility", "60")]).await;
     assert_eq!(lines(&set), ["Modify Jobs -", "  /VisibilityTimeout Modify 30 60 -"]);
     world.bring_back().await;
@@ -246,4 +250,64 @@ Resources:
     assert_eq!(world.bring_back().await.last().expect("one"), "UPDATE_COMPLETE");
     let Reality::Changed(db) = world.reality("Db") else { panic!("the version is AWS's") };
     assert!(db.contains("15.4") && db.contains("\"Port\":\"1\""), "{db}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stack_policy_is_asked_about_what_is_brought_back() {
+    let world = app().await;
+    let policy = r#"{"Statement": [
+        {"Effect": "Allow", "Principal": "*", "Action": "Update:*", "Resource": "*"},
+        {"Effect": "Deny", "Principal": "*", "Action": "Update:Modify",
+         "Resource": "LogicalResourceId/Worker"}]}"#;
+    let call = world.aws.set_stack_policy().stack_name("app").stack_policy_body(policy);
+    call.send().await.expect("a policy");
+    world.change("Worker", "/MemorySize", json!(512));
+    let was = world.cloud.console().drifted().expect("a list");
+    world.reversal(&[]).await;
+    assert_eq!(world.bring_back().await.last().expect("one"), "UPDATE_ROLLBACK_COMPLETE");
+    assert_eq!(world.cloud.console().drifted().expect("a list"), was);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drift_aware_set_never_makes_a_stack() {
+    let world = world_with(CloudSettings::default()).await;
+    let call = world.aws.create_change_set().stack_name("new").change_set_name("first");
+    let call = call.change_set_type(ChangeSetType::Create).template_body(TOPIC);
+    let refused = call.deployment_mode(DeploymentMode::RevertDrift).send().await;
+    assert_eq!(error(refused.expect_err("not known")).0, "NotSimulated");
+}
+
+#[tokio::test(start_paused = true)]
+async fn secrets_do_not_show_in_change_sets() {
+    let world = app().await;
+    world.change("Worker", "/Environment/Variables/KEY", json!("changed-secret"));
+    let set = world.reversal(&[]).await;
+    let line = "  /Environment/Variables/KEY Modify **** **** ****".to_owned();
+    assert!(lines(&set).contains(&line), "{:#?}", lines(&set));
+    let set = world.reversal(&[("Secret", "another-one")]).await;
+    let all = format!("{set:?}");
+    for secret in ["hush-hush", "changed-secret", "another-one"] {
+        assert!(!all.contains(secret), "{secret}: {:#?}", lines(&set));
+    }
+    assert_eq!(world.bring_back().await.last().expect("one"), "UPDATE_COMPLETE");
+    assert_eq!(world.cloud.console().drifted().expect("a list"), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_gone_and_not_wanted_any_more_leaves_the_stack() {
+    let world = app().await;
+    world.lose("Rights");
+    world.lose("Worker");
+    let start = APP.find("  Worker:").expect("the function");
+    let call = world.aws.create_change_set().stack_name("app").change_set_name("back");
+    let call = call.change_set_type(ChangeSetType::Update).template_body(&APP[..start]);
+    let call = call.capabilities(aws_sdk_cloudformation::types::Capability::CapabilityIam);
+    call.deployment_mode(DeploymentMode::RevertDrift).send().await.expect("created");
+    world.pass(10).await;
+    let call = world.aws.describe_change_set().stack_name("app").change_set_name("back");
+    let set = call.send().await.expect("the set");
+    assert_eq!(lines(&set), ["Remove Rights UNSUPPORTED", "Remove Worker DELETED"]);
+    assert_eq!(world.bring_back().await.last().expect("one"), "UPDATE_COMPLETE");
+    let stack = world.cloud.console().stack(&key("app")).expect("one").expect("one");
+    assert_eq!(stack.resources.keys().collect::<Vec<_>>(), ["Jobs", "Role"]);
 }
