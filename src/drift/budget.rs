@@ -20,15 +20,6 @@ pub struct Budget {
     since: Option<Moment>,
 }
 
-/// Why a call has to wait.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BudgetError {
-    /// The account's calls are spent; so long until there is one more.
-    Account(Duration),
-    /// The fleet's are.
-    Fleet(Duration),
-}
-
 #[derive(Clone, Copy, Debug)]
 struct Bucket {
     tokens: f64,
@@ -55,25 +46,32 @@ impl Budget {
         self.limits = limits;
     }
 
-    /// Takes one call.
-    pub fn take(&mut self, account: &AccountId, now: Moment) -> Result<(), BudgetError> {
+    /// Takes one call, if one may be made.
+    fn take(&mut self, account: &AccountId, now: Moment) -> bool {
+        if !self.wait(account, now).is_zero() {
+            return false;
+        }
+        self.bucket(account, now).tokens -= 1.0;
+        self.fleet.tokens -= 1.0;
+        true
+    }
+
+    /// How long until one more call may be made.
+    pub fn wait(&mut self, account: &AccountId, now: Moment) -> Duration {
         let (of_account, of_fleet) = (self.of_account(), self.of_fleet());
+        let bucket = self.bucket(account, now);
+        bucket.fill(of_account, now);
+        let account = bucket.wait(of_account).unwrap_or_default();
+        self.fleet.fill(of_fleet, now);
+        account.max(self.fleet.wait(of_fleet).unwrap_or_default())
+    }
+
+    fn bucket(&mut self, account: &AccountId, now: Moment) -> &mut Bucket {
         let since = *self.since.get_or_insert_with(|| {
             self.fleet.at = now;
             now
         });
-        let bucket = self.accounts.entry(*account).or_insert(Bucket { tokens: 0.0, at: since });
-        bucket.fill(of_account, now);
-        self.fleet.fill(of_fleet, now);
-        if let Some(wait) = bucket.wait(of_account) {
-            return Err(BudgetError::Account(wait));
-        }
-        if let Some(wait) = self.fleet.wait(of_fleet) {
-            return Err(BudgetError::Fleet(wait));
-        }
-        bucket.tokens -= 1.0;
-        self.fleet.tokens -= 1.0;
-        Ok(())
+        self.accounts.entry(*account).or_insert(Bucket { tokens: 0.0, at: since })
     }
 
     /// Takes so many calls if there is at least one; what is more than there are is owed.
@@ -81,7 +79,7 @@ impl Budget {
         if calls == 0 {
             return true;
         }
-        if self.take(account, now).is_err() {
+        if !self.take(account, now) {
             return false;
         }
         let more = f64::from(calls - 1);
@@ -146,7 +144,7 @@ mod tests {
                 now = now + length;
                 for _ in 0..20 {
                     for account in &accounts {
-                        if budget.take(account, now).is_ok() {
+                        if budget.take(account, now) {
                             spent.push((now, *account));
                         }
                     }

@@ -13,11 +13,11 @@ mod severity;
 mod signature;
 
 pub use accept::{Remedy, remedy};
-pub use budget::{Budget, BudgetError};
+pub use budget::Budget;
 pub use due::{Due, due, is_foreign};
 pub use filter::{Passed, sift};
 pub use finding::{Finding, What};
-pub use record::{Detection, DriftRecord, Ignored, Part, Reverted, Unchecked, fights};
+pub use record::{Detection, DriftRecord, Ended, Ignored, Part, Reverted, Unchecked, fights};
 pub use secret::Hidden;
 pub use severity::{Severity, severity};
 pub use signature::{Signature, signatures};

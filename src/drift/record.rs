@@ -92,8 +92,29 @@ pub struct Part {
     pub path: String,
     /// The detection's id, once it has begun.
     pub id: Option<String>,
+    /// When AWS began.
+    pub begun_at: Option<Moment>,
     /// How many times it was asked about.
     pub polls: u32,
+    /// How it ended, when it has.
+    #[serde(default)]
+    pub ended: Option<Ended>,
+}
+
+/// How a detection of one stack ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    /// Whether there is drift to be read.
+    pub drifted: bool,
+    /// Why not all could be seen.
+    pub failed: Option<String>,
+}
+
+impl Part {
+    /// A stack at its path, of which AWS was not asked anything yet.
+    pub fn new(stack: StackId, path: String) -> Self {
+        Self { stack, path, id: None, begun_at: None, polls: 0, ended: None }
+    }
 }
 
 /// A difference that does not count.
@@ -172,7 +193,7 @@ impl DriftRecord {
 
     /// A detection begins.
     pub fn begin(&mut self, stack: &StackId, version: StackVersion, now: Moment) {
-        let root = Part { stack: stack.clone(), path: String::new(), id: None, polls: 0 };
+        let root = Part::new(stack.clone(), String::new());
         self.detection = Some(Detection {
             version,
             begun_at: now,

@@ -2,10 +2,9 @@
 
 use crate::aws::{AwsError, TargetApi};
 use crate::clock::Clock;
-use crate::drift::{Detection, DriftRecord, Hidden, Part, Unchecked, sift};
+use crate::drift::{Detection, DriftRecord, Ended, Hidden, Part, Unchecked, sift};
 use crate::fleet::DriftRules;
 use crate::ids::{StackId, StackName};
-use crate::moment::Moment;
 use crate::observed::{DetectionSeen, DriftStatus, ResourceSeen, Seen};
 use crate::plan::NESTED_STACK;
 
@@ -61,7 +60,8 @@ impl Looking<'_> {
                 record.overtaken(now);
                 return Looked::InVain;
             }
-            if now.since(detection.begun_at) > LONGEST {
+            let begun_at = detection.parts.first().and_then(|part| part.begun_at);
+            if begun_at.is_some_and(|begun_at| now.since(begun_at) > LONGEST) {
                 record.give_up("AWS did not end within two hours", now, every);
                 return Looked::InVain;
             }
@@ -82,61 +82,61 @@ impl Looking<'_> {
     /// The next call about the first stack that is left.
     async fn one(&self, detection: &mut Detection) -> Result<Came, AwsError> {
         let Some(part) = detection.parts.first_mut() else { return Ok(Came::On) };
+        if let Some(ended) = part.ended.clone() {
+            return self.read(detection, ended).await;
+        }
         if !(self.spend)(1) {
             return Ok(Came::Waits);
         }
-        let Some(id) = part.id.clone() else {
-            return match self.api.detect_drift(&part.stack).await {
-                Ok(id) => {
-                    part.id = Some(id);
-                    Ok(Came::Waits)
-                }
-                // Somebody else looks into it: ours comes after his.
-                Err(error) if error.text().contains("already in progress") => Ok(Came::Waits),
-                Err(error) if error.does_not_exist() && !part.path.is_empty() => {
-                    detection.parts.remove(0);
-                    Ok(Came::On)
-                }
-                Err(error) => Err(error),
-            };
-        };
-        let failed = match self.api.drift_detection(&id).await? {
+        let Some(id) = part.id.clone() else { return self.begin(detection).await };
+        match self.api.drift_detection(&id).await? {
             DetectionSeen::Running => {
                 part.polls = part.polls.saturating_add(1);
                 return Ok(Came::Waits);
             }
-            DetectionSeen::Gone => {
-                part.id = None;
-                return Ok(Came::On);
+            DetectionSeen::Gone => part.id = None,
+            DetectionSeen::Complete { drifted } => {
+                part.ended = Some(Ended { drifted: drifted > 0, failed: None });
             }
-            DetectionSeen::Complete { .. } => None,
-            DetectionSeen::Failed(reason) => Some(reason),
-        };
-        self.read(detection, failed).await
+            DetectionSeen::Failed(reason) => {
+                part.ended = Some(Ended { drifted: true, failed: Some(reason) });
+            }
+        }
+        Ok(Came::On)
+    }
+
+    async fn begin(&self, detection: &mut Detection) -> Result<Came, AwsError> {
+        let part = &mut detection.parts[0];
+        match self.api.detect_drift(&part.stack).await {
+            Ok(id) => {
+                (part.id, part.begun_at) = (Some(id), Some(self.clock.now()));
+                Ok(Came::Waits)
+            }
+            // Somebody else looks into it: ours comes after his.
+            Err(error) if error.text().contains("already in progress") => {
+                part.begun_at.get_or_insert(self.clock.now());
+                part.polls = part.polls.saturating_add(1);
+                Ok(Came::Waits)
+            }
+            Err(error) if error.does_not_exist() && !part.path.is_empty() => {
+                detection.parts.remove(0);
+                Ok(Came::On)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Reads what was found about the first stack that is left.
-    async fn read(
-        &self,
-        detection: &mut Detection,
-        failed: Option<String>,
-    ) -> Result<Came, AwsError> {
-        if !(self.spend)(1) {
+    async fn read(&self, detection: &mut Detection, ended: Ended) -> Result<Came, AwsError> {
+        if !(self.spend)(1 + u32::from(ended.drifted)) {
             return Ok(Came::Waits);
         }
         let part = detection.parts[0].clone();
         let resources = self.api.resources(&part.stack).await?;
         (self.spend)(u32::try_from(resources.len() / PAGE).unwrap_or(u32::MAX));
-        let differs = |resource: &ResourceSeen| {
-            matches!(resource.drift, DriftStatus::Modified | DriftStatus::Deleted)
-        };
-        let drifted = if resources.iter().any(differs) {
-            if !(self.spend)(1) {
-                return Ok(Came::Waits);
-            }
-            self.api.drifted_resources(&part.stack).await?
-        } else {
-            Vec::new()
+        let drifted = match ended.drifted {
+            true => self.api.drifted_resources(&part.stack).await?,
+            false => Vec::new(),
         };
         let unknown = Hidden::unknown();
         let hidden = if part.path.is_empty() { self.hidden } else { &unknown };
@@ -148,7 +148,7 @@ impl Looking<'_> {
             detection.findings.extend(passed.findings);
             detection.ignored.extend(passed.ignored);
         }
-        note(detection, &part, &resources, failed);
+        note(detection, &part, &resources, ended.failed);
         detection.parts.remove(0);
         Ok(Came::On)
     }
@@ -170,7 +170,7 @@ fn note(
         if let Some(id) = resource.physical_id.as_ref().filter(|_| resource.kind == NESTED_STACK) {
             if detection.parts.len() < MOST_PARTS {
                 let stack = StackId::of(id);
-                detection.parts.push(Part { stack, path: place, id: None, polls: 0 });
+                detection.parts.push(Part::new(stack, place));
             }
             continue;
         }
@@ -238,8 +238,7 @@ fn summary(text: &str) -> String {
 
 /// When a detection that runs is asked about, where somebody waits for it: the largest stacks take
 /// minutes, most take seconds.
-pub fn asked_again(detection: &Detection, now: Moment, shortest: Duration) -> Duration {
+pub fn asked_again(detection: &Detection, shortest: Duration) -> Duration {
     let polls = detection.parts.first().map_or(0, |part| part.polls);
-    let _ = now;
     (shortest * 3).saturating_mul(1 << polls.min(6)).max(Duration::from_millis(100))
 }

@@ -430,7 +430,7 @@ impl fmt::Display for RevertHold {
             Self::Pending => f.write_str("the change set that reverts its drift is being prepared"),
             Self::Phantom(names) => write!(
                 f,
-                "drifted, and not reverted: CloudFormation would also touch {}, which did not drift",
+                "drifted, and not reverted: CloudFormation would also touch {}, which is not to be reverted",
                 names.join(", ")
             ),
             Self::Protected(request) => f.write_str(&request.summary),

@@ -13,6 +13,7 @@ use crate::outcome::{CauseClass, OwnChangeSet, StepKind};
 use crate::plan::decide::{Case, Decision};
 use crate::plan::table::unless_approved;
 use crate::plan::{ApprovalKind, ApprovalRequest, Hold, Rendered, RevertHold, Steering, cooldown};
+use crate::template::{Template, references};
 
 /// What an approval of reverting one finding of one stack is of.
 pub fn revert_member(stack: &StackId, finding: &Finding) -> String {
@@ -43,7 +44,8 @@ pub(super) fn decide(
     };
     let digest = digest(rendered, record, &todo);
     if let Some(set) = own {
-        return carry_on(case, wanted, seen, &todo, set, &digest, step);
+        let wish = Wish { wanted, seen, rendered, todo, digest };
+        return carry_on(case, &wish, set, step);
     }
     if let Some(hold) = held(case, &digest) {
         return Some(Decision::Hold(Hold::Revert(Box::new(hold))));
@@ -112,16 +114,23 @@ fn held(case: &Case<'_>, digest: &Digest) -> Option<RevertHold> {
     }
 }
 
+/// What is to be brought back.
+struct Wish<'a> {
+    wanted: &'a Wanted,
+    seen: &'a Seen,
+    rendered: &'a Rendered,
+    todo: Vec<&'a Finding>,
+    digest: Digest,
+}
+
 /// The next step with a set that we made.
 fn carry_on(
     case: &Case<'_>,
-    wanted: &Wanted,
-    seen: &Seen,
-    todo: &[&Finding],
+    wish: &Wish<'_>,
     set: &OwnChangeSet,
-    digest: &Digest,
     step: &dyn Fn(StepKind, String, Digest) -> Decision,
 ) -> Option<Decision> {
+    let Wish { wanted, seen, rendered, todo, digest } = wish;
     let drop = |why: &str| {
         let kind = StepKind::DeleteChangeSet { name: set.name.clone() };
         Some(step(kind, why.to_owned(), set.digest))
@@ -151,7 +160,7 @@ fn carry_on(
             if let Some(waits) = held(case, digest) {
                 return hold(waits);
             }
-            let phantoms = phantoms(&found.changes, todo);
+            let phantoms = phantoms(&found.changes, todo, &rendered.template);
             if !phantoms.is_empty() {
                 return hold(RevertHold::Phantom(phantoms));
             }
@@ -172,16 +181,19 @@ fn carry_on(
 
 /// Resources that the set would touch though our own detection did not list them, or in a way that
 /// bringing back does not need.
-fn phantoms(changes: &[PlannedChange], todo: &[&Finding]) -> Vec<String> {
+fn phantoms(changes: &[PlannedChange], todo: &[&Finding], template: &Template) -> Vec<String> {
+    let gone = todo.iter().filter(|one| one.what == What::Deleted);
+    let anew: BTreeSet<&str> = gone.map(|one| one.logical_id.as_str()).collect();
+    let followers = followers(&anew, template);
     let is_listed = |change: &&PlannedChange| {
-        let mut findings = todo.iter().filter(|one| one.logical_id == change.logical_id).peekable();
-        if findings.peek().is_none() {
-            return false;
-        }
-        let is_gone = findings.any(|finding| finding.what == What::Deleted);
+        let id = change.logical_id.as_str();
+        let is_gone = anew.contains(id);
+        let is_known = todo.iter().any(|one| one.logical_id == id) || followers.contains(id);
         match (&change.action, change.replacement) {
             (ChangeAction::Add, _) => is_gone,
-            (ChangeAction::Modify, Replacement::Never) | (ChangeAction::SyncWithActual, _) => true,
+            (ChangeAction::Modify, Replacement::Never) | (ChangeAction::SyncWithActual, _) => {
+                is_known
+            }
             // One that is gone is made anew, and so replaced in a way.
             (ChangeAction::Modify, Replacement::Always | Replacement::Conditional) => is_gone,
             (
@@ -197,6 +209,22 @@ fn phantoms(changes: &[PlannedChange], todo: &[&Finding]) -> Vec<String> {
     let names: BTreeSet<String> =
         changes.iter().filter(|change| !is_listed(change)).map(name).collect();
     names.into_iter().collect()
+}
+
+/// Resources that use one that is made anew, and so get its new name.
+fn followers<'a>(anew: &BTreeSet<&str>, template: &'a Template) -> BTreeSet<&'a str> {
+    let mut found: BTreeSet<&str> = BTreeSet::new();
+    loop {
+        let uses = |id: &String| anew.contains(id.as_str()) || found.contains(id.as_str());
+        let next = template.resources().iter().filter(|(id, resource)| {
+            !found.contains(id.as_str()) && references(&resource.section).iter().any(uses)
+        });
+        let next: Vec<&str> = next.map(|(id, _)| id.as_str()).collect();
+        if next.is_empty() {
+            return found;
+        }
+        found.extend(next);
+    }
 }
 
 /// What a person has to approve before what is protected is touched. Who ordered it said yes.

@@ -21,6 +21,15 @@ const AT_ONCE: usize = 3;
 /// What is known of drift in one target.
 pub(super) type Drifts = BTreeMap<StackName, DriftRecord>;
 
+/// A set that waits for so long waits for a person.
+const WAITING: Duration = Duration::from_secs(60 * 60);
+
+/// Whether nothing is about to happen to the stack that would make a detection useless.
+fn is_at_rest(record: &DriftRecord, seen: &Seen, memory: &Memory, now: Moment) -> bool {
+    let is_prepared = memory.change_set.as_ref().is_some_and(|set| !set.reverts);
+    !may_run(Some(seen), memory, now) && (!is_prepared || now.since(record.due_at) > WAITING)
+}
+
 impl Pass<'_> {
     /// Looks into stacks that are due, and goes on where it began before. What it learns is in
     /// `memories` and in what it returns.
@@ -34,8 +43,7 @@ impl Pass<'_> {
         let mut running = self.drifts.values().filter(|one| one.detection.is_some()).count();
         // Calls for what moves come first.
         let is_busy = sight.look.stacks.values().any(|seen| seen.status.is_moving());
-        let wanted = self.view.desired.stacks.get(self.target).into_iter().flatten();
-        for (name, wanted) in wanted {
+        for (name, wanted) in self.in_order_of_need() {
             let seen = sight.look.stacks.get(name).filter(|seen| self.is_ours(seen));
             let Some(seen) = seen.filter(|_| !wanted.asked_to_go) else { continue };
             let rules = self.rules(wanted);
@@ -49,10 +57,10 @@ impl Pass<'_> {
             record.service = Some(wanted.service.name.clone());
             self.notice_change(&mut record, seen, now);
             if let Some(memory) = memories.get_mut(name) {
-                let is_quiet =
-                    !is_busy && memory.change_set.is_none() && !may_run(Some(seen), memory, now);
+                let is_quiet = !is_busy && is_at_rest(&record, seen, memory, now);
                 let is_due = self.is_due(&record, seen, &rules, now);
-                if record.detection.is_none() && is_quiet && is_due && running < AT_ONCE {
+                let may = is_quiet && running < AT_ONCE && self.budget_wait(now).is_zero();
+                if record.detection.is_none() && is_due && may {
                     record.begin(&seen.id, seen.version(), now);
                     running += 1;
                 }
@@ -64,6 +72,18 @@ impl Pass<'_> {
             drifts.insert(name.clone(), record);
         }
         drifts
+    }
+
+    /// The wanted stacks, those that have waited longest first: calls are scarce.
+    fn in_order_of_need(&self) -> Vec<(&StackName, &Wanted)> {
+        let wanted = self.view.desired.stacks.get(self.target);
+        let mut wanted: Vec<(&StackName, &Wanted)> = wanted.into_iter().flatten().collect();
+        wanted.sort_by_key(|(name, _)| {
+            let record = self.drifts.get(*name);
+            let begun = record.and_then(|record| Some(record.detection.as_ref()?.begun_at));
+            (begun.is_none(), begun.or(record.map(|record| record.due_at)))
+        });
+        wanted
     }
 
     fn rules<'a>(&'a self, wanted: &'a Wanted) -> DriftRules<'a> {
@@ -189,16 +209,18 @@ impl Pass<'_> {
 
     /// When the target is looked at again because of drift; `None` when the next regular look does.
     pub(super) fn drift_at(&self, drifts: &Drifts, now: Moment) -> Option<Moment> {
-        let at = |record: &DriftRecord| {
-            let every = self.view.desired.fleet.resync;
-            if let Some(detection) = &record.detection {
-                let hurries = record
-                    .hurries
-                    .then(|| now + asked_again(detection, now, self.means.look_every).min(every));
-                return hurries;
-            }
-            record.hurries.then_some(record.due_at.max(now + self.means.look_every))
+        let (shortest, longest) = (self.means.look_every, self.view.desired.fleet.resync);
+        let hurried = drifts.values().filter(|record| record.hurries);
+        let at = |record: &DriftRecord| match &record.detection {
+            Some(detection) => now + asked_again(detection, shortest).min(longest),
+            None => record.due_at.max(now + shortest),
         };
-        drifts.values().filter_map(at).min()
+        // Before there is a call to make, nobody has to look.
+        let at = hurried.map(at).min()?;
+        Some(at.max(now + self.budget_wait(now)))
+    }
+
+    fn budget_wait(&self, now: Moment) -> Duration {
+        self.means.board.drift_budget().wait(&self.target.account, now)
     }
 }

@@ -312,6 +312,12 @@ impl Console {
         self.act(key, "UpdateTerminationProtection", fields)
     }
 
+    /// Sets another stack policy.
+    pub fn set_policy(&self, key: &StackKey, policy: &str) -> Result<(), ConsoleError> {
+        let fields = vec![("StackPolicyBody".to_owned(), policy.to_owned())];
+        self.act(key, "SetStackPolicy", fields)
+    }
+
     /// Forces a status, known to AWS or not; what runs on the stack stops.
     pub fn set_status(&self, key: &StackKey, status: Status) -> Result<(), ConsoleError> {
         let now = self.0.clock.now();

@@ -7,6 +7,7 @@ mod converge;
 mod decisions;
 mod deletion_limit;
 mod deployment;
+mod drift;
 mod failures;
 mod freeze;
 mod fuzz;

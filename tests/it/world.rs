@@ -97,8 +97,14 @@ impl World {
     /// Two services for `tenants` tenants (t1, t2, ...), each in an account of its own in
     /// eu-central-1; committed, nothing deployed.
     pub(crate) fn with_tenants(tenants: usize) -> Self {
+        Self::with_settings(tenants, |_| {})
+    }
+
+    /// The same in a cloud that `change` makes another.
+    pub(crate) fn with_settings(tenants: usize, change: impl FnOnce(&mut CloudSettings)) -> Self {
         let clock = Clock::starting_at(START);
-        let settings = CloudSettings { remembers: true, ..CloudSettings::default() };
+        let mut settings = CloudSettings { remembers: true, ..CloudSettings::default() };
+        change(&mut settings);
         let cloud = Cloud::in_memory(settings, clock.clone());
         let world = Self { folder: tempfile::tempdir().expect("a folder"), cloud, clock };
         world.write("fleet.yaml", FLEET);
