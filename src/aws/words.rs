@@ -225,9 +225,9 @@ pub(super) fn resource_drift(drift: &sdk::StackResourceDrift) -> Result<Resource
     let whole = |text: Option<&str>| text.and_then(|text| serde_json::from_str(text).ok());
     let difference = |difference: &sdk::PropertyDifference| {
         let word = needed(api, "DifferenceType", difference.difference_type())?;
-        let direction = match word {
-            sdk::DifferenceType::Add => Direction::Added,
-            sdk::DifferenceType::Remove => Direction::Removed,
+        let direction = match word.as_str() {
+            "ADD" => Direction::Added,
+            "REMOVE" => Direction::Removed,
             // Whatever it is, it is not equal.
             _ => Direction::Changed,
         };

@@ -5,6 +5,7 @@ pub mod approve;
 mod cloud;
 pub mod context;
 mod converge;
+mod drift;
 pub mod explain;
 mod failure;
 mod init;
@@ -83,6 +84,9 @@ enum Command {
     /// Show how releases go out, and halt, resume or take back one
     #[command(subcommand)]
     Rollout(rollout::RolloutCommand),
+    /// Look into stacks for drift, say what drifted, accept it in git, or bring it back
+    #[command(subcommand)]
+    Drift(drift::DriftCommand),
     /// Look into the simulated cloud, or change a stack behind driftless's back
     #[command(subcommand)]
     Cloud(cloud::CloudCommand),
@@ -149,6 +153,7 @@ fn dispatch(command: Command, settings: &Settings, out: &mut dyn Write) -> Resul
         Command::Suspend(args) => suspend::run(&args, &context, out)?,
         Command::Resume(args) => resume::run(&args, &context, out)?,
         Command::Rollout(command) => rollout::run(&command, settings, &context, out)?,
+        Command::Drift(command) => drift::run(&command, settings, &clock, &context, out)?,
         Command::Cloud(command) => cloud::run(&command, settings, &clock, out)?,
     };
     out.flush()?;

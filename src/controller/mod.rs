@@ -304,6 +304,7 @@ impl Controller {
         self.note_known()?;
         self.write_requests()?;
         self.write_lengths()?;
+        self.write_spent()?;
         let standing = self.board.standing(self.settings.clock.now());
         self.board.tell(Progress::Standing(standing.clone()));
         Ok(standing)

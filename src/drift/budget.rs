@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::fleet::DriftCalls;
 use crate::ids::AccountId;
 use crate::moment::Moment;
@@ -16,8 +18,15 @@ pub struct Budget {
     limits: DriftCalls,
     accounts: BTreeMap<AccountId, Bucket>,
     fleet: Bucket,
-    /// When it was first asked.
-    since: Option<Moment>,
+}
+
+/// What of it survives a restart: accounts that have spent something, with what they have left.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Spent {
+    /// When that was so.
+    pub at: Moment,
+    /// Calls that may be made at once, by account.
+    pub left: BTreeMap<AccountId, f64>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -34,11 +43,25 @@ struct Flow {
 }
 
 impl Budget {
-    /// Nothing is saved up at the beginning: a process that starts does not know what the one before
-    /// it spent.
+    /// What an account may save up is there at the beginning, unless it is known to be spent.
     pub fn new(limits: DriftCalls) -> Self {
         let fleet = Bucket { tokens: 0.0, at: Moment::default() };
-        Self { limits, accounts: BTreeMap::new(), fleet, since: None }
+        Self { limits, accounts: BTreeMap::new(), fleet }
+    }
+
+    /// What was spent before this process.
+    pub fn recall(&mut self, spent: Spent) {
+        let bucket = |(account, tokens)| (account, Bucket { tokens, at: spent.at });
+        self.accounts = spent.left.into_iter().map(bucket).collect();
+    }
+
+    /// What the next process has to know.
+    pub fn spent(&mut self, now: Moment) -> Spent {
+        let flow = self.of_account();
+        self.accounts.values_mut().for_each(|bucket| bucket.fill(flow, now));
+        self.accounts.retain(|_, bucket| bucket.tokens < flow.most);
+        let left = self.accounts.iter().map(|(account, bucket)| (*account, bucket.tokens));
+        Spent { at: now, left: left.collect() }
     }
 
     /// From now on these limits hold.
@@ -67,11 +90,8 @@ impl Budget {
     }
 
     fn bucket(&mut self, account: &AccountId, now: Moment) -> &mut Bucket {
-        let since = *self.since.get_or_insert_with(|| {
-            self.fleet.at = now;
-            now
-        });
-        self.accounts.entry(*account).or_insert(Bucket { tokens: 0.0, at: since })
+        let most = self.of_account().most;
+        self.accounts.entry(*account).or_insert(Bucket { tokens: most, at: now })
     }
 
     /// Takes so many calls if there is at least one; what is more than there are is owed.

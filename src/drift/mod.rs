@@ -13,7 +13,7 @@ mod severity;
 mod signature;
 
 pub use accept::{Remedy, remedy};
-pub use budget::Budget;
+pub use budget::{Budget, Spent};
 pub use due::{Due, due, is_foreign};
 pub use filter::{Passed, sift};
 pub use finding::{Finding, What};

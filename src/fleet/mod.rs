@@ -4,6 +4,7 @@
 mod build;
 mod document;
 mod drift;
+pub mod edit;
 mod files;
 mod finding;
 mod freeze;

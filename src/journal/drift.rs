@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, params};
 
-use crate::drift::DriftRecord;
+use crate::drift::{DriftRecord, Spent};
 use crate::ids::{ServiceName, StackName, Target, TenantName};
 use crate::journal::steering::count_change;
-use crate::journal::{Filter, Journal, JournalError, from_row, to_row};
+use crate::journal::{Filter, Journal, JournalError, from_row, revisions, to_row};
+
+/// The fact that says what looking for drift has spent.
+const SPENT: &str = "drift_spent";
 
 impl Journal {
     /// What is known of the drift of the stacks of one target.
@@ -53,6 +56,16 @@ impl Journal {
                 )?
                 .collect()
         })
+    }
+
+    /// What looking for drift had spent when that was written last.
+    pub fn drift_spent(&self) -> Result<Spent, JournalError> {
+        Ok(self.reading(|connection| revisions::fact(connection, SPENT))?.unwrap_or_default())
+    }
+
+    /// From now on this is spent.
+    pub fn put_drift_spent(&self, spent: &Spent) -> Result<(), JournalError> {
+        self.writing(|transaction| revisions::put(transaction, SPENT, spent))
     }
 
     /// Writes what a person had looked into, beside a controller that may be running and then hears

@@ -100,7 +100,7 @@ impl Journal {
         Ok(true)
     }
 
-    fn fact<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, JournalError> {
+    pub(super) fn fact<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, JournalError> {
         self.reading(|connection| fact(connection, name))
     }
 }
@@ -135,14 +135,21 @@ fn is_old(connection: &Connection, now: Moment) -> rusqlite::Result<bool> {
     Ok(fact::<Moment>(connection, ROUND)?.is_some_and(|at| now.since(at) >= WINDOW))
 }
 
-fn fact<T: DeserializeOwned>(connection: &Connection, name: &str) -> rusqlite::Result<Option<T>> {
+pub(super) fn fact<T: DeserializeOwned>(
+    connection: &Connection,
+    name: &str,
+) -> rusqlite::Result<Option<T>> {
     connection
         .prepare_cached("SELECT value FROM facts WHERE name = ?")?
         .query_row([name], |row| from_row(row, 0))
         .optional()
 }
 
-fn put<T: Serialize>(connection: &Connection, name: &str, value: &T) -> rusqlite::Result<()> {
+pub(super) fn put<T: Serialize>(
+    connection: &Connection,
+    name: &str,
+    value: &T,
+) -> rusqlite::Result<()> {
     connection
         .prepare_cached(
             "INSERT INTO facts (name, value) VALUES (?, ?)

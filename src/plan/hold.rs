@@ -398,10 +398,10 @@ impl fmt::Display for Hold {
             }
             Self::Cooldown { until, cause } => write!(f, "tried again at {until}: {cause}"),
             Self::Failed(cause) => write!(f, "failed: {cause}"),
-            Self::NeedsPerson { status, cause: Some(cause), .. } => {
-                write!(f, "{status} needs a person: {cause}")
+            Self::NeedsPerson { status, cause, .. } => {
+                let why = cause.as_ref().map(|cause| format!(": {cause}")).unwrap_or_default();
+                write!(f, "{status} needs a person{why}")
             }
-            Self::NeedsPerson { status, cause: None, .. } => write!(f, "{status} needs a person"),
             Self::DeleteFailed => {
                 f.write_str("somebody tried to delete this stack, and the delete failed")
             }

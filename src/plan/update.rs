@@ -20,23 +20,20 @@ pub(super) fn decide_update(
     rendered: &Rendered,
     no_echo: &BTreeMap<String, Digest>,
 ) -> Decision {
-    let step = |kind, why: String| {
+    let at = |kind, why: String, digest| {
         Decision::Step(Step {
             key: case.key.clone(),
             kind,
             seen: Some(seen.clone()),
-            digest: rendered.digest,
+            digest,
             why,
             is_deletion: false,
         })
     };
+    let step = |kind, why: String| at(kind, why, rendered.digest);
     let differences = differences(seen, rendered, &case.memory, no_echo);
     let own = case.memory.change_set.as_ref();
     if differences.is_empty() {
-        let at = |kind, why: String, digest| match step(kind, why) {
-            Decision::Step(step) => Decision::Step(Step { digest, ..step }),
-            other => other,
-        };
         if let Some(decision) = revert::decide(case, wanted, seen, rendered, &at) {
             return decision;
         }

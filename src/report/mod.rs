@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod broken_documents;
+mod drift;
 mod event;
 mod explain;
 mod explain_text;
@@ -16,6 +17,7 @@ mod status;
 mod status_text;
 mod words;
 
+pub use drift::{DriftReport, drift_lines};
 pub use event::{AcceptedRevision, Event, RefusedRevision, Subject};
 pub use explain::{Explanation, InWave};
 pub use grouping::{EXAMPLES, Group};

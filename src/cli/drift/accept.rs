@@ -1,0 +1,272 @@
+//! `driftless drift accept`: the change to git that would make a drift wanted, as a patch.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+
+use clap::Args;
+use similar::TextDiff;
+
+use crate::cli::Failure;
+use crate::cli::context::{Context, Ending};
+use crate::cli::drift::WhichFindings;
+use crate::cli::opening::open;
+use crate::controller::checked;
+use crate::desired::Desired;
+use crate::drift::{DriftRecord, Finding, Remedy, remedy};
+use crate::fleet::edit::{Document, push, replace, set};
+use crate::ids::{Revision, ServiceName, TenantName};
+use crate::settings::Settings;
+use crate::snapshot::{Entry, Snapshot};
+
+/// Print, as a patch to the fleet, what would make the drift wanted
+///
+/// Another value of a parameter (of the tenants that have it, or of the service when all have it),
+/// another value in the template, or a rule that says that it is no drift. Nothing is written: read
+/// it, then pipe it into `git apply`.
+#[derive(Args, Clone, Debug)]
+#[command(
+    after_help = "Example: driftless drift accept --service scan-api --property /MemorySize \
+                        | git apply"
+)]
+pub(crate) struct AcceptArgs {
+    #[command(flatten)]
+    which: WhichFindings,
+    /// Only ever by a rule that says that it is no drift
+    #[arg(long)]
+    ignore: bool,
+    /// What the rule says to those who read it
+    #[arg(long, value_name = "TEXT", default_value = "accepted")]
+    reason: String,
+}
+
+/// The files as they become, and what could not be done.
+struct Work<'a> {
+    desired: &'a Desired,
+    snapshot: &'a Snapshot,
+    files: BTreeMap<String, String>,
+    by_hand: BTreeSet<String>,
+    reason: &'a str,
+}
+
+/// Prints the patch.
+pub(super) fn run(
+    args: &AcceptArgs,
+    settings: &Settings,
+    context: &Context,
+    out: &mut dyn Write,
+) -> Result<Ending, Failure> {
+    let journal = context.known_journal()?;
+    let records = args.which.among(journal.drifts(&args.which.which.filter(), true)?);
+    if records.is_empty() {
+        return Err(Failure::new(
+            "no drift of this kind is known",
+            "`driftless drift report` shows what drifted, `driftless drift detect` looks now",
+        ));
+    }
+    let opened = open(settings)?;
+    let desired = opened.wanted(settings)?;
+    let snapshot = &opened.snapshot;
+    let mut work = Work {
+        desired,
+        snapshot,
+        files: BTreeMap::new(),
+        by_hand: BTreeSet::new(),
+        reason: &args.reason,
+    };
+    for (service, finding, tenants) in alike(&records) {
+        work.accept(&service, finding, &tenants, args.ignore);
+    }
+    let patch = work.patch(settings);
+    out.write_all(patch.as_bytes())?;
+    for line in &work.by_hand {
+        writeln!(out, "# by hand: {line}")?;
+    }
+    if let Some(wrong) = work.first_error() {
+        return Err(Failure::new(
+            format!("the fleet would have an error then: {wrong}"),
+            "change it by hand; the patch above shows where",
+        ));
+    }
+    Ok(Ending::Good)
+}
+
+type Alike<'a> = (ServiceName, &'a Finding, BTreeSet<TenantName>);
+
+/// Service, subject of the finding, and the value that is there.
+type Wish = (ServiceName, String, Option<String>);
+
+/// Findings that want the same change, with the tenants that have them.
+fn alike(records: &[DriftRecord]) -> Vec<Alike<'_>> {
+    let mut groups: BTreeMap<Wish, (&Finding, BTreeSet<TenantName>)> = BTreeMap::new();
+    for record in records {
+        let Some((service, tenant)) = record.service.clone().zip(record.tenant.clone()) else {
+            continue;
+        };
+        for finding in &record.findings {
+            let actual = match &finding.what {
+                crate::drift::What::Property { actual, .. } => actual.clone(),
+                crate::drift::What::Deleted => None,
+            };
+            let group = groups.entry((service.clone(), finding.subject(), actual));
+            group.or_insert((finding, BTreeSet::new())).1.insert(tenant.clone());
+        }
+    }
+    groups
+        .into_iter()
+        .map(|((service, ..), (finding, tenants))| (service, finding, tenants))
+        .collect()
+}
+
+impl Work<'_> {
+    fn accept(
+        &mut self,
+        service: &ServiceName,
+        finding: &Finding,
+        tenants: &BTreeSet<TenantName>,
+        only_ignore: bool,
+    ) {
+        let Some(known) = self.desired.services.get(service).cloned() else {
+            self.by_hand.insert(format!("the service {service} is not in this revision"));
+            return;
+        };
+        let with_it = self.desired.stacks.values().flat_map(BTreeMap::values);
+        let with_it = with_it.filter(|wanted| &wanted.service.name == service);
+        let all: BTreeSet<&TenantName> = with_it.map(|wanted| &wanted.tenant.name).collect();
+        let is_everywhere = all.iter().all(|tenant| tenants.contains(*tenant));
+        let remedy = if only_ignore { Remedy::Rule } else { remedy(finding, &known.template) };
+        let done = match &remedy {
+            Remedy::Parameter { name, value } if is_everywhere => {
+                let document = Document { kind: "Service", name: service.as_str() };
+                let path = ["spec", "parameters", name.as_str()];
+                let value = quoted(value);
+                self.edit(&known.source.path, |text| set(text, document, &path, &value))
+            }
+            Remedy::Parameter { name, value } => {
+                tenants.iter().all(|tenant| self.give(tenant, service, name, value))
+            }
+            Remedy::Template { pointer, value } if is_everywhere => {
+                let old = known.template.value().pointer(pointer).cloned();
+                let place = known.template.position(pointer);
+                let value = like(old.as_ref(), value);
+                let old = old.as_ref().map(plain).unwrap_or_default();
+                self.edit(&known.template_path, |text| {
+                    let place = place?;
+                    replace(text, (place.line, place.column), &old, &value)
+                })
+            }
+            // A template is the same for all: what only some have is no other template.
+            Remedy::Template { .. } | Remedy::Rule => self.ignore(service, finding),
+        };
+        if !done {
+            let place = finding.place();
+            self.by_hand.insert(format!("{service}: {place} {}: {remedy:?}", finding.what));
+        }
+    }
+
+    fn give(
+        &mut self,
+        tenant: &TenantName,
+        service: &ServiceName,
+        name: &str,
+        value: &str,
+    ) -> bool {
+        let Some(path) = self.desired.tenants.get(tenant).map(|tenant| tenant.source.path.clone())
+        else {
+            return false;
+        };
+        let document = Document { kind: "Tenant", name: tenant.as_str() };
+        let keys = ["spec", "services", service.as_str(), "parameters", name];
+        let value = quoted(value);
+        self.edit(&path, |text| set(text, document, &keys, &value))
+    }
+
+    fn ignore(&mut self, service: &ServiceName, finding: &Finding) -> bool {
+        let Some(path) = self.desired.services.get(service).map(|known| known.source.path.clone())
+        else {
+            return false;
+        };
+        let property = finding.property().map(|path| format!(", property: {}", quoted(&path)));
+        let rule = format!(
+            "{{ type: {}, logicalId: {}{}, reason: {} }}",
+            quoted(&finding.kind),
+            quoted(&finding.place()),
+            property.unwrap_or_default(),
+            quoted(self.reason)
+        );
+        let document = Document { kind: "Service", name: service.as_str() };
+        self.edit(&path, |text| push(text, document, &["spec", "drift", "ignore"], &rule))
+    }
+
+    fn edit(&mut self, path: &str, edit: impl FnOnce(&str) -> Option<String>) -> bool {
+        let before = match self.files.get(path) {
+            Some(text) => Some(text.clone()),
+            None => self.original(path),
+        };
+        let Some(after) = before.as_deref().and_then(edit) else { return false };
+        self.files.insert(path.to_owned(), after);
+        true
+    }
+
+    fn original(&self, path: &str) -> Option<String> {
+        let bytes = self.snapshot.read(path).ok()?;
+        String::from_utf8(bytes.to_vec()).ok()
+    }
+
+    /// What `git apply` takes from the folder in which the command runs.
+    fn patch(&self, settings: &Settings) -> String {
+        let folder = settings.fleet_folder();
+        let prefix =
+            if folder.is_absolute() { String::new() } else { format!("{}/", folder.display()) };
+        let mut patch = String::new();
+        for (path, after) in &self.files {
+            let before = self.original(path).unwrap_or_default();
+            let diff = TextDiff::from_lines(&before, after);
+            let (a, b) = (format!("a/{prefix}{path}"), format!("b/{prefix}{path}"));
+            patch.push_str(&diff.unified_diff().context_radius(3).header(&a, &b).to_string());
+        }
+        patch
+    }
+
+    /// What would be wrong with the fleet after the patch.
+    fn first_error(&self) -> Option<String> {
+        let mut entries: BTreeMap<String, Entry> =
+            self.snapshot.entries().map(|(path, entry)| (path.to_owned(), entry.clone())).collect();
+        for (path, text) in &self.files {
+            entries.insert(path.clone(), Entry::File(text.as_bytes().into()));
+        }
+        let snapshot = Snapshot::of(Revision::of("accepted"), None, entries);
+        let mut findings = checked(&snapshot).findings.into_iter();
+        findings.find(|finding| finding.is_error()).map(|finding| {
+            format!("{}:{}:{}: {}", finding.path, finding.line, finding.column, finding.message)
+        })
+    }
+}
+
+/// A text in YAML that is never taken for a number.
+fn quoted(text: &str) -> String {
+    serde_json::Value::String(text.to_owned()).to_string()
+}
+
+/// A value as the one before it was written: a number stays a number.
+fn like(old: Option<&serde_json::Value>, value: &str) -> String {
+    let is_text = old.is_none_or(serde_json::Value::is_string);
+    let is_plain = value.parse::<f64>().is_ok() || ["true", "false"].contains(&value);
+    if !is_text && is_plain { value.to_owned() } else { quoted(value) }
+}
+
+fn plain(value: &serde_json::Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_stays_a_number_and_a_text_a_text() {
+        let number = serde_json::json!(512);
+        assert_eq!(like(Some(&number), "1024"), "1024");
+        assert_eq!(like(Some(&number), "a lot"), "\"a lot\"");
+        assert_eq!(like(Some(&serde_json::json!("512")), "1024"), "\"1024\"");
+    }
+}
