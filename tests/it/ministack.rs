@@ -2,6 +2,7 @@
 //! Where ministack and AWS's documentation differ, the program keeps to the documentation.
 
 mod broken;
+mod drift;
 mod server;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -274,14 +275,18 @@ fn line<'a>(status: &'a Value, tenant: usize, service: &str) -> &'a Value {
 
 #[test]
 fn a_fleet_of_ten_accounts_converges_on_a_cloud_by_other_people() {
-    let (cloud, other) = match (Ministack::start(), Ministack::start()) {
-        (Ok(cloud), Ok(other)) => (cloud, other),
-        (Err(why), _) | (_, Err(why)) => return not_run(&why),
+    let started: Result<Vec<Ministack>, String> = (0..3).map(|_| Ministack::start()).collect();
+    let mut clouds = match started {
+        Ok(clouds) => clouds.into_iter(),
+        Err(why) => return not_run(&why),
     };
-    // Both wait more than they work.
+    let mut next = || clouds.next().expect("three were started");
+    let (first, second, third) = (next(), next(), next());
+    // All of them wait more than they work.
     std::thread::scope(|scope| {
-        scope.spawn(|| broken::rollbacks_and_deletes_that_fail_are_mended_or_held(other));
-        ten_accounts_live_through_a_day(cloud);
+        scope.spawn(|| broken::rollbacks_and_deletes_that_fail_are_mended_or_held(first));
+        scope.spawn(|| drift::what_others_changed_is_found_and_said(second));
+        ten_accounts_live_through_a_day(third);
     });
 }
 
