@@ -352,7 +352,16 @@ fn add_phantoms(
 ) {
     let place = (context.account.id, context.region);
     let mut names = BTreeSet::new();
-    for trouble in context.script.drift_troubles(place, &stack.name, true) {
+    // Of several stacks of one nesting, a phantom haunts the one that has the resource.
+    let haunts = |trouble: &DriftTrouble| match trouble {
+        DriftTrouble::Phantom { logical_ids } => {
+            logical_ids.iter().any(|id| stack.resources.contains_key(id))
+        }
+        DriftTrouble::Unreadable { .. } | DriftTrouble::Endless | DriftTrouble::Misread { .. } => {
+            false
+        }
+    };
+    for trouble in context.script.drift_troubles(place, &stack.name, haunts) {
         if let DriftTrouble::Phantom { logical_ids } = trouble {
             names.extend(logical_ids);
         }

@@ -337,11 +337,7 @@ async fn a_reversal_that_cannot_go_back_inside_is_continued_to_what_really_was()
 #[tokio::test(start_paused = true)]
 async fn sets_of_nested_stacks_may_list_changes_that_nothing_asks_for() {
     let world = tree().await;
-    let name = world.below(INNER_NAME).parse().expect("a name");
-    let trouble = DriftTrouble::Phantom { logical_ids: ids(&["Later"]) };
-    let (account, region, stack) = (None, None, Some(name));
-    let fault = crate::sim::DriftFault { account, region, stack, trouble, times: Some(1) };
-    world.cloud.script().drift(fault);
+    world.order(DriftTrouble::Phantom { logical_ids: ids(&["Later"]) }, Some(1));
     let set = world.set(true, true).await;
     let middle = world.set_below(&set, "Middle").await;
     let inner = world.set_below(&middle, "Inner").await;
