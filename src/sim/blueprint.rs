@@ -7,12 +7,17 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
+use crate::sim::drift::Verdict;
 use crate::sim::dynamic::{Parameters, resolve_members, resolve_text};
 use crate::sim::evaluate::{Scope, Settled, Trouble, as_text, mentions};
 use crate::sim::family::NESTED_STACK;
 use crate::sim::refusal::{Answer, Refusal};
-use crate::sim::resources::{Change, Surroundings, at_path, kind, named_by_template, physical_id};
-use crate::sim::state::{Definition, DeletionPolicy, Descent, Output, ParameterValue, Resource};
+use crate::sim::resources::{
+    Change as KindChange, Surroundings, at_path, kind, named_by_template, physical_id,
+};
+use crate::sim::state::{
+    Change, Definition, DeletionPolicy, Descent, Output, ParameterValue, Resource,
+};
 use crate::template::mangle;
 
 /// What is asked about a template.
@@ -91,6 +96,18 @@ pub(crate) struct NestedPlan {
     pub(crate) denied: BTreeMap<String, String>,
     /// Why it fails although no resource does.
     pub(crate) failure: Option<String>,
+    /// Logical ids of what is brought back in it.
+    pub(crate) reverts: BTreeSet<String>,
+    /// What its change set shows; `None` when nothing changes in it, or nobody asks.
+    pub(crate) shows: Option<Shows>,
+}
+
+/// What the change set of a nested stack shows.
+#[derive(Clone, Debug)]
+pub(crate) struct Shows {
+    pub(crate) changes: Vec<Change>,
+    /// In a drift-aware change set: whether the nested stack has drifted.
+    pub(crate) verdict: Option<Verdict>,
 }
 
 /// What a template with a nested stack says about it.
@@ -315,13 +332,13 @@ fn compare(planned: &mut Planned, existing: &Resource) {
         }
         let property = path.split('/').next().unwrap_or(path).to_owned();
         match change {
-            Change::Replaces => planned.replaced_by.push(property),
-            Change::MayReplace => {
+            KindChange::Replaces => planned.replaced_by.push(property),
+            KindChange::MayReplace => {
                 planned.conditional.push(property.clone());
                 planned.replaced_by.push(property);
             }
-            Change::MightReplace => planned.conditional.push(property),
-            Change::Refused => planned.refused = Some(property),
+            KindChange::MightReplace => planned.conditional.push(property),
+            KindChange::Refused => planned.refused = Some(property),
         }
     }
 }

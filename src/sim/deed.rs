@@ -9,7 +9,7 @@ use crate::moment::Moment;
 use crate::sim::blueprint::NestedPlan;
 use crate::sim::family::{Cleanup, Member};
 use crate::sim::phase::{CREATION_CANCELLED, Draft, Failed, UPDATE_CANCELLED, View, Work};
-use crate::sim::reality::without_reality;
+use crate::sim::reality::{standing, without_reality};
 use crate::sim::state::{Effect, Stack};
 use crate::sim::status::Status;
 use crate::sim::timeline::{ENDING_SECONDS, STARTING_SECONDS, TURNING_SECONDS};
@@ -130,11 +130,16 @@ fn update(
     disable_rollback: bool,
     limit: Option<Moment>,
 ) -> Option<String> {
-    let before = child.records.clone();
-    let was = without_reality(&before);
+    let is_plain = plan.reverts.is_empty();
+    let was = if is_plain { without_reality(&child.records) } else { child.records.clone() };
     if let Some(member) = child.member() {
         member.previous.get_or_insert(was);
     }
+    if !is_plain {
+        child.records = standing(&child.records, &plan.reverts);
+        child.push(Effect::Remember);
+    }
+    let before = child.records.clone();
     child.push(Effect::Redefine(Box::new(plan.definition.clone())));
     child.stack(Status::UPDATE_IN_PROGRESS, Some("User Initiated".to_owned()));
     child.wait(STARTING_SECONDS);

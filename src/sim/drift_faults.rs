@@ -42,7 +42,7 @@ pub enum DriftTrouble {
     },
     /// A drift-aware change set has changes of these resources although nothing differs.
     Phantom {
-        /// Resources of the stack.
+        /// Resources; it meets stacks that have one of them.
         logical_ids: BTreeSet<String>,
     },
 }

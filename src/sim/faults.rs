@@ -207,17 +207,17 @@ impl Script {
         })
     }
 
-    /// The trouble that a detection of a stack meets, or a drift-aware change set of it; used up by
-    /// asking.
+    /// The trouble of those kinds that a detection of a stack meets, or a drift-aware change set of
+    /// it; used up by asking.
     pub(crate) fn drift_troubles(
         &self,
         place: (AccountId, &Region),
         stack: &str,
-        of_change_sets: bool,
+        kinds: impl Fn(&DriftTrouble) -> bool,
     ) -> Vec<DriftTrouble> {
         self.with(|orders| {
             let faults = orders.drift.iter_mut();
-            let faults = faults.filter(|fault| fault.trouble.is_phantom() == of_change_sets);
+            let faults = faults.filter(|fault| kinds(&fault.trouble));
             let met =
                 faults.filter_map(|fault| fault.meets(place, stack).then(|| fault.trouble.clone()));
             let met: Vec<DriftTrouble> = met.collect();

@@ -162,6 +162,7 @@ impl Inner {
                 light,
                 objects: &self.objects,
                 upcoming: BTreeMap::new(),
+                reach: None,
                 changed: false,
             };
             let done = act(&mut context);

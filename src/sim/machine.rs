@@ -6,7 +6,9 @@ use std::time::Duration;
 use crate::ids::Region;
 use crate::moment::Moment;
 use crate::sim::reality::{without_reality, written};
-use crate::sim::state::{Account, Becomes, Effect, EventResource, Place, Previous, Stack, Step};
+use crate::sim::state::{
+    Account, Becomes, Effect, EventResource, Place, Previous, Resource, Stack, Step,
+};
 use crate::sim::status::Status;
 
 /// How long AWS answers for a deleted stack.
@@ -108,6 +110,7 @@ fn carry_out(place: &mut Place, name: &str, at: Moment, effect: Effect) {
         | Effect::Succeed { .. }
         | Effect::Settle { .. }
         | Effect::Redefine(_)
+        | Effect::Remember
         | Effect::Restore
         | Effect::Forget => {
             if let Some(stack) = place.stacks.get_mut(name) {
@@ -140,10 +143,12 @@ fn happen(stack: &mut Stack, at: Moment, effect: Effect) {
             stack.outputs = outputs;
             stack.imports = imports;
         }
+        Effect::Remember => {
+            let previous = previous(stack, stack.resources.clone());
+            stack.previous.get_or_insert_with(|| Box::new(previous));
+        }
         Effect::Redefine(definition) => {
-            let outputs = Some((stack.outputs.clone(), stack.imports.clone()));
-            let (was, resources) = (stack.definition.clone(), without_reality(&stack.resources));
-            let previous = Previous { definition: was, resources, outputs };
+            let previous = previous(stack, without_reality(&stack.resources));
             stack.previous.get_or_insert_with(|| Box::new(previous));
             stack.definition = *definition;
             stack.updated_at = Some(at);
@@ -162,6 +167,12 @@ fn happen(stack: &mut Stack, at: Moment, effect: Effect) {
         // Both are about more than one stack.
         Effect::Of { .. } | Effect::Begin(_) => {}
     }
+}
+
+/// What an update of a nested stack goes back to.
+fn previous(stack: &Stack, resources: BTreeMap<String, Resource>) -> Previous {
+    let outputs = Some((stack.outputs.clone(), stack.imports.clone()));
+    Previous { definition: stack.definition.clone(), resources, outputs }
 }
 
 fn turn(

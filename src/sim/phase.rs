@@ -450,6 +450,7 @@ impl Step {
             | Effect::Settle { .. }
             | Effect::Begin(_)
             | Effect::Redefine(_)
+            | Effect::Remember
             | Effect::Restore
             | Effect::Forget => {
                 let effect = Effect::Of { stack: stack.clone(), effect: Box::new(self.effect) };

@@ -1,7 +1,7 @@
 //! What resources really are, beside what their templates gave: people change things behind
 //! CloudFormation's back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -83,6 +83,16 @@ pub(crate) fn left(now: &Resource, after: &str) -> Option<Box<Live>> {
 pub(crate) fn without_reality(records: &BTreeMap<String, Resource>) -> BTreeMap<String, Resource> {
     let mut records = records.clone();
     records.values_mut().for_each(|record| record.live = None);
+    records
+}
+
+/// What is there for a drift-aware update: what is gone and comes back is made anew.
+pub(crate) fn standing(
+    records: &BTreeMap<String, Resource>,
+    reverts: &BTreeSet<String>,
+) -> BTreeMap<String, Resource> {
+    let mut records = records.clone();
+    records.retain(|logical_id, old| !(old.is_gone() && reverts.contains(logical_id)));
     records
 }
 

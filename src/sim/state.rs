@@ -193,6 +193,8 @@ pub(crate) enum Effect {
     Of { stack: Arc<str>, effect: Box<Effect> },
     /// A nested stack comes into being.
     Begin(Box<Stack>),
+    /// A drift-aware update of a nested stack is about to begin: it goes back to what really was.
+    Remember,
     /// An update of a nested stack begins.
     Redefine(Box<Definition>),
     /// An update of a nested stack has succeeded, and may still be taken back with its root.
@@ -244,6 +246,19 @@ pub(crate) struct ChangeSet {
     /// Of a drift-aware change set: whether the stack has drifted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) reverts: Option<Verdict>,
+    /// Whether it looks into nested stacks.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) nested: bool,
+    /// Of a nested stack: the change sets that it was made with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) above: Option<SetDescent>,
+}
+
+/// The ancestors of the change set of a nested stack, by ARN.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SetDescent {
+    pub(crate) parent: String,
+    pub(crate) root: String,
 }
 
 /// One change of a change set.
@@ -263,6 +278,9 @@ pub(crate) struct Change {
     /// Only in a drift-aware change set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) drift: Option<ChangeDrift>,
+    /// ARN of the change set of a nested stack.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) change_set: Option<String>,
 }
 
 /// What a drift-aware change set says of a resource.

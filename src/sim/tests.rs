@@ -9,6 +9,7 @@ mod nested_edges;
 mod quotas;
 mod replacement;
 mod reversal;
+mod reversal_nested;
 mod tokens;
 mod values;
 

@@ -9,7 +9,7 @@ use crate::sim::blueprint::{Blueprint, Nested, Planned};
 use crate::sim::deed::{Act, Deed};
 use crate::sim::family::{Member, NESTED_STACK};
 use crate::sim::phase::{Draft, Verb, View, Work};
-use crate::sim::reality::{left, reverted, written};
+use crate::sim::reality::{left, reverted, standing, written};
 use crate::sim::resources::{kind, named_by_template};
 use crate::sim::state::{Becomes, DeletionPolicy, Effect, EventResource, Resource};
 use crate::sim::status::Status;
@@ -123,13 +123,11 @@ fn nested_change(
     if !plan.creates && !plan.changed {
         return (None, view.pace.of(TURNING_SECONDS), None);
     }
-    let none = BTreeMap::new();
-    let records = existing.map_or(&none, |member| &member.records);
-    let inside = View { name: &plan.name, records, ..view };
+    let records = existing.map(|member| standing(&member.records, &plan.reverts));
+    let inside = View { name: &plan.name, records: &records.unwrap_or_default(), ..view };
     let disable_rollback = changes.disable_rollback;
-    let blueprint = &plan.blueprint;
-    let wanted =
-        Changes { blueprint, tags_changed: plan.tags_changed, disable_rollback, reverts: &NOTHING };
+    let (blueprint, reverts) = (&plan.blueprint, &plan.reverts);
+    let wanted = Changes { blueprint, tags_changed: plan.tags_changed, disable_rollback, reverts };
     let works = change_works(inside, wanted, fate);
     let plan = plan.clone();
     let act = if plan.creates { Act::Create(plan) } else { Act::Update { plan, disable_rollback } };

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use crate::moment::Moment;
 use crate::sim::cloudformation::context::Context;
 use crate::sim::cloudformation::create::{check_name, new_shell, on_failure_of};
+use crate::sim::cloudformation::nested_sets::{
+    add_below, listed_below, may_be_deleted, settle_below,
+};
 use crate::sim::cloudformation::requested::Requested;
-use crate::sim::cloudformation::reversal::{plan_reversal, plan_to_revert};
+use crate::sim::cloudformation::reversal::{Sight, plan_reversal, plan_set};
 use crate::sim::cloudformation::start::{Launch, deployment_config, start_creation, start_update};
 use crate::sim::cloudformation::update::{existing, may_be_updated, plan};
 use crate::sim::evaluate::Trouble;
@@ -21,6 +23,9 @@ const COMPUTING_SECONDS: f64 = 4.0;
 /// What an empty change set says.
 const NO_CHANGES: &str = "The submitted information didn't contain changes. Submit different \
                           information to create a change set.";
+
+/// What AWS says of a complete set of a nested stack.
+const OF_A_NESTED_STACK: &str = "Executable from root change set";
 
 /// How many change sets AWS keeps of a stack, failed ones included; as users who met it report.
 const MAX_CHANGE_SETS: usize = 1_000;
@@ -37,8 +42,8 @@ struct Wish {
     on_failure: Option<String>,
     express: bool,
     disable_rollback: Option<bool>,
-    /// Whether it is drift-aware.
-    reverts: bool,
+    /// Whether it is drift-aware, and whether it looks into nested stacks.
+    sight: Sight,
 }
 
 impl Wish {
@@ -51,7 +56,7 @@ impl Wish {
                 return Err(Refusal::not_simulated(format!("change sets of type `{other}`")));
             }
         };
-        let reverts = match form.optional("DeploymentMode").as_deref() {
+        let at_drift = match form.optional("DeploymentMode").as_deref() {
             None => false,
             Some("REVERT_DRIFT") => true,
             Some(other) => {
@@ -62,8 +67,9 @@ impl Wish {
         if form.boolean("ImportExistingResources")? == Some(true) {
             return Err(Refusal::not_simulated("imports of existing resources"));
         }
-        if form.boolean("IncludeNestedStacks")? == Some(true) {
-            return Err(Refusal::not_simulated("change sets of nested stacks"));
+        let nested = form.boolean("IncludeNestedStacks")? == Some(true);
+        if nested && creates {
+            return Err(Refusal::not_simulated("change sets that create nested stacks"));
         }
         let (express, disable_rollback) = deployment_config(form)?;
         let name = form.required("ChangeSetName")?;
@@ -82,7 +88,7 @@ impl Wish {
             on_failure: form.optional("OnStackFailure"),
             express,
             disable_rollback,
-            reverts,
+            sight: Sight { at_drift, nested },
         })
     }
 }
@@ -90,8 +96,8 @@ impl Wish {
 pub(crate) fn create_change_set(context: &mut Context<'_>, mut form: Form) -> Answer<Xml> {
     let stack_name = form.required("StackName")?;
     let mut wish = Wish::take(&mut form)?;
-    wish.reverts &= !context.settings.ignores_deployment_mode;
-    if wish.reverts && wish.creates {
+    wish.sight.at_drift &= !context.settings.ignores_deployment_mode;
+    if wish.sight.at_drift && wish.creates {
         return Err(Refusal::not_simulated("drift-aware change sets that create a stack"));
     }
     let requested = Requested::take(&mut form)?;
@@ -155,15 +161,15 @@ fn add(
 ) -> Answer<Xml> {
     let stack = existing(context, stack_name)?;
     let mut reverts = None;
+    let mut blueprint = None;
     let planned = if stack.status == Status::REVIEW_IN_PROGRESS {
         context.plan_of_shell(&stack, &definition)
-    } else if wish.reverts {
-        plan_to_revert(context, &stack, definition.clone()).map(|(update, verdict)| {
-            reverts = Some(verdict);
+    } else {
+        plan_set(context, &stack, definition.clone(), wish.sight).map(|(update, verdict)| {
+            reverts = verdict;
+            blueprint = Some(update.blueprint).filter(|_| wish.sight.nested);
             update.difference
         })
-    } else {
-        plan(context, &stack, definition.clone()).map(|update| update.difference)
     };
     let (changes, failure) = match planned {
         Ok(difference) if difference.is_empty() => (Vec::new(), Some(NO_CHANGES.to_owned())),
@@ -176,7 +182,7 @@ fn add(
     };
     let id = context.arn("changeSet", &wish.name);
     let now = context.now;
-    let set = ChangeSet {
+    let mut set = ChangeSet {
         id: id.clone(),
         name: wish.name.clone(),
         description: wish.description,
@@ -193,7 +199,12 @@ fn add(
         express: wish.express,
         disable_rollback: wish.disable_rollback,
         reverts,
+        nested: wish.sight.nested,
+        above: None,
     };
+    if let Some(blueprint) = blueprint.filter(|_| set.failure.is_none()) {
+        add_below(context, &blueprint, &mut set)?;
+    }
     context.live(stack_name)?.change_sets.insert(wish.name, set);
     Ok(names(&id, &stack.id))
 }
@@ -207,10 +218,11 @@ fn names(id: &str, stack_id: &str) -> Xml {
 
 /// Status, execution status and reason of a change set at a moment.
 pub(crate) fn state<'a>(
+    context: &Context<'_>,
     stack: &Stack,
     set: &'a ChangeSet,
-    now: Moment,
 ) -> (&'static str, &'static str, Option<&'a str>) {
+    let now = context.now;
     let half: Duration = set.ready_at.since(set.created_at) / 2;
     if now < set.created_at + half {
         return ("CREATE_PENDING", "UNAVAILABLE", None);
@@ -220,7 +232,7 @@ pub(crate) fn state<'a>(
     }
     match &set.failure {
         Some(text) => ("FAILED", "UNAVAILABLE", Some(text)),
-        None if set.executed && stack.operation.is_some() => {
+        None if set.executed && at_work(context, stack, set) => {
             ("CREATE_COMPLETE", "EXECUTE_IN_PROGRESS", None)
         }
         None if set.executed => {
@@ -230,8 +242,15 @@ pub(crate) fn state<'a>(
             ("CREATE_COMPLETE", word, None)
         }
         None if set.obsolete => ("CREATE_COMPLETE", "OBSOLETE", None),
+        None if set.above.is_some() => ("CREATE_COMPLETE", "UNAVAILABLE", Some(OF_A_NESTED_STACK)),
         None => ("CREATE_COMPLETE", "AVAILABLE", None),
     }
+}
+
+/// Whether the operation runs that the change set has started.
+fn at_work(context: &Context<'_>, stack: &Stack, set: &ChangeSet) -> bool {
+    let root = set.above.as_ref().and_then(|above| find(context, None, &above.root).ok());
+    root.map_or(stack, |(stack, _)| stack).operation.is_some()
 }
 
 /// A change set by ARN, or by its name and its stack's name or ARN.
@@ -272,7 +291,7 @@ pub(crate) fn execute_change_set(context: &mut Context<'_>, mut form: Form) -> A
     if launch.repeats(&stack)? && set.executed {
         return Ok(Xml::default());
     }
-    let (status, execution, _) = state(&stack, &set, context.now);
+    let (status, execution, _) = state(context, &stack, &set);
     if execution != "AVAILABLE" {
         let (what, word) = if status == "CREATE_COMPLETE" {
             ("execution status", execution)
@@ -293,8 +312,9 @@ pub(crate) fn execute_change_set(context: &mut Context<'_>, mut form: Form) -> A
         may_be_updated(&stack, launch.disable_rollback)?;
         context.family_rests(&stack)?;
         let definition = set.definition.clone();
+        let below = listed_below(context, &set)?;
         let update = match set.reverts {
-            Some(_) => plan_reversal(context, &stack, definition, &set.changes),
+            Some(_) => plan_reversal(context, &stack, definition, &set.changes, below),
             None => plan(context, &stack, definition),
         };
         let update = update.map_err(refused)?;
@@ -302,7 +322,9 @@ pub(crate) fn execute_change_set(context: &mut Context<'_>, mut form: Form) -> A
     }
     let stack = context.live(&stack.name)?;
     stack.change_sets.clear();
+    let id = set.id.clone();
     stack.change_sets.insert(set.name.clone(), ChangeSet { executed: true, ..set });
+    settle_below(context, Some(&id));
     Ok(Xml::default())
 }
 
@@ -320,16 +342,18 @@ pub(crate) fn delete_change_set(context: &mut Context<'_>, mut form: Form) -> An
     // AWS answers success for a set that is not there, and an error for a stack that is not.
     let (stack, set) = match find(context, stack_name.as_deref(), &name) {
         Ok((stack, set)) => {
-            let (status, _, _) = state(stack, set, context.now);
+            let (status, _, _) = state(context, stack, set);
             if status == "CREATE_PENDING" || status == "CREATE_IN_PROGRESS" {
                 let text = format!("Cannot delete ChangeSet in status {status}");
                 return Err(Refusal::new("InvalidChangeSetStatus", text));
             }
+            may_be_deleted(set)?;
             (stack.name.clone(), set.name.clone())
         }
         Err(refusal) if refusal.code == "ChangeSetNotFound" => return Ok(Xml::default()),
         Err(refusal) => return Err(refusal),
     };
     context.live(&stack)?.change_sets.remove(&set);
+    settle_below(context, None);
     Ok(Xml::default())
 }

@@ -10,6 +10,7 @@ use crate::sim::CloudSettings;
 use crate::sim::blueprint::{Blueprint, Question, blueprint};
 use crate::sim::cloudformation::differences::{Difference, differences};
 use crate::sim::cloudformation::nested::Planner;
+use crate::sim::cloudformation::reversal::Reach;
 use crate::sim::dynamic::{Held, Parameters, may_refer};
 use crate::sim::evaluate::Trouble;
 use crate::sim::family::family;
@@ -42,6 +43,8 @@ pub(crate) struct Context<'a> {
     pub(crate) objects: &'a Objects,
     /// What nested stacks will export that the call at hand makes.
     pub(crate) upcoming: BTreeMap<String, (Arc<str>, String)>,
+    /// What the call at hand does about drift and changes in nested stacks, if it is about them.
+    pub(crate) reach: Option<Reach>,
     /// Whether the account has to be written.
     pub(crate) changed: bool,
 }

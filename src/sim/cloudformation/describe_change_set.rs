@@ -78,7 +78,7 @@ pub(crate) fn list_change_sets(context: &mut Context<'_>, mut form: Form) -> Ans
 }
 
 fn write_head(xml: &mut Xml, context: &Context<'_>, stack: &Stack, set: &ChangeSet) {
-    let (status, execution, reason) = state(stack, set, context.now);
+    let (status, execution, reason) = state(context, stack, set);
     xml.text("ChangeSetId", &set.id);
     xml.text("ChangeSetName", &set.name);
     xml.text("StackId", &stack.id);
@@ -88,7 +88,11 @@ fn write_head(xml: &mut Xml, context: &Context<'_>, stack: &Stack, set: &ChangeS
     xml.text("Status", status);
     xml.text("ExecutionStatus", execution);
     xml.optional("StatusReason", reason);
-    xml.boolean("IncludeNestedStacks", false);
+    xml.boolean("IncludeNestedStacks", set.nested);
+    if let Some(above) = &set.above {
+        xml.text("ParentChangeSetId", &above.parent);
+        xml.text("RootChangeSetId", &above.root);
+    }
 }
 
 fn write_change(xml: &mut Xml, change: &Change) {
@@ -98,6 +102,7 @@ fn write_change(xml: &mut Xml, change: &Change) {
     xml.optional("PhysicalResourceId", change.physical_id.as_deref());
     xml.text("ResourceType", &change.kind);
     xml.optional("Replacement", change.replacement.as_deref());
+    xml.optional("ChangeSetId", change.change_set.as_deref());
     xml.texts("Scope", &change.scope);
     if let Some(drift) = &change.drift {
         xml.text("ResourceDriftStatus", &drift.status);

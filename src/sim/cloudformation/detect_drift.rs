@@ -79,7 +79,7 @@ pub(crate) fn detect_stack_resource_drift(
 /// How detections see a stack now.
 fn lens(context: &Context<'_>, stack: &Stack) -> Lens {
     let place = (context.account.id, context.region);
-    let troubles = context.script.drift_troubles(place, &stack.name, false);
+    let troubles = context.script.drift_troubles(place, &stack.name, |one| !one.is_phantom());
     Lens::of(&stack.definition, troubles)
 }
 

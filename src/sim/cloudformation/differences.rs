@@ -34,17 +34,49 @@ impl Difference {
 
     /// Whether nothing changes but what nested stacks may turn out to change.
     pub(crate) fn is_only_a_look(&self) -> bool {
-        let is_look = |detail: &ChangeDetail| LOOKS.contains(&detail.source.as_str());
-        let looks =
-            |change: &Change| change.action == "Modify" && change.details.iter().all(is_look);
-        !self.tags_changed && !self.outputs_changed && self.changes.iter().all(looks)
+        !self.tags_changed && !self.outputs_changed && self.changes.iter().all(is_look)
     }
+
+    /// Leaves out nested stacks in which nothing changes, and what might have followed from them.
+    pub(crate) fn leave_out(&mut self, still: &BTreeSet<&str>) {
+        let is_idle = |logical_id: &str, detail: &ChangeDetail| {
+            let looks = detail.source == NESTED_LOOK && detail.name.is_none();
+            let follows = detail.source == OF_AN_OUTPUT;
+            (looks && still.contains(logical_id))
+                || (follows && detail.cause.as_deref().is_some_and(|cause| still.contains(cause)))
+        };
+        self.changes.retain_mut(|change| {
+            let before = change.details.len();
+            change.details.retain(|detail| !is_idle(&change.logical_id, detail));
+            change.scope = scope_of(&change.details);
+            change.details.len() == before || !change.details.is_empty()
+        });
+    }
+}
+
+/// Whether a change may turn out to be none.
+fn is_look(change: &Change) -> bool {
+    let looks = |detail: &ChangeDetail| LOOKS.contains(&detail.source.as_str());
+    change.action == "Modify" && change.details.iter().all(looks)
+}
+
+/// Whether a change is listed only because of what a nested stack may put out.
+pub(crate) fn follows_an_output(change: &Change) -> bool {
+    let follows = |detail: &ChangeDetail| detail.source == OF_AN_OUTPUT;
+    !change.details.is_empty() && change.details.iter().all(follows)
+}
+
+/// The attributes that details are about.
+pub(crate) fn scope_of(details: &[ChangeDetail]) -> Vec<String> {
+    let scope: BTreeSet<&String> = details.iter().map(|detail| &detail.attribute).collect();
+    scope.into_iter().cloned().collect()
 }
 
 /// Sources of changes that AWS cannot tell from none: a nested stack whose template may be another
 /// one, and what is made of its outputs.
-const LOOKS: [&str; 2] = [NESTED_LOOK, "ResourceAttribute"];
+const LOOKS: [&str; 2] = [NESTED_LOOK, OF_AN_OUTPUT];
 const NESTED_LOOK: &str = "Automatic";
+const OF_AN_OUTPUT: &str = "ResourceAttribute";
 
 /// Both sides of an update.
 struct Sides<'a> {
@@ -114,6 +146,7 @@ pub(crate) fn removal(logical_id: &str, resource: &Resource) -> Change {
         details: Vec::new(),
         policy_action: Some(if kept { "Retain" } else { "Delete" }.to_owned()),
         drift: None,
+        change_set: None,
     }
 }
 
@@ -129,15 +162,15 @@ fn change(sides: &Sides<'_>, planned: &Planned) -> Option<Change> {
         details: Vec::new(),
         policy_action: None,
         drift: None,
+        change_set: None,
     };
     let Some(existing) = existing else { return Some(change) };
     let details = details(sides, planned, existing);
     if details.is_empty() {
         return None;
     }
-    let scope: BTreeSet<&String> = details.iter().map(|detail| &detail.attribute).collect();
     change.action = "Modify".to_owned();
-    change.scope = scope.into_iter().cloned().collect();
+    change.scope = scope_of(&details);
     let certain =
         details.iter().any(|detail| detail.recreation == "Always" && detail.evaluation == "Static");
     let replaces = !planned.replaced_by.is_empty()
@@ -207,7 +240,7 @@ fn of_nested_outputs(sides: &Sides<'_>, planned: &Planned) -> Vec<ChangeDetail> 
             name: Some(name.clone()),
             recreation: recreation.to_owned(),
             evaluation: "Dynamic".to_owned(),
-            source: "ResourceAttribute".to_owned(),
+            source: OF_AN_OUTPUT.to_owned(),
             cause: Some(nested),
             values: None,
         })

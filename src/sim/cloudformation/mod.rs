@@ -12,6 +12,7 @@ mod differences;
 mod events;
 mod limits;
 mod nested;
+mod nested_sets;
 mod policy;
 mod repair;
 mod requested;

@@ -1,6 +1,6 @@
 //! What becomes of the nested stacks of a template: planned with their parent, to every depth.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
@@ -10,6 +10,7 @@ use crate::sim::cloudformation::context::Context;
 use crate::sim::cloudformation::differences::differences;
 use crate::sim::cloudformation::policy;
 use crate::sim::cloudformation::requested::Requested;
+use crate::sim::cloudformation::reversal::{Reach, begun, reach_into};
 use crate::sim::cloudformation::start::{export_conflict, export_in_use};
 use crate::sim::cloudformation::update::may_be_updated;
 use crate::sim::evaluate::{Trouble, as_text};
@@ -127,6 +128,10 @@ impl Planner<'_, '_> {
         id: &Arc<str>,
     ) -> Result<NestedPlan, Trouble> {
         let definition = self.definition_of(wish.properties)?;
+        if matches!(self.context.reach, Some(Reach::Looks { .. })) {
+            let what = format!("change sets of nested stacks that are new, as {}", wish.logical_id);
+            return Err(Refusal::not_simulated(what).into());
+        }
         if self.context.place().stacks.len() >= self.context.settings.stack_limit {
             return Err(Refusal::validation("Limit for stack has been exceeded").into());
         }
@@ -144,6 +149,8 @@ impl Planner<'_, '_> {
             tags_changed: false,
             denied: BTreeMap::new(),
             failure,
+            reverts: BTreeSet::new(),
+            shows: None,
         })
     }
 
@@ -155,12 +162,15 @@ impl Planner<'_, '_> {
         may_be_updated(&stack, true)?;
         let definition = self.definition_of(wish.properties)?;
         let names = (&*stack.name, &*stack.id);
-        let blueprint = self.blueprint(&definition, names, &stack.resources)?;
+        let begun = begun(self.context.reach.as_ref(), &stack);
+        let blueprint = self.blueprint(&definition, names, &begun.resources)?;
         let templates = &self.context.library;
         let body = templates.find(&definition.template)?;
         let was = templates.find(&stack.definition.template)?;
-        let difference =
-            differences(&stack, &was.template, &body.template, &definition, &blueprint)?;
+        let mut difference =
+            differences(&begun, &was.template, &body.template, &definition, &blueprint)?;
+        let (reverts, shows) =
+            reach_into(self.context, &stack, &definition, &blueprint, &mut difference);
         let (denied, denied_removal) = match &stack.policy {
             Some(text) => policy::denials(text, &difference)?,
             None => (BTreeMap::new(), None),
@@ -169,7 +179,10 @@ impl Planner<'_, '_> {
             .or_else(|| blueprint.broken.clone())
             .or_else(|| export_conflict(self.context, &stack.name, &blueprint))
             .or_else(|| export_in_use(self.context, &stack, &blueprint));
-        let changed = !difference.is_only_a_look() || !is_complete(&stack) || is_moved(&blueprint);
+        let changed = !difference.is_only_a_look()
+            || !is_complete(&stack)
+            || is_moved(&blueprint)
+            || !reverts.is_empty();
         let tags_changed = difference.tags_changed;
         Ok(NestedPlan {
             id: stack.id.clone(),
@@ -182,6 +195,8 @@ impl Planner<'_, '_> {
             tags_changed,
             denied,
             failure,
+            reverts,
+            shows,
         })
     }
 }

@@ -1,13 +1,16 @@
 //! Drift-aware change sets: what is, what the last deployment made and what the template wants are
 //! compared when the set is made, and what it lists is brought back when it is executed.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::sim::blueprint::Planned;
+use crate::sim::blueprint::{Blueprint, Planned, Shows};
 use crate::sim::cloudformation::context::Context;
-use crate::sim::cloudformation::differences::removal;
+use crate::sim::cloudformation::differences::{
+    Difference as Changes, follows_an_output, removal, scope_of,
+};
 use crate::sim::cloudformation::start::Update;
 use crate::sim::cloudformation::update::plan;
 use crate::sim::comparison::{Difference, differences};
@@ -15,27 +18,160 @@ use crate::sim::drift::Verdict;
 use crate::sim::drift_faults::DriftTrouble;
 use crate::sim::evaluate::Trouble;
 use crate::sim::family::NESTED_STACK;
-use crate::sim::reality::{Live, TAGS, object};
+use crate::sim::reality::{Live, TAGS, object, standing};
 use crate::sim::resources::{is_fixed, is_read, is_write_only, managed_by_aws};
 use crate::sim::secrets::{MASK, Secrets};
 use crate::sim::state::{
     Change, ChangeDetail, ChangeDrift, ChangeValues, Definition, Resource, Stack,
 };
 
-/// What a drift-aware change set would change, and whether the stack has drifted.
-pub(crate) fn plan_to_revert(
+/// What the call at hand does in nested stacks.
+#[derive(Clone, Debug)]
+pub(crate) enum Reach {
+    /// A change set is made that looks into them, at their drift too or at the templates alone.
+    Looks { at_drift: bool },
+    /// One is executed: what it lists of them, by ARN.
+    BringsBack(BTreeMap<Arc<str>, Vec<Change>>),
+}
+
+/// How a change set looks at a stack.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sight {
+    pub(crate) at_drift: bool,
+    pub(crate) nested: bool,
+}
+
+/// What a change set would change, and whether the stack has drifted if it looks at that.
+pub(crate) fn plan_set(
     context: &mut Context<'_>,
     stack: &Stack,
     definition: Definition,
-) -> Result<(Update, Verdict), Trouble> {
-    let gone = stack.resources.iter().filter(|(_, one)| one.is_gone() && is_read(&one.kind));
-    let gone: BTreeSet<String> = gone.map(|(logical_id, _)| logical_id.clone()).collect();
-    let secrets = Secrets::of([&stack.definition, &definition]);
-    let mut update = plan(context, &standing(stack, &gone), definition)?;
-    let mut drifted = !gone.is_empty();
-    for planned in &update.blueprint.resources {
+    Sight { at_drift, nested }: Sight,
+) -> Result<(Update, Option<Verdict>), Trouble> {
+    let renewed = if at_drift { lost(stack) } else { BTreeSet::new() };
+    context.reach = nested.then_some(Reach::Looks { at_drift });
+    let planned = plan(context, &standing_stack(stack, &renewed), definition);
+    context.reach = None;
+    let mut update = planned?;
+    let Update { definition, blueprint, difference, .. } = &mut update;
+    if nested {
+        difference.leave_out(&idle(blueprint));
+    }
+    let verdict = at_drift.then(|| see_drift(context, stack, definition, blueprint, difference));
+    Ok((update, verdict))
+}
+
+/// What a drift-aware change set changes when it is executed, of what it lists: what has drifted
+/// since stays so.
+pub(crate) fn plan_reversal(
+    context: &mut Context<'_>,
+    stack: &Stack,
+    definition: Definition,
+    listed: &[Change],
+    below: BTreeMap<Arc<str>, Vec<Change>>,
+) -> Result<Update, Trouble> {
+    let reverts = brought_back(listed);
+    context.reach = Some(Reach::BringsBack(below));
+    let planned = plan(context, &standing_stack(stack, &reverts), definition);
+    context.reach = None;
+    let mut update = planned?;
+    add_listed(&mut update.difference, listed, &reverts);
+    Ok(Update { reverts, ..update })
+}
+
+/// A nested stack as the call at hand begins with it: what is gone and made anew is not there.
+pub(crate) fn begun(reach: Option<&Reach>, stack: &Stack) -> Stack {
+    let renewed = match reach {
+        None | Some(Reach::Looks { at_drift: false }) => BTreeSet::new(),
+        Some(Reach::Looks { at_drift: true }) => lost(stack),
+        Some(Reach::BringsBack(listed)) => {
+            listed.get(&stack.id).map(|listed| brought_back(listed)).unwrap_or_default()
+        }
+    };
+    standing_stack(stack, &renewed)
+}
+
+/// What the call at hand brings back in a nested stack, and what a change set shows of it.
+pub(crate) fn reach_into(
+    context: &mut Context<'_>,
+    stack: &Stack,
+    definition: &Definition,
+    blueprint: &Blueprint,
+    difference: &mut Changes,
+) -> (BTreeSet<String>, Option<Shows>) {
+    match context.reach.clone() {
+        None => (BTreeSet::new(), None),
+        Some(Reach::Looks { at_drift }) => {
+            difference.leave_out(&idle(blueprint));
+            let see = || see_drift(context, stack, definition, blueprint, difference);
+            let verdict = at_drift.then(see);
+            let shows = || Shows { changes: difference.changes.clone(), verdict };
+            (BTreeSet::new(), (!difference.is_empty()).then(shows))
+        }
+        Some(Reach::BringsBack(listed)) => {
+            let Some(listed) = listed.get(&stack.id) else { return (BTreeSet::new(), None) };
+            let reverts = brought_back(listed);
+            add_listed(difference, listed, &reverts);
+            (reverts, None)
+        }
+    }
+}
+
+/// Logical ids of nested stacks in which nothing changes.
+fn idle(blueprint: &Blueprint) -> BTreeSet<&str> {
+    let is_idle = |planned: &&Planned| match planned.nested.as_ref().map(|one| &one.plan) {
+        Some(Ok(plan)) => !plan.creates && plan.shows.is_none(),
+        Some(Err(_)) | None => false,
+    };
+    let idle = blueprint.resources.iter().filter(is_idle);
+    idle.map(|planned| planned.logical_id.as_str()).collect()
+}
+
+/// Logical ids of what is gone.
+fn lost(stack: &Stack) -> BTreeSet<String> {
+    let lost = stack.resources.iter().filter(|(_, one)| one.is_gone() && is_read(&one.kind));
+    lost.map(|(logical_id, _)| logical_id.clone()).collect()
+}
+
+/// The stack as if what is gone had never been there: it is made anew.
+fn standing_stack(stack: &Stack, renewed: &BTreeSet<String>) -> Stack {
+    Stack { resources: standing(&stack.resources, renewed), ..stack.clone() }
+}
+
+/// Logical ids of what a drift-aware change set with these changes makes real.
+fn brought_back(listed: &[Change]) -> BTreeSet<String> {
+    let is_made = |change: &&Change| {
+        let drift = change.drift.as_ref();
+        change.action != "Remove"
+            && drift.is_some_and(|drift| drift.status != "UNSUPPORTED")
+            && !follows_an_output(change)
+    };
+    listed.iter().filter(is_made).map(|change| change.logical_id.clone()).collect()
+}
+
+/// The stack's policy is asked about what is only brought back too.
+fn add_listed(difference: &mut Changes, listed: &[Change], reverts: &BTreeSet<String>) {
+    let changes = &mut difference.changes;
+    let known: BTreeSet<String> = changes.iter().map(|one| one.logical_id.clone()).collect();
+    let is_new =
+        |one: &&Change| reverts.contains(&one.logical_id) && !known.contains(&one.logical_id);
+    changes.extend(listed.iter().filter(is_new).cloned());
+}
+
+/// Adds to what the templates change what brings a stack back; says whether it has drifted.
+fn see_drift(
+    context: &Context<'_>,
+    stack: &Stack,
+    definition: &Definition,
+    blueprint: &Blueprint,
+    difference: &mut Changes,
+) -> Verdict {
+    let secrets = Secrets::of([&stack.definition, definition]);
+    let changes = &mut difference.changes;
+    let lost = lost(stack);
+    let mut drifted = !lost.is_empty();
+    for planned in &blueprint.resources {
         let Some(old) = stack.resources.get(&planned.logical_id) else { continue };
-        let changes = &mut update.difference.changes;
         let place = changes.iter().position(|one| one.logical_id == planned.logical_id);
         let mut change = match place {
             Some(place) => changes.remove(place),
@@ -52,51 +188,20 @@ pub(crate) fn plan_to_revert(
             changes.push(change);
         }
     }
-    let wanted = |id: &str| update.blueprint.resources.iter().any(|one| one.logical_id == id);
-    for (logical_id, old) in stack.resources.iter().filter(|(id, _)| gone.contains(*id)) {
+    let wanted = |id: &str| blueprint.resources.iter().any(|one| one.logical_id == id);
+    for (logical_id, old) in stack.resources.iter().filter(|(id, _)| lost.contains(*id)) {
         if !wanted(logical_id) {
-            update.difference.changes.push(removal(logical_id, old));
+            changes.push(removal(logical_id, old));
         }
     }
-    for change in update.difference.changes.iter_mut().filter(|one| one.action == "Remove") {
+    for change in changes.iter_mut().filter(|one| one.action == "Remove") {
         let removed = stack.resources.get(&change.logical_id);
         change.drift =
             removed.map(|old| ChangeDrift { status: status_of(old), ignored: [].into() });
     }
-    add_phantoms(context, stack, &secrets, &mut update);
-    update.difference.changes.sort_by(|one, other| one.logical_id.cmp(&other.logical_id));
-    Ok((update, if drifted { Verdict::Drifted } else { Verdict::InSync }))
-}
-
-/// The same when the change set is executed, for what it lists: what has drifted since stays so.
-pub(crate) fn plan_reversal(
-    context: &mut Context<'_>,
-    stack: &Stack,
-    definition: Definition,
-    listed: &[Change],
-) -> Result<Update, Trouble> {
-    let is_made = |change: &&Change| {
-        let drift = change.drift.as_ref();
-        change.action != "Remove" && drift.is_some_and(|drift| drift.status != "UNSUPPORTED")
-    };
-    let listed = listed.iter().filter(is_made);
-    let reverts: BTreeSet<String> =
-        listed.clone().map(|change| change.logical_id.clone()).collect();
-    let gone = stack.resources.iter().filter(|(id, one)| one.is_gone() && reverts.contains(*id));
-    let gone: BTreeSet<String> = gone.map(|(logical_id, _)| logical_id.clone()).collect();
-    let mut update = plan(context, &standing(stack, &gone), definition)?;
-    // The stack's policy is asked about what is only brought back too.
-    let changes = &mut update.difference.changes;
-    let known: BTreeSet<String> = changes.iter().map(|one| one.logical_id.clone()).collect();
-    changes.extend(listed.filter(|one| !known.contains(&one.logical_id)).cloned());
-    Ok(Update { reverts, ..update })
-}
-
-/// The stack as if what is gone had never been there: it is made anew.
-fn standing(stack: &Stack, gone: &BTreeSet<String>) -> Stack {
-    let mut standing = stack.clone();
-    standing.resources.retain(|logical_id, _| !gone.contains(logical_id));
-    standing
+    add_phantoms(context, stack, &secrets, blueprint, changes);
+    changes.sort_by(|one, other| one.logical_id.cmp(&other.logical_id));
+    if drifted { Verdict::Drifted } else { Verdict::InSync }
 }
 
 fn no_change(planned: &Planned) -> Change {
@@ -110,6 +215,7 @@ fn no_change(planned: &Planned) -> Change {
         details: Vec::new(),
         policy_action: None,
         drift: None,
+        change_set: None,
     }
 }
 
@@ -168,8 +274,7 @@ fn bring_back(secrets: &Secrets, planned: &Planned, old: &Resource, change: &mut
         change.action = "SyncWithActual".to_owned();
         change.replacement = None;
     }
-    let scope: BTreeSet<&String> = change.details.iter().map(|one| &one.attribute).collect();
-    change.scope = scope.into_iter().cloned().collect();
+    change.scope = scope_of(&change.details);
 }
 
 /// A tag whose key the template does not know.
@@ -238,16 +343,30 @@ impl Sides<'_> {
 }
 
 /// Changes of resources that are as they should be, as users report them.
-fn add_phantoms(context: &Context<'_>, stack: &Stack, secrets: &Secrets, update: &mut Update) {
+fn add_phantoms(
+    context: &Context<'_>,
+    stack: &Stack,
+    secrets: &Secrets,
+    blueprint: &Blueprint,
+    changes: &mut Vec<Change>,
+) {
     let place = (context.account.id, context.region);
     let mut names = BTreeSet::new();
-    for trouble in context.script.drift_troubles(place, &stack.name, true) {
+    // Of several stacks of one nesting, a phantom haunts the one that has the resource.
+    let haunts = |trouble: &DriftTrouble| match trouble {
+        DriftTrouble::Phantom { logical_ids } => {
+            logical_ids.iter().any(|id| stack.resources.contains_key(id))
+        }
+        DriftTrouble::Unreadable { .. } | DriftTrouble::Endless | DriftTrouble::Misread { .. } => {
+            false
+        }
+    };
+    for trouble in context.script.drift_troubles(place, &stack.name, haunts) {
         if let DriftTrouble::Phantom { logical_ids } = trouble {
             names.extend(logical_ids);
         }
     }
-    let changes = &mut update.difference.changes;
-    for planned in &update.blueprint.resources {
+    for planned in &blueprint.resources {
         let is_listed = changes.iter().any(|one| one.logical_id == planned.logical_id);
         let Some((name, wanted)) = planned.properties.iter().next() else { continue };
         let exists = stack.resources.contains_key(&planned.logical_id);

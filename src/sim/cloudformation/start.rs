@@ -9,7 +9,7 @@ use crate::sim::cloudformation::differences::Difference;
 use crate::sim::cloudformation::nested::denials_inside;
 use crate::sim::cloudformation::policy;
 use crate::sim::evaluate::Trouble;
-use crate::sim::reality::without_reality;
+use crate::sim::reality::{standing, without_reality};
 use crate::sim::refusal::{Answer, Refusal};
 use crate::sim::state::{Definition, Operation, Previous, Stack, Step};
 use crate::sim::status::Status;
@@ -187,7 +187,7 @@ pub(crate) fn start_update(
         Box::new(Previous { definition, resources, outputs: None })
     });
     let mut draft = context.draft(&stack, launch.express);
-    draft.records.retain(|logical_id, old| !(old.is_gone() && reverts.contains(logical_id)));
+    draft.records = standing(&draft.records, &reverts);
     let mut denied = BTreeMap::from([(name.to_owned(), denied)]);
     denials_inside(&blueprint, &mut denied);
     let mut decide = context.fate(denied);

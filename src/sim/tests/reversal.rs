@@ -35,12 +35,12 @@ impl World {
     }
 }
 
-fn changes(set: &DescribeChangeSetOutput) -> Vec<&ResourceChange> {
+pub(super) fn changes(set: &DescribeChangeSetOutput) -> Vec<&ResourceChange> {
     set.changes().iter().filter_map(|change| change.resource_change()).collect()
 }
 
 /// `action logical-id drift-status`, with `path change before after previous` below.
-fn lines(set: &DescribeChangeSetOutput) -> Vec<String> {
+pub(super) fn lines(set: &DescribeChangeSetOutput) -> Vec<String> {
     let mut lines = Vec::new();
     for change in changes(set) {
         let action = change.action().expect("an action").as_str();
