@@ -29,8 +29,10 @@ pub async fn act(
         memory.creation_round += 1;
     }
     let attempt = attempt(journal, clock, &memory, step, decided);
-    if let (StepKind::CreateChangeSet { name } | StepKind::PrepareRevert { name }, Some(version)) =
-        (&attempt.kind, &attempt.version)
+    if let (
+        StepKind::CreateChangeSet { name } | StepKind::PrepareRevert { name, .. },
+        Some(version),
+    ) = (&attempt.kind, &attempt.version)
     {
         let (name, version, pays) = (name.clone(), version.clone(), BTreeSet::new());
         let (digest, reverts) = (attempt.digest, attempt.kind.reverts());
@@ -143,10 +145,18 @@ fn attempt(
         number,
     );
     let name = token::change_set_name(&token);
-    let kind = match step.kind.prepares() {
-        true if step.kind.reverts() => StepKind::PrepareRevert { name },
-        true => StepKind::CreateChangeSet { name },
-        false => step.kind.clone(),
+    let kind = match step.kind {
+        StepKind::PrepareRevert { nested, .. } => StepKind::PrepareRevert { name, nested },
+        StepKind::CreateChangeSet { .. } => StepKind::CreateChangeSet { name },
+        StepKind::Create
+        | StepKind::ExecuteChangeSet { .. }
+        | StepKind::Revert { .. }
+        | StepKind::DeleteChangeSet { .. }
+        | StepKind::Delete { .. }
+        | StepKind::ContinueRollback { .. }
+        | StepKind::RollBack
+        | StepKind::SetTerminationProtection(_)
+        | StepKind::SetStackPolicy => step.kind.clone(),
     };
     let no_echo = decided.no_echo.clone();
     let (digest, at) = (step.digest, clock.now());
@@ -191,8 +201,8 @@ async fn call(
         (StepKind::CreateChangeSet { name }, Some(id), Some(inputs)) => {
             api.create_change_set(id, name, inputs, token).await
         }
-        (StepKind::PrepareRevert { name }, Some(id), Some(inputs)) => {
-            api.create_reverting_change_set(id, name, inputs, token).await
+        (StepKind::PrepareRevert { name, nested }, Some(id), Some(inputs)) => {
+            api.create_reverting_change_set(id, name, inputs, token, *nested).await
         }
         (StepKind::ExecuteChangeSet { name } | StepKind::Revert { name }, Some(id), _) => {
             api.execute_change_set(id, name, token).await

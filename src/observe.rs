@@ -185,7 +185,10 @@ async fn ask_about(
     let name = &seen.key.name;
     let mut insight = Insight::default();
     if let Some(own) = &memory.change_set {
-        insight.change_set = api.change_set(&seen.id, &own.name).await?;
+        insight.change_set = match own.reverts {
+            true => api.change_set_through(&seen.id, &own.name).await?,
+            false => api.change_set(&seen.id, &own.name).await?,
+        };
     }
     let standing = seen.status.standing();
     if standing == Standing::DeleteFailed {

@@ -286,6 +286,9 @@ pub enum ChangeSetStatus {
 /// What one change set would do to one resource.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlannedChange {
+    /// The nested stacks that it is in, by their logical ids: `Child/Inner`; empty in the stack itself.
+    #[serde(default)]
+    pub within: String,
     /// The resource's name in the template.
     pub logical_id: String,
     /// The resource itself; `None` for one that does not exist yet.
@@ -362,6 +365,16 @@ pub struct ResourceSeen {
     pub reason: Option<String>,
     /// How it was when drift detection looked last.
     pub drift: DriftStatus,
+}
+
+impl PlannedChange {
+    /// The resource within the stack: `Queue` or `Child/Queue`.
+    pub fn place(&self) -> String {
+        match self.within.as_str() {
+            "" => self.logical_id.clone(),
+            within => format!("{within}/{}", self.logical_id),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -33,6 +33,8 @@ pub enum StepKind {
     PrepareRevert {
         /// Derived from the token of the attempt.
         name: String,
+        /// Whether something in a nested stack is to be brought back.
+        nested: bool,
     },
     /// Execute the very change set that was checked to bring back what drifted.
     Revert {

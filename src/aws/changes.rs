@@ -112,15 +112,18 @@ impl TargetApi {
     }
 
     /// Has an update of a stack computed that brings its resources back to what `inputs` make of them,
-    /// whatever somebody else did to them; look at it with `change_set`.
+    /// whatever somebody else did to them, in nested stacks too if `nested` says so; look at it with
+    /// `change_set_through`.
     pub async fn create_reverting_change_set(
         &self,
         stack: &StackId,
         name: &str,
         inputs: &StackInputs,
         token: &str,
+        nested: bool,
     ) -> Result<(), AwsError> {
-        self.create_update_set(stack, name, inputs, token, Some(DeploymentMode::RevertDrift)).await
+        let mode = Some((DeploymentMode::RevertDrift, nested.then_some(true)));
+        self.create_update_set(stack, name, inputs, token, mode).await
     }
 
     /// Has an update of a stack computed; look at it with `change_set`.
@@ -140,8 +143,9 @@ impl TargetApi {
         name: &str,
         inputs: &StackInputs,
         token: &str,
-        mode: Option<DeploymentMode>,
+        mode: Option<(DeploymentMode, Option<bool>)>,
     ) -> Result<(), AwsError> {
+        let (mode, nested) = mode.unzip();
         self.call(Api::CreateChangeSet, |client| {
             client
                 .create_change_set()
@@ -154,6 +158,7 @@ impl TargetApi {
                 .set_capabilities(inputs.sdk_capabilities())
                 .set_deployment_config(inputs.sdk_deployment())
                 .set_deployment_mode(mode.clone())
+                .set_include_nested_stacks(nested.flatten())
                 .client_token(token)
                 .send()
         })

@@ -18,7 +18,7 @@ use crate::aws::pace::{Api, BucketKey};
 use crate::aws::words;
 use crate::ids::StackId;
 use crate::moment::Moment;
-use crate::observed::{ChangeSetSeen, ResourceSeen, Seen, StackEvent, StackStatus};
+use crate::observed::{ChangeSetSeen, PlannedChange, ResourceSeen, Seen, StackEvent, StackStatus};
 
 /// A target has 2,000 root stacks at most; nested ones and short pages multiply that.
 const MAX_LIST_PAGES: usize = 400;
@@ -26,6 +26,12 @@ const MAX_LIST_PAGES: usize = 400;
 pub(super) const MAX_RESOURCE_PAGES: usize = 200;
 /// 10,000 events: the largest operation with four events for each resource.
 const MAX_EVENT_PAGES: usize = 100;
+
+/// An operation changes 2,500 resources at most, and so no more nested stacks.
+const MAX_NESTED_SETS: usize = 500;
+
+/// Change sets in nested stacks: logical id and ARN of the set.
+type NestedSets = Vec<(String, String)>;
 
 impl TargetApi {
     /// All root stacks of the target, from all pages.
@@ -99,13 +105,63 @@ impl TargetApi {
         stack: &StackId,
         name: &str,
     ) -> Result<Option<ChangeSetSeen>, AwsError> {
+        Ok(self.one_change_set(Some(stack), name).await?.map(|(found, _)| found))
+    }
+
+    /// A change set with its changes and those of the sets that it has in nested stacks, each within
+    /// the path of its own.
+    pub async fn change_set_through(
+        &self,
+        stack: &StackId,
+        name: &str,
+    ) -> Result<Option<ChangeSetSeen>, AwsError> {
+        let Some((mut whole, children)) = self.one_change_set(Some(stack), name).await? else {
+            return Ok(None);
+        };
+        let mut waiting = children;
+        let mut sets = 0;
+        while let Some((path, id)) = waiting.pop() {
+            sets += 1;
+            if sets > MAX_NESTED_SETS {
+                let text = format!("more than {MAX_NESTED_SETS} nested change sets");
+                return Err(AwsError::malformed(Api::DescribeChangeSet, text));
+            }
+            // One that is gone would hide what the whole set does.
+            let Some((found, children)) = self.one_change_set(None, &id).await? else {
+                let text = format!("the nested change set {id} is not there");
+                return Err(AwsError::malformed(Api::DescribeChangeSet, text));
+            };
+            let below = |name: &str| match name {
+                "" => path.clone(),
+                name => format!("{path}/{name}"),
+            };
+            whole.changes.extend(
+                found
+                    .changes
+                    .into_iter()
+                    .map(|change| PlannedChange { within: below(&change.within), ..change }),
+            );
+            waiting.extend(children.into_iter().map(|(name, id)| (below(&name), id)));
+        }
+        Ok(Some(whole))
+    }
+
+    /// One set, by its name and stack or by its ARN alone, and the sets in stacks nested in it by
+    /// their logical ids.
+    async fn one_change_set(
+        &self,
+        stack: Option<&StackId>,
+        name: &str,
+    ) -> Result<Option<(ChangeSetSeen, NestedSets)>, AwsError> {
         let mut pages = Pages::new(Api::DescribeChangeSet, MAX_RESOURCE_PAGES);
-        let mut changes = Vec::new();
+        let (mut changes, mut nested) = (Vec::new(), NestedSets::new());
         let mut first = None;
         while let Some(token) = pages.upcoming() {
             let result = self
                 .call(Api::DescribeChangeSet, |client| {
-                    let request = client.describe_change_set().stack_name(stack.as_str());
+                    let request = client.describe_change_set();
+                    let request =
+                        request.set_stack_name(stack.map(|stack| stack.as_str().to_owned()));
                     request.change_set_name(name).set_next_token(token.clone()).send()
                 })
                 .await;
@@ -125,12 +181,14 @@ impl TargetApi {
             };
             for change in &page {
                 changes.extend(words::planned(change)?);
+                nested.extend(words::nested_set(change));
             }
             let next = output.next_token.take();
             first.get_or_insert(output);
             pages.turn(next)?;
         }
-        first.map(|output| words::change_set(&output, changes)).transpose()
+        let found = first.map(|output| words::change_set(&output, changes)).transpose()?;
+        Ok(found.map(|found| (found, nested)))
     }
 
     /// What happened to the stack from `since` on, oldest first. Of more than 10,000 events only

@@ -130,12 +130,20 @@ pub(super) fn planned(change: &sdk::Change) -> Result<Option<PlannedChange>, Aws
     let logical_id = needed(api, "LogicalResourceId", change.logical_resource_id())?;
     let physical_id = change.physical_resource_id().filter(|id| !id.is_empty());
     Ok(Some(PlannedChange {
+        within: String::new(),
         logical_id: logical_id.to_owned(),
         physical_id: physical_id.map(str::to_owned),
         kind: needed(api, "ResourceType", change.resource_type())?.to_owned(),
         action: action_of(action.as_str()),
         replacement: replacement_of(change.replacement().map(sdk::Replacement::as_str)),
     }))
+}
+
+/// The change set that a change to a nested stack has there: logical id and ARN.
+pub(super) fn nested_set(change: &sdk::Change) -> Option<(String, String)> {
+    let change = change.resource_change()?;
+    let id = change.change_set_id().filter(|id| !id.is_empty())?;
+    Some((change.logical_resource_id()?.to_owned(), id.to_owned()))
 }
 
 fn action_of(word: &str) -> ChangeAction {

@@ -410,7 +410,7 @@ fn learn_vanished(
     change_set: Option<&ChangeSetSeen>,
     now: Moment,
 ) {
-    let (StepKind::CreateChangeSet { name } | StepKind::PrepareRevert { name }) = &attempt.kind
+    let (StepKind::CreateChangeSet { name } | StepKind::PrepareRevert { name, .. }) = &attempt.kind
     else {
         return;
     };

@@ -11,6 +11,7 @@ use crate::moment::Moment;
 use crate::observed::{ChangeAction, ChangeSetStatus, PlannedChange, Replacement, Seen};
 use crate::outcome::{CauseClass, OwnChangeSet, StepKind};
 use crate::plan::decide::{Case, Decision};
+use crate::plan::protection::NESTED_STACK;
 use crate::plan::table::unless_approved;
 use crate::plan::{ApprovalKind, ApprovalRequest, Hold, Rendered, RevertHold, Steering, cooldown};
 use crate::template::{Template, references};
@@ -56,7 +57,8 @@ pub(super) fn decide(
     }
     let subjects: Vec<String> = todo.iter().map(|finding| finding.subject()).collect();
     let why = format!("drifted: {}", subjects.join(", "));
-    Some(step(StepKind::PrepareRevert { name: String::new() }, why, digest))
+    let nested = todo.iter().any(|finding| !finding.within.is_empty());
+    Some(step(StepKind::PrepareRevert { name: String::new(), nested }, why, digest))
 }
 
 /// What the policy or a person wants brought back of a stack, and can be as far as is known.
@@ -77,8 +79,7 @@ pub fn to_revert<'a>(
     };
     let is_wanted = |finding: &&Finding| {
         let reverted = record.reverted.get(&finding.subject());
-        // What stands in a nested stack is not in the change set of the root.
-        let may = finding.within.is_empty() && reverted.is_none_or(|one| one.in_vain.is_none());
+        let may = reverted.is_none_or(|one| one.in_vain.is_none());
         let by_policy =
             rules.policy(&finding.kind) == DriftPolicy::Revert && !reverted.is_some_and(fights);
         may && (by_policy || ordered(finding))
@@ -183,12 +184,23 @@ fn carry_on(
 /// bringing back does not need.
 fn phantoms(changes: &[PlannedChange], todo: &[&Finding], template: &Template) -> Vec<String> {
     let gone = todo.iter().filter(|one| one.what == What::Deleted);
-    let anew: BTreeSet<&str> = gone.map(|one| one.logical_id.as_str()).collect();
-    let followers = followers(&anew, template);
+    let anew: BTreeSet<String> = gone.map(|one| one.place()).collect();
+    let within = |path: &str| {
+        let below = format!("{path}/");
+        todo.iter().any(|one| one.within == path || one.within.starts_with(&below))
+    };
+    // Of a nested template nobody here knows who follows whom.
+    let nested = todo.iter().filter_map(|one| one.within.split('/').next());
+    let moved = anew.iter().map(String::as_str).chain(nested.filter(|name| !name.is_empty()));
+    let followers = followers(&moved.collect(), template);
     let is_listed = |change: &&PlannedChange| {
-        let id = change.logical_id.as_str();
-        let is_gone = anew.contains(id);
-        let is_known = todo.iter().any(|one| one.logical_id == id) || followers.contains(id);
+        let place = change.place();
+        if change.kind == NESTED_STACK && change.action == ChangeAction::Modify {
+            return within(&place) && change.replacement == Replacement::Never;
+        }
+        let is_gone = anew.contains(&place);
+        let follows = change.within.is_empty() && followers.contains(change.logical_id.as_str());
+        let is_known = todo.iter().any(|one| one.place() == place) || follows;
         match (&change.action, change.replacement) {
             (ChangeAction::Add, _) => is_gone,
             (ChangeAction::Modify, Replacement::Never) | (ChangeAction::SyncWithActual, _) => {
@@ -205,7 +217,7 @@ fn phantoms(changes: &[PlannedChange], todo: &[&Finding], template: &Template) -
             ) => false,
         }
     };
-    let name = |change: &PlannedChange| format!("{} ({})", change.logical_id, change.kind);
+    let name = |change: &PlannedChange| format!("{} ({})", change.place(), change.kind);
     let names: BTreeSet<String> =
         changes.iter().filter(|change| !is_listed(change)).map(name).collect();
     names.into_iter().collect()
@@ -247,7 +259,7 @@ fn objection(
 }
 
 fn harm(finding: &Finding) -> String {
-    let (id, kind) = (&finding.logical_id, &finding.kind);
+    let (id, kind) = (finding.place(), &finding.kind);
     match finding.property() {
         None => format!("make {id} ({kind}) anew, empty"),
         Some(property) => format!("change {property} of {id} ({kind}) back"),

@@ -9,7 +9,7 @@ use crate::fleet::{DriftRules, StackPolicy};
 use crate::ids::StackName;
 use crate::moment::Moment;
 use crate::observe::{Looked, Looking, Sight, asked_again};
-use crate::observed::Seen;
+use crate::observed::{PlannedChange, Seen};
 use crate::outcome::Memory;
 use crate::plan::{may_run, to_revert};
 use crate::reconcile::{Done, Pass};
@@ -188,10 +188,9 @@ impl Pass<'_> {
     pub(super) fn note_revert(&self, sight: &Sight, name: &StackName, done: &mut Done) {
         let Some(record) = done.drifts.get_mut(name) else { return };
         let insight = sight.insights.get(name).and_then(|insight| insight.change_set.as_ref());
-        let touched: BTreeSet<&String> =
-            insight.into_iter().flat_map(|set| &set.changes).map(|one| &one.logical_id).collect();
-        let is_touched =
-            |one: &&Finding| one.within.is_empty() && touched.contains(&one.logical_id);
+        let changes = insight.into_iter().flat_map(|set| &set.changes);
+        let touched: BTreeSet<String> = changes.map(PlannedChange::place).collect();
+        let is_touched = |one: &&Finding| touched.contains(&one.place());
         let subjects: Vec<String> =
             record.findings.iter().filter(is_touched).map(Finding::subject).collect();
         record.reverts(subjects.iter().map(String::as_str), self.means.clock.now());

@@ -33,6 +33,7 @@ fn own_set(world: &mut World) -> &mut OwnChangeSet {
 
 fn removal(kind: &str) -> PlannedChange {
     PlannedChange {
+        within: String::new(),
         action: ChangeAction::Remove,
         logical_id: "Table".to_owned(),
         physical_id: None,
