@@ -3,13 +3,17 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use driftless::clock::Clock;
 use driftless::controller::Until;
+use driftless::fleet::Limits;
 use driftless::ids::{AccountId, Region, StackKey, Target};
 use driftless::moment::Moment;
-use driftless::sim::{CallFault, Calls, Cloud, CloudSettings, Phase, ResourceFault};
+use driftless::sim::{
+    Asked, CallFault, Calls, Cloud, CloudSettings, Ending, Phase, ResourceFault, Witness,
+};
 
 use crate::{SERVICES, Usage, control, converge, files, template, write_fleet};
 
@@ -38,6 +42,8 @@ pub(crate) fn day(tenants: usize) {
         let stacks = converge(folder.path(), &cloud, &clock).await;
         converge(folder.path(), &cloud, &clock).await;
         cloud.clear_calls();
+        let drift = Arc::new(DriftCalls::default());
+        cloud.set_witness(Some(Arc::clone(&drift) as Arc<dyn Witness>));
         let events_before = stack_events(&cloud, tenants + NEW_TENANTS);
         order_trouble(&cloud);
         Usage::reset_peak();
@@ -49,6 +55,7 @@ pub(crate) fn day(tenants: usize) {
         println!("a day of `run`, {tenants} targets x {SERVICES} services = {stacks} stacks");
         println!("  virtual time     {} h", clock.now().since(began_at).as_secs() / 3_600);
         let looks = print_calls(&cloud);
+        drift.print();
         print_stack_events(&cloud, &events_before, tenants + NEW_TENANTS);
         let cpu = after.cpu - before.cpu;
         println!("  CPU              {cpu:.0} s, the simulated cloud included");
@@ -193,7 +200,7 @@ fn print_calls(cloud: &Cloud) -> f64 {
     let (mut reads, mut writes): (BTreeMap<_, u64>, BTreeMap<_, u64>) = Default::default();
     for (api, (all, accounts)) in &by_api {
         println!("    {api:<22} {all:>9}   {}", spread(accounts));
-        let reading = ["Describe", "List", "Get", "Assume"];
+        let reading = ["Describe", "Detect", "List", "Get", "Assume"];
         let reads_only = reading.iter().any(|word| api.starts_with(word));
         let sum = if reads_only { &mut reads } else { &mut writes };
         for (account, count) in accounts {
@@ -218,6 +225,51 @@ fn spread(accounts: &BTreeMap<AccountId, u64>) -> String {
     let mean = sum as f64 / counts.len().max(1) as f64;
     let most = counts.last().copied().unwrap_or(0);
     format!("{median:>5} {mean:>8.1} {most:>6}   in {} accounts", counts.len())
+}
+
+/// Calls that looking for drift makes: in each second, and in each account.
+#[derive(Debug, Default)]
+struct DriftCalls(Mutex<(BTreeMap<u64, u64>, BTreeMap<AccountId, u64>)>);
+
+impl DriftCalls {
+    /// What of its budget looking for drift has used.
+    fn print(&self) {
+        let counts = self.0.lock().expect("nobody panicked");
+        let limits = Limits::default().drift_calls;
+        let most = |counts: &mut dyn Iterator<Item = u64>| counts.max().unwrap_or(0);
+        println!(
+            "  looking for drift        {:>9}   {}",
+            counts.1.values().sum::<u64>(),
+            spread(&counts.1)
+        );
+        println!(
+            "    most in an account     {:>9}   of {} in 24 h",
+            most(&mut counts.1.values().copied()),
+            limits.per_account
+        );
+        println!(
+            "    most in a second       {:>9}   of {}",
+            most(&mut counts.0.values().copied()),
+            limits.per_second
+        );
+    }
+}
+
+impl Witness for DriftCalls {
+    fn comes(&self, asked: Asked<'_>) -> bool {
+        // Nothing of this day makes a look at resources but drift.
+        let is_drift = asked.call.api.contains("Drift") || asked.call.api == "ListStackResources";
+        if is_drift {
+            let mut counts = self.0.lock().expect("nobody panicked");
+            *counts.0.entry(asked.call.at.as_millis() / 1_000).or_default() += 1;
+            *counts.1.entry(asked.call.account).or_default() += 1;
+        }
+        true
+    }
+
+    fn ended(&self, _: Asked<'_>, _: Ending<'_>) -> bool {
+        true
+    }
 }
 
 /// How many events the stacks of each account have.
