@@ -2,6 +2,7 @@
 //! every finding on single documents reported at once.
 
 mod build;
+mod channel;
 mod document;
 mod files;
 mod finding;
@@ -20,6 +21,8 @@ mod values;
 mod waves;
 mod yaml;
 
+pub(crate) use channel::SECRET_IN_GIT;
+pub use channel::{Address, Channel, Receiver, Secret, Topic, why_not_a_url};
 pub use finding::{Finding, Severity};
 pub use freeze::{Freeze, never_close};
 pub use gathering::{Complaint, Gathering};

@@ -8,7 +8,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::fleet::{Freeze, Protection, Selector, Source, Text, WavePlan};
+use crate::fleet::{Channel, Freeze, Protection, Selector, Source, Text, WavePlan};
 use crate::ids::{AccountId, Digest, DocumentName, Region, ServiceName, Target, TenantName};
 use crate::outcome::OnRemoval;
 use crate::template::{Template, canonical_digest};
@@ -88,6 +88,8 @@ pub struct Fleet {
     pub suspend: bool,
     /// When new steps are stopped, in the order in which they are written.
     pub freeze: Vec<Freeze>,
+    /// Who is told what happens, in the order in which they are written.
+    pub notify: Vec<Channel>,
     /// Where it is written.
     pub source: Source,
 }
