@@ -1,7 +1,10 @@
 //! Values in, text out: what people and programs read.
 
+pub mod announcements;
 #[cfg(test)]
 mod broken_documents;
+mod channels;
+pub mod chat;
 mod event;
 mod explain;
 mod explain_text;
@@ -16,6 +19,7 @@ mod status;
 mod status_text;
 mod words;
 
+pub use channels::{ChannelRecord, SilentChannel, Trouble};
 pub use event::{AcceptedRevision, Event, RefusedRevision, Subject};
 pub use explain::{Explanation, InWave};
 pub use grouping::{EXAMPLES, Group};

@@ -191,7 +191,8 @@ impl Status {
     }
 }
 
-fn blind(targets: &[TargetRecord]) -> Vec<BlindGroup> {
+/// Targets that cannot be seen, by reason.
+pub(super) fn blind(targets: &[TargetRecord]) -> Vec<BlindGroup> {
     let mut groups: BTreeMap<BlindReason, BlindGroup> = BTreeMap::new();
     for record in targets {
         let Some((blind, since)) = &record.blind else { continue };
