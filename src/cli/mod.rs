@@ -10,6 +10,7 @@ mod failure;
 mod init;
 mod log;
 mod narrator;
+mod notify_test;
 mod opening;
 mod plan;
 mod progress;
@@ -83,6 +84,9 @@ enum Command {
     /// Show how releases go out, and halt, resume or take back one
     #[command(subcommand)]
     Rollout(rollout::RolloutCommand),
+    /// Test the channels that are told what happens
+    #[command(subcommand)]
+    Notify(notify_test::NotifyCommand),
     /// Look into the simulated cloud, or change a stack behind driftless's back
     #[command(subcommand)]
     Cloud(cloud::CloudCommand),
@@ -149,6 +153,7 @@ fn dispatch(command: Command, settings: &Settings, out: &mut dyn Write) -> Resul
         Command::Suspend(args) => suspend::run(&args, &context, out)?,
         Command::Resume(args) => resume::run(&args, &context, out)?,
         Command::Rollout(command) => rollout::run(&command, settings, &context, out)?,
+        Command::Notify(command) => notify_test::run(&command, settings, &clock, out)?,
         Command::Cloud(command) => cloud::run(&command, settings, &clock, out)?,
     };
     out.flush()?;
