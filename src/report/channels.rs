@@ -63,3 +63,34 @@ pub(super) fn text(channels: &[SilentChannel], now: Moment) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample::{NOW, minutes_ago};
+
+    #[test]
+    fn a_channel_that_cannot_be_told_is_a_line() {
+        let channel = |name: &str, text: &str, waiting| SilentChannel {
+            name: name.to_owned(),
+            trouble: Trouble {
+                text: text.to_owned(),
+                since: minutes_ago(200),
+                needs_person: true,
+                is_here: false,
+            },
+            waiting,
+        };
+        let channels = [
+            channel("slack-1", "it answered 410 (channel_is_archived)", 12),
+            channel("office", "the variable TEAMS is not set where driftless runs", 1),
+        ];
+        insta::assert_snapshot!(text(&channels, NOW), @r"
+
+        Cannot be told (`driftless notify test` tries again)
+          slack-1 (for 3 hours; 12 messages waiting): it answered 410 (channel_is_archived)
+          office (for 3 hours; 1 message waiting): the variable TEAMS is not set where driftless runs
+        ");
+        assert_eq!(text(&[], NOW), "");
+    }
+}

@@ -164,7 +164,7 @@ async fn a_rollout_in_waves_is_told_as_it_goes_and_its_halt_at_once() {
     let titles = receivers.titles("slack");
     let expected = [
         "Warning: May the next wave begin? wave all of api may begin",
-        "Resolved: May the next wave begin?",
+        "Settled: May the next wave begin?",
         "test: A new release of api is everywhere",
     ];
     assert_eq!(titles.len(), expected.len(), "{titles:#?}");

@@ -37,6 +37,8 @@ fn alone(item: &Item) -> String {
         (Transition::Worse, Severity::Critical) => format!("Worse, critical now: {title}"),
         (Transition::Worse, Severity::Warning | Severity::Info) => format!("Worse: {title}"),
         (Transition::Still, _) => format!("Still so: {title}"),
+        // A question that is open no more was answered, or is none any more.
+        (Transition::Resolved, _) if item.topic == Topic::Approval => format!("Settled: {title}"),
         (Transition::Resolved, _) => format!("Resolved: {title}"),
     }
 }
