@@ -141,7 +141,7 @@ impl Journal {
                 )?
                 .execute(params![stored(now + lease), number])?;
             record.next_at = now + pace;
-            put_record(transaction, channel, &record)?;
+            update_record(transaction, channel, &record)?;
             Ok(Next::Now(Box::new(Claimed { number, attempt: tries + 1, message })))
         })
     }
@@ -158,7 +158,7 @@ impl Journal {
             let before = record(transaction, channel)?;
             let next_at = before.next_at;
             let after = ChannelRecord { next_at, delivered_at: Some(now), ..Default::default() };
-            put_record(transaction, channel, &after)?;
+            update_record(transaction, channel, &after)?;
             Ok(before.trouble)
         })
     }
@@ -191,7 +191,7 @@ impl Journal {
                 is_here: retry.is_here,
             };
             let is_news = troubled(&mut record, trouble);
-            put_record(transaction, channel, &record)?;
+            update_record(transaction, channel, &record)?;
             Ok(is_news)
         })
     }
@@ -240,7 +240,7 @@ impl Journal {
         self.writing(|transaction| {
             let before = record(transaction, channel)?;
             let (next_at, delivered_at) = (now, before.delivered_at);
-            put_record(
+            update_record(
                 transaction,
                 channel,
                 &ChannelRecord { next_at, delivered_at, ..Default::default() },
@@ -385,6 +385,18 @@ fn put_record(
              ON CONFLICT DO UPDATE SET record = excluded.record",
         )?
         .execute(params![channel, to_row(record)?])?;
+    Ok(())
+}
+
+/// Writes the record of a channel that is known; one that git took out meanwhile stays forgotten.
+fn update_record(
+    connection: &Connection,
+    channel: &str,
+    record: &ChannelRecord,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("UPDATE channels SET record = ? WHERE name = ?")?
+        .execute(params![to_row(record)?, channel])?;
     Ok(())
 }
 

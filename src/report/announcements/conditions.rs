@@ -200,8 +200,10 @@ pub fn of_rollouts(halted: &[HaltedRollout]) -> Vec<Condition> {
 pub fn of_revision(refused: Option<&RefusedRevision>) -> Option<Condition> {
     let refused = refused?;
     let revision = refused.revision.short();
+    // One that goes away by itself is told when it has not.
+    let is_unreadable = refused.count == 0 && refused.revision.as_str() == "unreadable";
     let (title, see) = match refused.count {
-        0 if refused.revision.as_str() == "unreadable" => {
+        0 if is_unreadable => {
             ("The repository of the fleet cannot be read".to_owned(), "driftless status")
         }
         0 => (format!("Revision {revision} is refused"), "driftless status"),
@@ -220,7 +222,7 @@ pub fn of_revision(refused: Option<&RefusedRevision>) -> Option<Condition> {
         key: format!("revision#{revision}"),
         topic: Topic::Revision,
         severity: Severity::Critical,
-        is_urgent: true,
+        is_urgent: !is_unreadable,
         title: cut(&title, TITLE),
         details,
         count: refused.count.max(1),

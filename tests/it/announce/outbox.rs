@@ -6,7 +6,7 @@ use std::time::Duration;
 use driftless::announce::{LEASE, PACE, Postman};
 use driftless::clock::Clock;
 use driftless::fleet::{Channel, Receiver, Secret, Topic};
-use driftless::journal::{Journal, MAX_WAITING};
+use driftless::journal::{Journal, MAX_WAITING, Next, Retry};
 use driftless::moment::Moment;
 use driftless::report::announcements::{Condition, Facts, Severity, due};
 
@@ -271,4 +271,19 @@ async fn what_git_does_not_name_any_more_is_forgotten() {
     postman.journal.keep_channels(&["slack-2"]).expect("written");
     assert_eq!(postman.journal.waiting_messages("slack-1").expect("counted"), 0);
     assert_eq!(deliver(&postman, &channel).await, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_channel_that_git_takes_out_while_it_is_told_stays_forgotten() {
+    let (desk, channel) = (Desk::new(), channel("slack-1"));
+    let postman = desk.process();
+    desk.say(&postman, &channel, 1);
+    let claimed = postman.journal.claim_message("slack-1", desk.clock.now(), PACE, LEASE);
+    let Next::Now(claimed) = claimed.expect("claimed") else { panic!("one waits") };
+    postman.journal.keep_channels(&[]).expect("written");
+    let (now, later) = (desk.clock.now(), desk.clock.now() + HOUR);
+    let text = "it answered 404".to_owned();
+    let retry = Retry { at: later, channel_at: later, is_refused: true, is_here: false, text };
+    postman.journal.note_undelivered("slack-1", claimed.number, &retry, now).expect("written");
+    assert_eq!(postman.journal.silent_channels().expect("read"), []);
 }
