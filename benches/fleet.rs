@@ -237,6 +237,7 @@ async fn control(
         clock: clock.clone(),
         look_every: Duration::from_secs(5),
         news,
+        announcing: None,
     };
     let standing = run(settings, until, shutdown).await.expect("converges");
     drain.await.expect("all news were heard");

@@ -49,6 +49,7 @@
 //! | [`journal`] | SQLite: what survives a restart |
 //! | [`observe`] | one look at one target |
 //! | [`act`] | one step on one stack |
+//! | [`announce`] | chats and webhooks: messages from the outbox of the journal |
 //!
 //! Loops:
 //!
@@ -66,8 +67,8 @@
 //! | [`settings`] | flags and environment, resolved once |
 //! | [`cli`] | people: one file a command |
 //!
-//! `package`, `artifacts`, `announce` and `http` have their places in this list
-//! reserved by the design and come with the features that need them.
+//! `package`, `artifacts` and `http` have their places in this list reserved by the design and come
+//! with the features that need them.
 //!
 //! # What must never happen
 //!
@@ -86,7 +87,7 @@
 //! 6. A stack that ever was complete deleted to be made again; a protected resource removed or
 //!    replaced without approval.
 //! 7. A new mutating call after a suspension or a shutdown was seen, or in a freeze window.
-//! 8. A secret in a log, a report or the journal.
+//! 8. A secret in a log, a report, a message or the journal.
 
 pub mod ids;
 pub mod moment;
@@ -108,6 +109,7 @@ pub mod aws;
 pub mod journal;
 pub mod observe;
 pub mod act;
+pub mod announce;
 
 pub mod board;
 pub mod reconcile;

@@ -161,8 +161,7 @@ impl Settings {
 
 impl Terminal {
     fn of_this_process(log_format: LogFormat) -> Self {
-        let colour =
-            environment("NO_COLOR").is_none() && environment("TERM").as_deref() != Some("dumb");
+        let colour = variable("NO_COLOR").is_none() && variable("TERM").as_deref() != Some("dumb");
         let (out, err) = (std::io::stdout().is_terminal(), std::io::stderr().is_terminal());
         Self {
             can_ask: std::io::stdin().is_terminal() && err,
@@ -170,20 +169,20 @@ impl Terminal {
             colour_err: err && colour,
             bars: err
                 && log_format == LogFormat::Text
-                && environment("TERM").as_deref() != Some("dumb"),
+                && variable("TERM").as_deref() != Some("dumb"),
         }
     }
 }
 
-/// The variable, unless it is empty.
+/// The variable, unless it is empty: for secrets that documents name.
 #[allow(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
-fn environment(name: &str) -> Option<String> {
+pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 fn user() -> String {
     let names = ["DRIFTLESS_USER", "USER", "LOGNAME"];
-    names.into_iter().find_map(environment).unwrap_or_else(|| "unknown".to_owned())
+    names.into_iter().find_map(variable).unwrap_or_else(|| "unknown".to_owned())
 }
 
 /// `PATH[@REV]`; a folder whose own name has an `@` is taken as it is.

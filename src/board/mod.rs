@@ -67,6 +67,8 @@ struct Shared {
     halts: AtomicU64,
     /// Whether a pass ended since somebody asked how the fleet stands.
     moved: AtomicBool,
+    /// How many times that was.
+    moves: AtomicU64,
     news: UnboundedSender<Progress>,
 }
 
@@ -115,6 +117,7 @@ impl Board {
             stopped: AtomicBool::new(false),
             halts: AtomicU64::new(0),
             moved: AtomicBool::new(true),
+            moves: AtomicU64::new(0),
             news,
         }))
     }
@@ -131,8 +134,8 @@ impl Board {
         last_words: Arc<LastWords>,
         changed: &BTreeSet<Target>,
     ) {
-        self.0.moved.store(true, Ordering::SeqCst);
         lock(&self.0.drift_budget).set(desired.fleet.limits.drift_calls);
+        self.note_moved();
         let mut view = lock(&self.0.view);
         lock(&self.0.stale).extend(changed.iter().cloned());
         let mut unseen = lock(&self.0.unseen);
@@ -371,7 +374,7 @@ impl Board {
     }
 
     fn looked_at(&self, basis: &View, target: &Target) {
-        self.0.moved.store(true, Ordering::SeqCst);
+        self.note_moved();
         // What waits to be deleted under a newer revision is not known yet: it is looked at again.
         self.while_current(basis, || {
             lock(&self.0.unseen).remove(target);
@@ -404,16 +407,6 @@ impl Board {
     /// Whether stacks of ours stand in `target`, as far as is known.
     pub fn has_stacks(&self, target: &Target) -> bool {
         lock(&self.0.homes).tenants_in.contains_key(target)
-    }
-
-    /// The fleet stands otherwise than before.
-    pub fn note_moved(&self) {
-        self.0.moved.store(true, Ordering::SeqCst);
-    }
-
-    /// Whether the fleet may stand otherwise than when this was asked last.
-    pub fn has_moved(&self) -> bool {
-        self.0.moved.swap(false, Ordering::SeqCst)
     }
 
     /// How the fleet stands.

@@ -1,6 +1,7 @@
 //! What a controller says while it works. Whoever listens turns it into bars, lines or log events.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
 
 use crate::board::Board;
 use crate::fleet::Finding;
@@ -171,6 +172,22 @@ impl std::ops::SubAssign for Tally {
 }
 
 impl Board {
+    /// The fleet stands otherwise than before.
+    pub fn note_moved(&self) {
+        self.0.moves.fetch_add(1, Ordering::SeqCst);
+        self.0.moved.store(true, Ordering::SeqCst);
+    }
+
+    /// A number that moves whenever the fleet may stand otherwise than before.
+    pub fn moves(&self) -> u64 {
+        self.0.moves.load(Ordering::SeqCst)
+    }
+
+    /// Whether the fleet may stand otherwise than when this was asked last.
+    pub fn has_moved(&self) -> bool {
+        self.0.moved.swap(false, Ordering::SeqCst)
+    }
+
     /// How far the releases have come that go out in waves.
     pub(super) fn stages(&self, now: Moment) -> BTreeMap<String, Stage> {
         let steering = self.view().steering;

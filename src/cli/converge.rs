@@ -8,6 +8,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
+use crate::announce::{Means, over_https};
 use crate::board::Standing;
 use crate::cli::Failure;
 use crate::cli::log::{self, Screen};
@@ -19,7 +20,7 @@ use crate::desired::Desired;
 use crate::fleet::{Cloud, Fleet};
 use crate::git::Source;
 use crate::journal::{ActingLock, Journal};
-use crate::settings::Settings;
+use crate::settings::{Settings, variable};
 
 /// A journal that this process may act with.
 pub(super) struct Acting {
@@ -88,7 +89,10 @@ impl Acting {
         let (told, at_once) = stop_signals()?;
         let clock = clock.clone();
         let journal = self.journal.clone();
-        let settings = controller::Settings { source, aws, journal, clock, look_every, news };
+        // Whoever converges once sees what happens.
+        let announcing = (until == Until::Stopped).then(means);
+        let settings =
+            controller::Settings { source, aws, journal, clock, look_every, news, announcing };
         let told_to = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
         let noted = std::sync::Arc::clone(&told_to);
         let shutdown = async move {
@@ -140,6 +144,11 @@ fn in_words(fleet: &Fleet, settings: &Settings) -> String {
             settings.simulated_speed()
         ),
     }
+}
+
+/// What channels are told with.
+pub(super) fn means() -> Means {
+    Means { post: over_https(), environment: std::sync::Arc::new(variable) }
 }
 
 pub(super) fn runtime() -> Result<Runtime, Failure> {

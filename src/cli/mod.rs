@@ -11,6 +11,7 @@ mod failure;
 mod init;
 mod log;
 mod narrator;
+mod notify_test;
 mod opening;
 mod plan;
 mod progress;
@@ -87,6 +88,9 @@ enum Command {
     /// Look into stacks for drift, say what drifted, accept it in git, or bring it back
     #[command(subcommand)]
     Drift(drift::DriftCommand),
+    /// Test the channels that are told what happens
+    #[command(subcommand)]
+    Notify(notify_test::NotifyCommand),
     /// Look into the simulated cloud, or change a stack behind driftless's back
     #[command(subcommand)]
     Cloud(cloud::CloudCommand),
@@ -154,6 +158,7 @@ fn dispatch(command: Command, settings: &Settings, out: &mut dyn Write) -> Resul
         Command::Resume(args) => resume::run(&args, &context, out)?,
         Command::Rollout(command) => rollout::run(&command, settings, &context, out)?,
         Command::Drift(command) => drift::run(&command, settings, &clock, &context, out)?,
+        Command::Notify(command) => notify_test::run(&command, settings, &clock, out)?,
         Command::Cloud(command) => cloud::run(&command, settings, &clock, out)?,
     };
     out.flush()?;

@@ -26,8 +26,8 @@ pub struct StatusArgs {
     pub format: Format,
 }
 
-/// Writes the status. It needs attention when a stack is stuck, a target cannot be seen, or the
-/// newest revision was refused.
+/// Writes the status. It needs attention when a stack is stuck, a target cannot be seen, a channel
+/// cannot be told, or the newest revision was refused.
 pub fn run(
     args: &StatusArgs,
     context: &Context,
@@ -104,6 +104,7 @@ fn surroundings(journal: &Journal, now: Moment) -> Result<Surroundings, CommandE
         requests: journal.requests()?,
         steering: journal.steering(now)?,
         halted: halted(journal)?,
+        silent: journal.silent_channels()?,
     })
 }
 
@@ -124,6 +125,7 @@ fn narrow(
 ) {
     around.targets.retain(|record| targets.contains(&record.target));
     around.requests.retain(|(request, _)| requests.contains(&request.id));
+    around.silent.clear();
     around.halted.retain(|one| args.service.as_ref().is_none_or(|only| *only == one.service));
     around.steering.suspensions.retain(|suspension| args.concerns(&suspension.scope));
 }

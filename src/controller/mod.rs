@@ -1,5 +1,6 @@
 //! The loop: keeps every target converged on the newest good revision until it is told to stop.
 
+mod announcing;
 mod lengths;
 mod queue;
 mod revisions;
@@ -15,9 +16,11 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
+use crate::announce::Means;
 use crate::aws::Aws;
 use crate::board::{Board, Progress, Standing, View};
 use crate::clock::Clock;
+use crate::controller::announcing::Announcements;
 use crate::controller::workers::Workers;
 use crate::desired::Desired;
 use crate::git::{GitError, Source};
@@ -49,6 +52,9 @@ pub struct Settings {
     pub look_every: Duration,
     /// Where news go.
     pub news: UnboundedSender<Progress>,
+    /// How channels of the Fleet document are told; `None`: they are not. Whoever converges once
+    /// tells a person anyway, and nobody else.
+    pub announcing: Option<Means>,
 }
 
 /// When the loop ends by itself.
@@ -117,6 +123,7 @@ pub async fn run(
     shutdown: impl Future<Output = ()>,
 ) -> Result<Standing, ControllerError> {
     let mut controller = Controller::start(settings, until)?;
+    let announcements = controller.announcements();
     tokio::pin!(shutdown);
     let mut hints = controller.settings.source.watch()?;
     let follows = controller.until == Until::Stopped;
@@ -139,7 +146,11 @@ pub async fn run(
             () = until_due(&clock, due), if due.is_some() => {}
         }
     }
-    controller.drain().await
+    let ended = controller.drain().await;
+    if let Some(announcements) = announcements {
+        announcements.end().await;
+    }
+    ended
 }
 
 /// Returns when the moment comes.
@@ -212,6 +223,13 @@ impl Controller {
         controller.recall_rollouts(&view.desired, &marks)?;
         controller.obey_orders()?;
         Ok(controller)
+    }
+
+    /// Whoever goes on for ever announces, if it has the means.
+    fn announcements(&self) -> Option<Announcements> {
+        let means = self.settings.announcing.clone().filter(|_| self.until == Until::Stopped)?;
+        let (journal, clock) = (self.settings.journal.clone(), self.settings.clock.clone());
+        Some(Announcements::begin(means, self.board.clone(), journal, clock))
     }
 
     fn start_what_is_due(&mut self) {

@@ -4,11 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::board::Progress;
-use crate::controller::{Controller, ControllerError, checked};
+use crate::controller::{Controller, ControllerError, Until, checked};
 use crate::desired::Desired;
 use crate::ids::{ServiceName, StackKey, Target};
+use crate::moment::Moment;
 use crate::outcome::Mark;
 use crate::plan::{ApprovalKind, ApprovalRequest};
+use crate::report::announcements::{Happening, conditions};
 use crate::report::{Event, Subject};
 use crate::rollout::{Change, ChangeKind, Rollouts};
 
@@ -123,11 +125,17 @@ impl Controller {
         changes: Vec<(ServiceName, Change)>,
         obeyed: &[i64],
     ) -> Result<(), ControllerError> {
+        let is_told = self.is_told();
         let rollouts = self.board.rollouts();
         let moved = rollouts.moved(&self.kept_rollouts);
         let revision = rollouts.revision().cloned();
         if moved.is_empty() && obeyed.is_empty() && revision == self.rolled_out {
             return Ok(());
+        }
+        if is_told {
+            // Written before: what is decided anew after a crash in between is the same happening.
+            let now = self.settings.clock.now();
+            self.settings.journal.note_happenings(&happenings(&rollouts, &changes, now))?;
         }
         let kept = rollouts.kept().filter(|(name, ..)| moved.contains_key(*name));
         self.settings.journal.write_rollouts(kept, revision.as_ref(), obeyed)?;
@@ -165,6 +173,12 @@ impl Controller {
             self.board.tell(Progress::Rollout { service, change });
         }
         Ok(())
+    }
+
+    /// Whether channels are told what happens here.
+    fn is_told(&self) -> bool {
+        let announces = self.settings.announcing.is_some() && self.until == Until::Stopped;
+        announces && !self.board.view().desired.fleet.notify.is_empty()
     }
 
     /// Whether a rollout goes on without a person and without a look: a wave soaks.
@@ -206,6 +220,19 @@ impl Controller {
         };
         awaiting.into_iter().map(request).collect()
     }
+}
+
+/// What channels are told of these changes.
+fn happenings(
+    rollouts: &Rollouts,
+    changes: &[(ServiceName, Change)],
+    now: Moment,
+) -> Vec<Happening> {
+    let told = changes.iter().filter_map(|(service, change)| {
+        let last = rollouts.course(service)?.waves().len().checked_sub(1)?;
+        conditions::of_change(service, change, rollouts.revision(), last, now)
+    });
+    told.collect()
 }
 
 /// The word of a change in the history.

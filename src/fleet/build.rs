@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::fleet::channel;
 use crate::fleet::document::{
     AccessSpec, Dependency, ExceptionSpec, FleetDocument, FleetRegion, FreezeSpec, LimitsSpec,
     ParameterValue, ProtectedTypes, RegionChoice, SelectorSpec, ServiceDocument, ServiceSpec,
@@ -37,6 +38,7 @@ pub(super) fn fleet(node: &Rc<Node>, source: Source, reader: &mut Reader<'_>) ->
     let freeze = spec.freeze.unwrap_or_default().into_iter().enumerate();
     let freeze = freeze.map(|(index, spec)| self::freeze(spec, index, node, reader));
     let freeze = freeze.collect();
+    let notify = channel::channels(spec.notify.unwrap_or_default(), node, reader);
     let tags = spec.tags.unwrap_or_default();
     for (key, text) in &tags {
         check_tag_key(key, &["spec", "tags", key], node, reader);
@@ -55,6 +57,7 @@ pub(super) fn fleet(node: &Rc<Node>, source: Source, reader: &mut Reader<'_>) ->
         drift: Arc::new(drift::settings(spec.drift, node, reader)),
         suspend: spec.suspend.unwrap_or(false),
         freeze,
+        notify,
         source,
     };
     (reader.errors == errors).then_some(fleet)

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 
+use crate::fleet::channel::{Address, Chat, DigestLength, Secret, Topic, Webhook};
 use crate::fleet::freeze::{Pattern, Zone};
 use crate::fleet::reader::{Read, Reader};
 use crate::fleet::yaml::Node;
@@ -174,6 +175,48 @@ documents! {
         suspend as "suspend": Option<bool>,
         /// When nothing new is started: windows that open by the clock and close by themselves.
         freeze as "freeze": Option<Vec<FreezeSpec>>,
+        /// Who is told what happens: chats and webhooks.
+        notify as "notify": Option<Vec<ChannelSpec>>,
+    }
+
+    /// One place that is told: exactly one of `slack`, `teams` and `webhook`.
+    struct ChannelSpec {
+        /// What it is called in `driftless status`; `slack-1` and so on unless given. What it was
+        /// told is remembered by its name.
+        name as "name": Option<DocumentName>,
+        /// An incoming webhook of Slack.
+        slack as "slack": Option<Chat>,
+        /// A Workflows webhook of Microsoft Teams.
+        teams as "teams": Option<Chat>,
+        /// Anything that takes CloudEvents 1.0 as JSON.
+        webhook as "webhook": Option<Webhook>,
+        /// What it is told of: `drift`, `rollout`, `failure`, `revision`, `approval`; all unless
+        /// given.
+        on as "on": Option<Vec<Topic>>,
+        /// For how long what is not urgent is collected into one message; 15m unless given.
+        digest as "digest": Option<DigestLength>,
+    }
+
+    /// A chat.
+    struct ChatSpec {
+        /// Where its webhook is. Whoever knows the URL can write there: it is a secret.
+        url as "url": Secret,
+    }
+
+    /// Anything that takes CloudEvents.
+    struct WebhookSpec {
+        /// Its URL, or where that is kept.
+        url as "url": Address,
+        /// The key of its signatures (HMAC-SHA256); messages are not signed unless given.
+        secret as "secret": Option<Secret>,
+    }
+
+    /// Where a secret is kept: exactly one of `env` and `file`.
+    struct SecretSpec {
+        /// An environment variable of the controller.
+        env as "env": Option<String>,
+        /// A file that the controller can read, such as `/run/secrets/slack`.
+        file as "file": Option<String>,
     }
 
     /// A window in which nothing new is started; what runs goes on to its end.

@@ -2,6 +2,7 @@
 //! every finding on single documents reported at once.
 
 mod build;
+mod channel;
 mod document;
 mod drift;
 pub mod edit;
@@ -22,6 +23,8 @@ mod values;
 mod waves;
 mod yaml;
 
+pub(crate) use channel::SECRET_IN_GIT;
+pub use channel::{Address, Channel, Receiver, Secret, Topic, why_not_a_url};
 pub use drift::{
     DriftException, DriftPolicy, DriftRules, DriftSettings, Glob, IgnoreRule, Pointer,
 };

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::fleet::{
-    DriftPolicy, DriftSettings, Freeze, Protection, Selector, Source, Text, WavePlan,
+    Channel, DriftPolicy, DriftSettings, Freeze, Protection, Selector, Source, Text, WavePlan,
 };
 use crate::ids::{AccountId, Digest, DocumentName, Region, ServiceName, Target, TenantName};
 use crate::outcome::OnRemoval;
@@ -92,6 +92,8 @@ pub struct Fleet {
     pub suspend: bool,
     /// When new steps are stopped, in the order in which they are written.
     pub freeze: Vec<Freeze>,
+    /// Who is told what happens, in the order in which they are written.
+    pub notify: Vec<Channel>,
     /// Where it is written.
     pub source: Source,
 }

@@ -8,9 +8,11 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, js
 use serde_json::{Value, json};
 
 use crate::fleet::Text;
+use crate::fleet::channel::{Address, Chat, DigestLength, Secret, Webhook};
 use crate::fleet::document::{
-    Capability, Dependency, DependencySpec, FleetDocument, FleetRegion, Length, ParameterValue,
-    ProtectedTypes, RegionChoice, RegionSpec, ServiceDocument, TenantDocument, WindowLength,
+    Capability, ChatSpec, Dependency, DependencySpec, FleetDocument, FleetRegion, Length,
+    ParameterValue, ProtectedTypes, RegionChoice, RegionSpec, SecretSpec, ServiceDocument,
+    TenantDocument, WebhookSpec, WindowLength,
 };
 use crate::fleet::freeze::{Pattern, Zone};
 use crate::ids::{AccountId, DocumentName, Region};
@@ -92,6 +94,16 @@ inline_schemas! {
     });
     Length => |_| json_schema!({ "type": "string", "pattern": "^[0-9]+[smhd]$" });
     WindowLength => |_| json_schema!({ "type": "string", "pattern": "^[0-9]+[smhd]$" });
+    DigestLength => |_| json_schema!({ "type": "string", "pattern": "^[0-9]+[smhd]$" });
+    Chat => |generator| generator.subschema_for::<ChatSpec>();
+    Webhook => |generator| generator.subschema_for::<WebhookSpec>();
+    Secret => |generator| generator.subschema_for::<SecretSpec>();
+    Address => |generator| json_schema!({
+        "anyOf": [
+            { "type": "string", "pattern": "^https?://" },
+            generator.subschema_for::<SecretSpec>()
+        ]
+    });
     Pattern => |_| json_schema!({
         "type": "string", "pattern": "^ *[^ ]+( +[^ ]+){4} *$", "examples": ["0 18 * * FRI"]
     });

@@ -163,7 +163,8 @@ impl Read for Zone {
     }
 }
 
-fn length_within(
+/// A length of time within a range.
+pub(super) fn length_within(
     range: &std::ops::RangeInclusive<Duration>,
     help: &str,
     node: &Node,

@@ -19,6 +19,7 @@ mod file;
 mod history;
 mod lengths;
 mod lock;
+mod outbox;
 mod revisions;
 mod rollouts;
 mod schema;
@@ -30,6 +31,7 @@ pub use error::JournalError;
 pub use file::SetAside;
 pub use history::{About, MAX_EVENTS};
 pub use lock::ActingLock;
+pub use outbox::{Claimed, MAX_WAITING, Next, Retry};
 pub use rollouts::KeptRollout;
 pub use stacks::Filter;
 

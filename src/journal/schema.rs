@@ -70,6 +70,25 @@ pub(super) const STEPS: &[&str] = &[
     );
     CREATE INDEX drifted_stacks ON drifts (account, region, name) WHERE drifted = 1;
 ",
+    "
+    -- What is announced: what each channel was told and how it answers, what happened, and the
+    -- messages that are still to be delivered.
+    CREATE TABLE channels (name TEXT PRIMARY KEY, told TEXT NOT NULL, record TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE happenings (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, key TEXT NOT NULL UNIQUE, record TEXT NOT NULL
+    );
+    CREATE TABLE outbox (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        channel TEXT NOT NULL, key TEXT NOT NULL, is_urgent INTEGER NOT NULL,
+        attempts INTEGER NOT NULL, next_at INTEGER NOT NULL, claimed_until INTEGER NOT NULL,
+        record TEXT NOT NULL,
+        UNIQUE (channel, key)
+    );
+    CREATE INDEX outbox_by_time ON outbox (channel, next_at);
+    -- Stacks that wait for a person are few, and asked for every few seconds.
+    CREATE INDEX stacks_stuck ON stacks (account, region, name)
+        WHERE json_extract(record, '$.verdict.weight') = 'stuck';
+",
 ];
 
 /// The newest format that this program knows.

@@ -190,6 +190,41 @@ fn broken_freeze_windows() {
 }
 
 #[test]
+fn broken_channels() {
+    let channels = [
+        "slack: { url: { env: SLACK_WEBHOOK } }, on: [drifft, rollouts]",
+        "slack: { url: { env: SLACK_WEBHOOK } }, on: []",
+        "slack: { url: { env: SLACK_WEBHOOK } }, digest: soon",
+        "slack: { url: { env: SLACK_WEBHOOK } }, digest: 2d",
+        "on: [drift]",
+        "slack: { url: { env: A } }, teams: { url: { env: B } }",
+        "slak: { url: { env: A } }",
+        "slack: { url: { env: '' } }",
+        "slack: { url: { env: SLACK-WEBHOOK } }",
+        "slack: { url: { env: A, file: /run/secrets/a } }",
+        "slack: { url: {} }",
+        "teams: { url: { file: secrets/teams } }",
+        "slack: { url: 'https://hooks.slack.com/services/T0/B0/secret' }",
+        "slack: 'https://hooks.slack.com/services/T0/B0/secret'",
+        "teams: { url: { env: 'https://example.webhook.office.com/secret' } }",
+        "webhook: { url: 'http://hooks.example.com/driftless' }",
+        "webhook: { url: 'http://localhost:8080/driftless', secret: letmein }",
+        "webhook: { url: 'https://anna:word@hooks.example.com/' }",
+        "webhook: { url: hooks.example.com }",
+        "name: a, slack: { url: { env: A } } }, { name: a, teams: { url: { env: B } }",
+        "teams: { url: { env: A } } }, { name: teams-1, teams: { url: { env: B } }",
+    ];
+    let lines = channels.map(|channel| format!("  notify: [{{ {channel} }}]\n  parameters: {{"));
+    let cases: Vec<_> = lines.iter().map(|line| ("  parameters: {", line.as_str())).collect();
+    let drawn = replacements("fleet.yaml", &cases);
+    let findings = drawn.lines().filter(|line| !line.starts_with("####"));
+    for line in findings {
+        assert!(!line.contains("B0/secret") && !line.contains("office.com"), "a secret: {line}");
+    }
+    insta::assert_snapshot!(drawn);
+}
+
+#[test]
 fn broken_dependencies_on_the_home_region() {
     let user = |depends_on: &str, more: &str| {
         file(&format!(

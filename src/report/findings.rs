@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::fleet::{Finding, Severity};
+use crate::fleet::{Finding, SECRET_IN_GIT, Severity};
 use crate::snapshot::Snapshot;
 
 /// More of a line than this is not shown: it would wrap and lose its caret.
@@ -63,7 +63,9 @@ fn draw(finding: &Finding, snapshot: &Snapshot, drawing: Drawing<'_>, drawn: &mu
     let _ = writeln!(drawn, "{head}: {message}");
     let _ = writeln!(drawn, "{margin}{} {}", paint("1;34", "-->"), place(finding, drawing.folder));
     let bar = paint("1;34", "|");
-    if let Some((line, caret)) = excerpt(finding, snapshot) {
+    // A secret that stands in git is not shown to those who read logs as well.
+    let excerpt = excerpt(finding, snapshot).filter(|_| finding.code != SECRET_IN_GIT);
+    if let Some((line, caret)) = excerpt {
         let number = paint("1;34", &finding.line.to_string());
         let _ = writeln!(drawn, "{margin} {bar}\n{number} {bar} {line}");
         let _ = writeln!(drawn, "{margin} {bar} {}", paint(loud, &caret));

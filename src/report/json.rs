@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::moment::Moment;
 use crate::plan::{ApprovalRequest, Suspension, Weight};
 use crate::report::status::{HaltedRollout, StackLine};
-use crate::report::{BlindGroup, Event, Explanation, Group, Status};
+use crate::report::{BlindGroup, Event, Explanation, Group, SilentChannel, Status};
 
 /// The `version` field of every JSON report.
 pub const FORMAT_VERSION: u32 = 1;
@@ -44,6 +44,7 @@ impl Status {
             "suspensions": list(&self.around.steering.suspensions, suspension),
             "requests": list(&self.around.requests, |(asked, since)| request(asked, Some(*since))),
             "halted": list(&self.around.halted, halted),
+            "silentChannels": list(&self.around.silent, silent),
             "stacks": self.stacks.as_ref().map(|stacks| list(stacks, stack)),
         })
     }
@@ -138,6 +139,17 @@ fn halted(one: &HaltedRollout) -> Value {
         "shared": halt.shared,
         "by": halt.by,
         "reverting": halt.reverting,
+    })
+}
+
+fn silent(channel: &SilentChannel) -> Value {
+    let SilentChannel { name, trouble, waiting } = channel;
+    json!({
+        "name": name,
+        "why": trouble.text,
+        "since": time(trouble.since),
+        "needsPerson": trouble.needs_person,
+        "waiting": waiting,
     })
 }
 

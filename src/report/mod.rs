@@ -1,7 +1,10 @@
 //! Values in, text out: what people and programs read.
 
+pub mod announcements;
 #[cfg(test)]
 mod broken_documents;
+mod channels;
+pub mod chat;
 mod drift;
 mod event;
 mod explain;
@@ -17,6 +20,7 @@ mod status;
 mod status_text;
 mod words;
 
+pub use channels::{ChannelRecord, SilentChannel, Trouble};
 pub use drift::{DriftReport, drift_lines};
 pub use event::{AcceptedRevision, Event, RefusedRevision, Subject};
 pub use explain::{Explanation, InWave};

@@ -7,7 +7,7 @@ use crate::moment::Moment;
 use crate::observed::{BlindReason, StackStatus};
 use crate::plan::{ApprovalRequest, StackRecord, Steering, TargetRecord, Verdict, Weight};
 use crate::report::grouping::{Group, Grouping};
-use crate::report::{AcceptedRevision, RefusedRevision};
+use crate::report::{AcceptedRevision, RefusedRevision, SilentChannel};
 use crate::rollout::Halt;
 
 /// With this many stacks or fewer each gets a line of its own without being asked for.
@@ -56,6 +56,8 @@ pub struct Surroundings {
     pub steering: Steering,
     /// Releases that no further stack takes.
     pub halted: Vec<HaltedRollout>,
+    /// Channels that cannot be told.
+    pub silent: Vec<SilentChannel>,
 }
 
 /// A release that no further stack takes.
@@ -182,16 +184,18 @@ impl Status {
     }
 
     /// Whether a person has to do something: a stack is stuck, a target cannot be seen, a release is
-    /// halted, or the newest revision was refused.
+    /// halted, a channel cannot be told for a lasting reason, or the newest revision was refused.
     pub fn needs_attention(&self) -> bool {
         self.count(Weight::Stuck) > 0
             || !self.blind.is_empty()
             || !self.around.halted.is_empty()
+            || self.around.silent.iter().any(|channel| channel.trouble.needs_person)
             || self.around.refused.is_some()
     }
 }
 
-fn blind(targets: &[TargetRecord]) -> Vec<BlindGroup> {
+/// Targets that cannot be seen, by reason.
+pub(super) fn blind(targets: &[TargetRecord]) -> Vec<BlindGroup> {
     let mut groups: BTreeMap<BlindReason, BlindGroup> = BTreeMap::new();
     for record in targets {
         let Some((blind, since)) = &record.blind else { continue };

@@ -5,6 +5,7 @@ use std::fmt::{self, Write as _};
 use comfy_table::{Table, presets};
 
 use crate::plan::Weight;
+use crate::report::channels;
 use crate::report::grouping::Group;
 use crate::report::status::{HaltedRollout, StackLine, Status};
 use crate::report::words::{ago, counted, cut, indented, lasting, word};
@@ -64,6 +65,7 @@ impl Status {
         self.write_halted(out)?;
         self.write_requests(out)?;
         self.write_blind(out)?;
+        out.write_str(&channels::text(&self.around.silent, self.now))?;
         self.write_groups(out, Weight::Waiting, "Waiting")?;
         self.write_groups(out, Weight::LeftAlone, "Left alone on purpose")?;
         self.write_suspensions(out)?;

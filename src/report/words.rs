@@ -26,6 +26,11 @@ pub fn ahead(now: Moment, then: Moment) -> String {
     }
 }
 
+/// `4 minutes`; `a moment` below a second.
+pub(super) fn span(of: Duration) -> String {
+    length(of).unwrap_or_else(|| "a moment".to_owned())
+}
+
 /// The length in its largest unit, rounded down; `None` below a second.
 fn length(length: Duration) -> Option<String> {
     let seconds = usize::try_from(length.as_secs()).unwrap_or(usize::MAX);

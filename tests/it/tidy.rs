@@ -48,9 +48,13 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("miette", &["report", "cli"]),
     ("indicatif", &["report", "cli"]),
     ("comfy_table", &["report", "cli"]),
-    ("backoff", &["aws"]),
+    ("backoff", &["aws", "announce"]),
     ("cronexpr", &["fleet"]),
-    ("jiff", &["fleet"]),
+    ("hmac", &["announce"]),
+    ("hyper", &["announce"]),
+    ("hyper_*", &["announce"]),
+    ("rustls", &["announce"]),
+    ("jiff", &["fleet", "announce"]),
 ];
 
 /// One file as the rules see it.

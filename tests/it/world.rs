@@ -5,6 +5,7 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use driftless::announce::Means;
 use driftless::aws::Aws;
 use driftless::board::{Progress, Standing};
 use driftless::clock::Clock;
@@ -85,6 +86,8 @@ pub(crate) struct World {
     folder: TempDir,
     pub(crate) cloud: Cloud,
     pub(crate) clock: Clock,
+    /// How channels are told, where a test looks at that.
+    pub(crate) announcing: Option<Means>,
 }
 
 /// How a run of the controller ended.
@@ -106,7 +109,8 @@ impl World {
         let mut settings = CloudSettings { remembers: true, ..CloudSettings::default() };
         change(&mut settings);
         let cloud = Cloud::in_memory(settings, clock.clone());
-        let world = Self { folder: tempfile::tempdir().expect("a folder"), cloud, clock };
+        let folder = tempfile::tempdir().expect("a folder");
+        let world = Self { folder, cloud, clock, announcing: None };
         world.write("fleet.yaml", FLEET);
         world.write("network/service.yaml", NETWORK);
         world.write("network/network.yaml", NETWORK_TEMPLATE);
@@ -197,6 +201,7 @@ spec:
             clock: self.clock.clone(),
             look_every: Duration::from_secs(5),
             news,
+            announcing: self.announcing.clone(),
         };
         (settings, heard)
     }

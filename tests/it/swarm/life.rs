@@ -64,6 +64,7 @@ impl Life {
             clock: clock.clone(),
             look_every: Duration::from_secs(5),
             news: send_news,
+            announcing: None,
         };
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async move {
