@@ -57,7 +57,10 @@ pub(super) fn decide(
     }
     let subjects: Vec<String> = todo.iter().map(|finding| finding.subject()).collect();
     let why = format!("drifted: {}", subjects.join(", "));
-    let nested = todo.iter().any(|finding| !finding.within.is_empty());
+    // Without looking into nested stacks CloudFormation lists them all as changed.
+    let mut resources = rendered.template.resources().values();
+    let nested = todo.iter().any(|finding| !finding.within.is_empty())
+        || resources.any(|resource| resource.kind == NESTED_STACK);
     Some(step(StepKind::PrepareRevert { name: String::new(), nested }, why, digest))
 }
 

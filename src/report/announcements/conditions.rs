@@ -303,17 +303,18 @@ fn drift(signature: &Signature, total: usize) -> Condition {
         "" => format!("{count} of {of} updated by somebody else: {service}"),
         _ => format!("{count} of {of} drifted: {service}: {line}"),
     };
-    let (severity, bad) = match signature.severity {
+    let (rank, severity, bad) = match signature.severity {
         DriftSeverity::Security => {
-            (Severity::Critical, "security: who may do what, who can reach it, what is encrypted")
+            let bad = "security: who may do what, who can reach it, what is encrypted";
+            (0, Severity::Critical, bad)
         }
         DriftSeverity::DataLoss => {
-            (Severity::Critical, "data: gone, or gone sooner than it should be")
+            (1, Severity::Critical, "data: gone, or gone sooner than it should be")
         }
         DriftSeverity::Behaviour => {
-            (Severity::Warning, "behaviour: it works otherwise than git says")
+            (2, Severity::Warning, "behaviour: it works otherwise than git says")
         }
-        DriftSeverity::Cosmetic => (Severity::Info, "cosmetic: it only looks otherwise"),
+        DriftSeverity::Cosmetic => (3, Severity::Info, "cosmetic: it only looks otherwise"),
     };
     let mut details = vec![format!("how bad: {bad}")];
     if title.chars().count() > TITLE {
@@ -334,7 +335,8 @@ fn drift(signature: &Signature, total: usize) -> Condition {
         ));
     }
     Condition {
-        key: format!("drift/{}", Digest::of(signature.key().as_bytes()).short()),
+        // What is equally urgent stands in the order of its key: the worse first.
+        key: format!("drift/{rank}/{}", Digest::of(signature.key().as_bytes()).short()),
         topic: Topic::Drift,
         severity,
         is_urgent: false,

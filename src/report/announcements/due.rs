@@ -80,6 +80,9 @@ fn urgent(
     items
 }
 
+/// What has been so for this part of a digest's length goes with a digest that is made anyway.
+const JOINS: u32 = 4;
+
 /// What has been so for a whole digest's length, if the last digest is as long ago.
 fn digest(
     channel: &Channel,
@@ -91,11 +94,15 @@ fn digest(
     if told.digest_at.is_some_and(|at| now.since(at) < length) {
         return Vec::new();
     }
-    let (mut items, mut joining) = (Vec::new(), Vec::new());
+    let (mut items, mut joining, mut nearly) = (Vec::new(), Vec::new(), Vec::new());
     for (key, known) in &told.known {
         match (known.news(), known.reminder(now)) {
             (Some((transition, since)), _) if now.since(since) >= length => {
                 items.push(item(key, known, transition, holding, now));
+            }
+            // What comes with others need not have been so for as long.
+            (Some((transition, since)), _) if now.since(since) >= length / JOINS => {
+                nearly.push(item(key, known, transition, holding, now));
             }
             (Some(_), _) | (None, None) => {}
             (None, Some(Reminder::Due)) => {
@@ -108,6 +115,9 @@ fn digest(
     }
     if items.iter().any(|item| item.transition == Transition::Still) {
         items.append(&mut joining);
+    }
+    if items.iter().any(|item| item.transition != Transition::Still) {
+        items.append(&mut nearly);
     }
     let unheard = facts.happenings.iter().filter(|(number, _)| *number > told.heard);
     let unheard: Vec<&(i64, Happening)> = unheard.collect();
