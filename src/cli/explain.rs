@@ -115,6 +115,7 @@ fn explanation(
         accepted: journal.accepted_revision()?,
         request,
         suspension: suspension(&record, journal, now)?,
+        drift: journal.drift_in(&record.key.target)?.remove(&record.key.name),
         wave: None,
         history: journal.history(EVENTS, &About::Stack(record.key.clone()))?,
         record,

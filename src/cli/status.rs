@@ -6,6 +6,7 @@ use std::io::Write;
 use clap::Args;
 
 use crate::cli::context::{CommandError, Context, Ending, Format};
+use crate::drift::signatures;
 use crate::ids::{ServiceName, Target, TenantName};
 use crate::journal::{Filter, Journal};
 use crate::moment::Moment;
@@ -90,6 +91,7 @@ fn status(args: &StatusArgs, journal: &Journal, now: Moment) -> Result<Status, C
         counting.add(record);
     })?;
     let mut around = surroundings(journal, now)?;
+    around.drifted = signatures(journal.drifts(&filter, true)?.iter());
     if args.narrowed() {
         narrow(&mut around, args, &targets, &requests);
     }
@@ -105,6 +107,7 @@ fn surroundings(journal: &Journal, now: Moment) -> Result<Surroundings, CommandE
         steering: journal.steering(now)?,
         halted: halted(journal)?,
         silent: journal.silent_channels()?,
+        drifted: Vec::new(),
     })
 }
 

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use crate::drift::DriftRecord;
 use crate::ids::{StackKey, WaveName};
 use crate::moment::Moment;
 use crate::observed::Blind;
@@ -24,6 +25,8 @@ pub struct Explanation {
     pub request: Option<ApprovalRequest>,
     /// The suspension that stops it.
     pub suspension: Option<Suspension>,
+    /// What is known of its drift, where it is looked into.
+    pub drift: Option<DriftRecord>,
     /// How it goes with the releases of its service, where the fleet's documents can be read.
     pub wave: Option<InWave>,
     /// What happened to it, newest first.

@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
+use crate::drift::Finding;
 use crate::ids::Digest;
 use crate::moment::Moment;
 use crate::outcome::{CauseClass, OnRemoval};
@@ -65,6 +66,8 @@ impl Explanation {
             ("last failure", self.last_failure()),
             ("change set", self.change_set()),
             ("owed", self.owed()),
+            ("drifted", self.drifted()),
+            ("looked into", self.looked_into()),
             ("suspended", self.suspended()),
             ("frozen", self.frozen()),
             ("approval", self.approval()),
@@ -84,6 +87,37 @@ impl Explanation {
                 format!("no, git does not give it{at}; its service says onRemoval: delete")
             }
         }
+    }
+
+    fn drifted(&self) -> Option<String> {
+        let drift = self.drift.as_ref()?;
+        let foreign = drift
+            .foreign_at
+            .map(|at| format!("somebody else updated the stack {}", ago(self.now, at)));
+        let finding = |finding: &Finding| {
+            let subject = finding.subject();
+            let note = drift.note(&subject).map(|note| format!("; {note}")).unwrap_or_default();
+            let since = drift.since.get(&subject).map(|at| lasting(self.now, *at));
+            let since = since.map(|since| format!(" ({since})")).unwrap_or_default();
+            format!("{} ({}) {}{since}{note}", finding.place(), finding.kind, finding.what)
+        };
+        let lines: Vec<String> =
+            foreign.into_iter().chain(drift.findings.iter().map(finding)).collect();
+        (!lines.is_empty()).then(|| lines.join("\n"))
+    }
+
+    fn looked_into(&self) -> Option<String> {
+        let drift = self.drift.as_ref()?;
+        let when = match drift.checked_at {
+            Some(at) => format!("for drift {}", ago(self.now, at)),
+            None => "for drift never yet".to_owned(),
+        };
+        let next = match &drift.detection {
+            Some(_) => "AWS looks now".to_owned(),
+            None => format!("next {}", ahead(self.now, drift.due_at)),
+        };
+        let trouble = drift.trouble.as_ref().map(|why| format!("; not seen whole: {why}"));
+        Some(format!("{when}; {next}{}", trouble.unwrap_or_default()))
     }
 
     fn release(&self) -> Option<String> {
@@ -254,6 +288,7 @@ mod tests {
             accepted: None,
             request: None,
             suspension: None,
+            drift: None,
             wave: None,
             history: Vec::new(),
         }

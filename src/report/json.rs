@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use crate::drift::Signature;
 use crate::moment::Moment;
 use crate::plan::{ApprovalRequest, Suspension, Weight};
 use crate::report::status::{HaltedRollout, StackLine};
@@ -44,6 +45,7 @@ impl Status {
             "suspensions": list(&self.around.steering.suspensions, suspension),
             "requests": list(&self.around.requests, |(asked, since)| request(asked, Some(*since))),
             "halted": list(&self.around.halted, halted),
+            "drifted": list(&self.around.drifted, drifted),
             "silentChannels": list(&self.around.silent, silent),
             "stacks": self.stacks.as_ref().map(|stacks| list(stacks, stack)),
         })
@@ -127,6 +129,18 @@ impl Explanation {
             "at": time(failure.at),
         }))
     }
+}
+
+fn drifted(one: &Signature) -> Value {
+    json!({
+        "severity": one.severity,
+        "service": one.service,
+        "resource": one.place,
+        "type": one.kind,
+        "what": one.what,
+        "count": one.stacks.len(),
+        "since": time(one.since),
+    })
 }
 
 fn halted(one: &HaltedRollout) -> Value {

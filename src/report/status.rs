@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::drift::Signature;
 use crate::ids::{Digest, ServiceName, StackKey, Target, TenantName};
 use crate::moment::Moment;
 use crate::observed::{BlindReason, StackStatus};
@@ -58,6 +59,8 @@ pub struct Surroundings {
     pub halted: Vec<HaltedRollout>,
     /// Channels that cannot be told.
     pub silent: Vec<SilentChannel>,
+    /// What drifted, the worst first.
+    pub drifted: Vec<Signature>,
 }
 
 /// A release that no further stack takes.

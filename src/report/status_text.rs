@@ -12,6 +12,8 @@ use crate::report::words::{ago, counted, cut, indented, lasting, word};
 
 /// Targets named where several cannot be seen.
 const BLIND_EXAMPLES: usize = 3;
+/// Kinds of drift that are listed.
+const SIGNATURES: usize = 5;
 /// Characters of a verdict in the table; the groups above it have all of it.
 const VERDICT_WIDTH: usize = 70;
 
@@ -66,6 +68,7 @@ impl Status {
         self.write_requests(out)?;
         self.write_blind(out)?;
         out.write_str(&channels::text(&self.around.silent, self.now))?;
+        self.write_drift(out)?;
         self.write_groups(out, Weight::Waiting, "Waiting")?;
         self.write_groups(out, Weight::LeftAlone, "Left alone on purpose")?;
         self.write_suspensions(out)?;
@@ -124,6 +127,24 @@ impl Status {
             writeln!(out, "  {service} {release} ({since}{by}{back}): {why}")?;
         }
         Ok(())
+    }
+
+    fn write_drift(&self, out: &mut String) -> fmt::Result {
+        let drifted = &self.around.drifted;
+        if drifted.is_empty() {
+            return Ok(());
+        }
+        writeln!(out, "\nDrifted (`driftless drift report` says where)")?;
+        for signature in drifted.iter().take(SIGNATURES) {
+            let count = counted(signature.stacks.len(), "stack");
+            let service = signature.service.as_ref().map_or("", |service| service.as_str());
+            let line = cut(&signature.line(), VERDICT_WIDTH);
+            writeln!(out, "  {count} ({}): {service}: {line}", signature.severity)?;
+        }
+        match drifted.len().saturating_sub(SIGNATURES) {
+            0 => Ok(()),
+            more => writeln!(out, "  and {more} more"),
+        }
     }
 
     fn write_requests(&self, out: &mut String) -> fmt::Result {
@@ -227,6 +248,7 @@ fn first(count: usize) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::drift::{Severity, Signature};
     use crate::ids::Revision;
     use crate::observed::{Blind, BlindReason};
     use crate::plan::{ApprovalKind, ApprovalRequest, Scope, Suspension, TargetRecord};
@@ -339,6 +361,27 @@ mod tests {
             counting.add(record);
         }
         insta::assert_snapshot!(counting.status(Surroundings::default(), NOW).text());
+    }
+
+    #[test]
+    fn what_drifted_is_listed_the_worst_first() {
+        let signature = |severity, place: &str, what: &str, stacks: usize| Signature {
+            service: Some("scan-api".parse().expect("a name")),
+            place: place.to_owned(),
+            kind: "AWS::Lambda::Function".to_owned(),
+            what: what.to_owned(),
+            severity,
+            since: minutes_ago(7),
+            stacks: vec![(record("acme", "x", Weight::Settled, "a", "b").key, None); stacks],
+            notes: Default::default(),
+        };
+        let mut drifted = vec![signature(Severity::DataLoss, "Jobs", "deleted", 1)];
+        drifted.extend((0..6).map(|number| {
+            let what = format!("/P{number} changed: 512, now 1024");
+            signature(Severity::Behaviour, "Function", &what, 30)
+        }));
+        let around = Surroundings { drifted, ..Surroundings::default() };
+        insta::assert_snapshot!(fleet(20, Detail::Groups).status(around, NOW).text());
     }
 
     #[test]
