@@ -371,9 +371,7 @@ impl fmt::Display for Hold {
             }
             Self::WaitsForWave { behind, in_sync: true } => write!(f, "in sync; {behind}"),
             Self::WaitsForWave { behind, in_sync: false } => write!(f, "{behind}"),
-            Self::WaveBusy(limit) => {
-                write!(f, "waits for a place: {limit} operations run in its wave")
-            }
+            Self::WaveBusy(limit) => f.write_str(&waits_for_place(limit, "its wave")),
             Self::WaitsForHome { service, region, is_seen } => {
                 f.write_str(&waits_for_home(service, region, *is_seen))
             }
@@ -406,12 +404,8 @@ impl fmt::Display for Hold {
                 f.write_str("somebody tried to delete this stack, and the delete failed")
             }
             Self::Retained => f.write_str("git no longer gives it; retained"),
-            Self::FleetBusy(limit) => {
-                write!(f, "waits for a place: {limit} operations run in the fleet")
-            }
-            Self::TargetBusy(limit) => {
-                write!(f, "waits for a place: {limit} operations run in this target")
-            }
+            Self::FleetBusy(limit) => f.write_str(&waits_for_place(limit, "the fleet")),
+            Self::TargetBusy(limit) => f.write_str(&waits_for_place(limit, "this target")),
             Self::FleetNotSeenYet => {
                 f.write_str("waits until every target has been looked at since the start")
             }
@@ -440,6 +434,10 @@ impl fmt::Display for RevertHold {
             Self::Failed(cause) => write!(f, "drifted, and reverting failed: {cause}"),
         }
     }
+}
+
+fn waits_for_place(limit: &impl fmt::Display, within: &str) -> String {
+    format!("waits for a place: {limit} operations run in {within}")
 }
 
 fn waits_for_home(service: &ServiceName, region: &Region, is_seen: bool) -> String {

@@ -177,6 +177,10 @@ impl Model {
             true => "  freeze: [{ cron: 15 * * * *, duration: 15m, reason: swarm }]\n",
             false => "",
         };
+        let drift = match self.reverts() {
+            true => "  drift: { every: 15m, policy: revert }\n",
+            false => "",
+        };
         format!(
             "apiVersion: driftless.dev/v1
 kind: Fleet
@@ -191,7 +195,8 @@ spec:
     stacksInFlight: {in_flight}
     perTarget: {per_target}
     deletes: {{ tenants: 1, stacks: {deletes}, percent: {percent} }}
-{waves}{freeze}",
+    driftCalls: {{ perAccount: 100000 }}
+{waves}{freeze}{drift}",
             REGIONS[0], REGIONS[1]
         )
     }
@@ -232,6 +237,12 @@ spec:
             gone: tenant.offboarded || tenant.absent.contains(&kind),
             suspended: tenant.suspended,
         }
+    }
+
+    /// Whether stacks are looked into over and over, and drift would be brought back: so in a twelfth
+    /// of all fleets. There is none, and so nothing may come of it.
+    pub(crate) fn reverts(&self) -> bool {
+        self.in_flight == 7
     }
 
     /// Whether nothing new starts in the second quarter of each hour: so in a twelfth of all fleets.
