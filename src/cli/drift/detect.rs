@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::task::JoinSet;
 
 use crate::aws::{Access, Aws, TargetApi};
@@ -75,7 +76,10 @@ pub(super) fn run(
     }
     let (records, troubles) = runtime()?.block_on(async {
         let aws = cloud(&desired.fleet, settings, clock, journal.controller_id()).await?;
-        look(&desired, &aws, &journal, clock, wanted).await
+        let bar = bar(settings, wanted.values().map(Vec::len).sum());
+        let found = look(&desired, &aws, &journal, clock, wanted, &bar).await;
+        bar.finish_and_clear();
+        found
     })?;
     journal.put_drifts(&records)?;
     let report = DriftReport::of(&records, clock.now());
@@ -86,6 +90,20 @@ pub(super) fn run(
     }
     let is_well = !report.has_drift() && troubles.is_empty() && report.troubles.is_empty();
     Ok(if is_well { Ending::Good } else { Ending::NeedsAttention })
+}
+
+/// How far it has come, for people at a terminal.
+fn bar(settings: &Settings, stacks: usize) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(
+        Some(stacks as u64),
+        if settings.terminal.bars {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
+        },
+    );
+    let style = ProgressStyle::with_template("looking for drift [{bar:40}] {pos}/{len} stacks");
+    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 type Meant = BTreeMap<Target, Vec<StackName>>;
@@ -120,6 +138,7 @@ async fn look(
     journal: &Journal,
     clock: &Clock,
     meant: Meant,
+    bar: &ProgressBar,
 ) -> Result<Found, Failure> {
     let mut known: BTreeMap<Target, BTreeMap<StackName, DriftRecord>> = BTreeMap::new();
     for record in journal.drifts(&Filter::default(), false)? {
@@ -138,8 +157,8 @@ async fn look(
         };
         let api = aws.target(&target, &access).while_allowed(Arc::new(|| false));
         let known = known.remove(&target).unwrap_or_default();
-        let (desired, clock) = (Arc::clone(desired), clock.clone());
-        looks.spawn(async move { look_in(&desired, &api, &clock, names, known).await });
+        let (desired, clock, bar) = (Arc::clone(desired), clock.clone(), bar.clone());
+        looks.spawn(async move { look_in(&desired, &api, &clock, names, known, &bar).await });
     }
     while let Some(looked) = looks.join_next().await {
         keep(Some(looked), &mut found);
@@ -167,6 +186,7 @@ async fn look_in(
     clock: &Clock,
     names: Vec<StackName>,
     mut known: BTreeMap<StackName, DriftRecord>,
+    bar: &ProgressBar,
 ) -> Found {
     let target = api.target().clone();
     let listing = match api.list().await {
@@ -201,7 +221,10 @@ async fn look_in(
         for (wanted, seen, mut record) in running {
             match turn(desired, api, clock, wanted, &seen, &mut record).await {
                 Turn::Runs => still.push((wanted, seen, record)),
-                Turn::Ended => found.0.push(record),
+                Turn::Ended => {
+                    bar.inc(1);
+                    found.0.push(record);
+                }
             }
         }
         running = still;
