@@ -35,8 +35,14 @@ pub async fn act(
     ) = (&attempt.kind, &attempt.version)
     {
         let (name, version, pays) = (name.clone(), version.clone(), BTreeSet::new());
-        let (digest, reverts) = (attempt.digest, attempt.kind.reverts());
-        memory.change_set = Some(OwnChangeSet { name, version, digest, pays, reverts });
+        let subjects = if let StepKind::PrepareRevert { what, .. } = &attempt.kind {
+            Some(what.subjects.clone())
+        } else {
+            None
+        };
+        let (digest, reverts) = (attempt.digest, subjects.is_some());
+        let subjects = subjects.unwrap_or_default();
+        memory.change_set = Some(OwnChangeSet { name, version, digest, pays, reverts, subjects });
     }
     if let StepKind::ContinueRollback { skip } = &attempt.kind {
         // Owed from before the call on: its answer may be lost, and the next rung skips others.
@@ -145,8 +151,10 @@ fn attempt(
         number,
     );
     let name = token::change_set_name(&token);
-    let kind = match step.kind {
-        StepKind::PrepareRevert { nested, .. } => StepKind::PrepareRevert { name, nested },
+    let kind = match &step.kind {
+        StepKind::PrepareRevert { what, .. } => {
+            StepKind::PrepareRevert { name, what: what.clone() }
+        }
         StepKind::CreateChangeSet { .. } => StepKind::CreateChangeSet { name },
         StepKind::Create
         | StepKind::ExecuteChangeSet { .. }
@@ -201,8 +209,8 @@ async fn call(
         (StepKind::CreateChangeSet { name }, Some(id), Some(inputs)) => {
             api.create_change_set(id, name, inputs, token).await
         }
-        (StepKind::PrepareRevert { name, nested }, Some(id), Some(inputs)) => {
-            api.create_reverting_change_set(id, name, inputs, token, *nested).await
+        (StepKind::PrepareRevert { name, what }, Some(id), Some(inputs)) => {
+            api.create_reverting_change_set(id, name, inputs, token, what.nested).await
         }
         (StepKind::ExecuteChangeSet { name } | StepKind::Revert { name }, Some(id), _) => {
             api.execute_change_set(id, name, token).await

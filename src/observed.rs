@@ -1,6 +1,6 @@
 //! What exists in AWS: the stacks of a target at one look, when that was, where we are blind.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -299,6 +299,9 @@ pub struct PlannedChange {
     pub action: ChangeAction,
     /// Whether another one takes its place.
     pub replacement: Replacement,
+    /// Names of the properties that are changed, as far as AWS says.
+    #[serde(default)]
+    pub touches: BTreeSet<String>,
 }
 
 /// What a change set does to a resource.

@@ -33,8 +33,8 @@ pub enum StepKind {
     PrepareRevert {
         /// Derived from the token of the attempt.
         name: String,
-        /// Whether something in a nested stack is to be brought back.
-        nested: bool,
+        /// What of it.
+        what: Box<BringBack>,
     },
     /// Execute the very change set that was checked to bring back what drifted.
     Revert {
@@ -67,6 +67,15 @@ pub enum StepKind {
     SetTerminationProtection(bool),
     /// Set the stack policy.
     SetStackPolicy,
+}
+
+/// What is to be brought back.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct BringBack {
+    /// Whether nested stacks are looked into.
+    pub nested: bool,
+    /// Findings, by their subject.
+    pub subjects: Vec<String>,
 }
 
 impl StepKind {
@@ -290,6 +299,22 @@ pub struct OwnChangeSet {
     /// Whether it brings back what drifted.
     #[serde(default)]
     pub reverts: bool,
+    /// What it brings back.
+    #[serde(default)]
+    pub subjects: Vec<String>,
+}
+
+/// What a change set said that cannot be brought back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Irreversible {
+    /// The version of the stack.
+    pub version: StackVersion,
+    /// Digest of what was to be brought back.
+    pub digest: Digest,
+    /// What that was.
+    pub subjects: Vec<String>,
+    /// Why it cannot be.
+    pub why: String,
 }
 
 /// A resource that was skipped when a rollback was continued: AWS believes that it was rolled back.
@@ -337,8 +362,10 @@ pub struct Memory {
     /// A version that is in sync with a wanted digest though it does not look so: an empty change
     /// set said it.
     pub taught: Option<(StackVersion, Digest)>,
-    /// A version of which a change set said that nothing can be brought back of this digest, and why.
-    pub irreversible: Option<(StackVersion, Digest, String)>,
+    /// What a change set said last that cannot be brought back.
+    pub irreversible: Option<Irreversible>,
+    /// What was brought back by a change set that was seen to have ended well, until that is noted.
+    pub brought_back: Vec<String>,
     /// Keyed hashes of the NoEcho values last given, by parameter.
     pub no_echo: BTreeMap<String, Digest>,
     /// How many stacks of this name we have tried to create: part of the token of a create.

@@ -21,7 +21,7 @@ use crate::journal::{Journal, JournalError};
 use crate::moment::Moment;
 use crate::observe::{Sight, observe};
 use crate::observed::{Look, Seen};
-use crate::outcome::{Memory, Outcome, StepKind};
+use crate::outcome::{Memory, Outcome};
 use crate::plan::{
     ApprovalRequest, Decided, Decision, FormerStack, Hold, Scene, StackRecord, Step, TargetRecord,
     Verdict, after_look, decide, may_run, note_mark, ownership,
@@ -91,6 +91,8 @@ struct Done {
     requests: Vec<ApprovalRequest>,
     events: Vec<Event>,
     drifts: Drifts,
+    /// Stacks that could be looked into for drift now.
+    ready: BTreeSet<StackName>,
 }
 
 impl Reconciler {
@@ -155,7 +157,7 @@ impl Pass<'_> {
         let now = self.means.clock.now();
         // Patience is counted to the listing: nothing was seen since, however long that took.
         let mut memories = self.memories(&sight, sight.look.at);
-        let drifts = self.look_for_drift(&sight, &mut memories).await;
+        let (drifts, ready) = self.look_for_drift(&sight, &mut memories).await;
         self.count_in_flight(&sight.look, &memories);
         let former = self.former_stacks()?;
         let gates = self.gates(&sight.look, &memories);
@@ -178,7 +180,7 @@ impl Pass<'_> {
             })
         };
         self.note_waiting(&sight.look, &memories, &decided);
-        let mut done = Done { drifts, ..Done::default() };
+        let mut done = Done { drifts, ready, ..Done::default() };
         for (name, decided) in decided {
             let memory = memories.get(&name).cloned().unwrap_or_default();
             self.carry_out(&sight, &name, decided, memory, &mut done).await?;
@@ -308,8 +310,6 @@ impl Pass<'_> {
                     let outcome = self.take(step, &decided, &mut record).await?;
                     if matches!(outcome, Outcome::Failed(_) | Outcome::LookAgain(_)) {
                         record.memory.taking = before;
-                    } else if let StepKind::Revert { .. } = step.kind {
-                        self.note_revert(sight, name, done);
                     }
                     done.events.push(event_of_step(&record, step, &outcome, look.at));
                     None
@@ -430,10 +430,10 @@ impl Pass<'_> {
 
     /// Writes the pass down and says when to look again.
     fn record(&self, look: &Look, done: Done) -> Result<Next, JournalError> {
-        let Done { mut rows, requests, mut events, drifts } = done;
+        let Done { mut rows, requests, mut events, drifts, ready } = done;
         rows.retain(|_, row| row.may_stand() || row.wanted || row.verdict.code != "nothing");
         let mut next = self.next(look, &rows);
-        if let Some(at) = self.drift_at(&drifts, self.means.clock.now()) {
+        if let Some(at) = self.drift_at(&drifts, &ready, self.means.clock.now()) {
             next.at = next.at.min(at);
         }
         let drifts = self.changed_drifts(drifts);

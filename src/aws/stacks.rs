@@ -18,7 +18,9 @@ use crate::aws::pace::{Api, BucketKey};
 use crate::aws::words;
 use crate::ids::StackId;
 use crate::moment::Moment;
-use crate::observed::{ChangeSetSeen, PlannedChange, ResourceSeen, Seen, StackEvent, StackStatus};
+use crate::observed::{
+    ChangeSetSeen, ChangeSetStatus, PlannedChange, ResourceSeen, Seen, StackEvent, StackStatus,
+};
 
 /// A target has 2,000 root stacks at most; nested ones and short pages multiply that.
 const MAX_LIST_PAGES: usize = 400;
@@ -118,18 +120,22 @@ impl TargetApi {
         let Some((mut whole, children)) = self.one_change_set(Some(stack), name).await? else {
             return Ok(None);
         };
+        if whole.status != ChangeSetStatus::Ready {
+            return Ok(Some(whole));
+        }
         let mut waiting = children;
         let mut sets = 0;
         while let Some((path, id)) = waiting.pop() {
             sets += 1;
             if sets > MAX_NESTED_SETS {
                 let text = format!("more than {MAX_NESTED_SETS} nested change sets");
-                return Err(AwsError::malformed(Api::DescribeChangeSet, text));
+                whole.status = ChangeSetStatus::Unknown(text);
+                return Ok(Some(whole));
             }
-            // One that is gone would hide what the whole set does.
+            // One that is gone hides what the whole set does: it is of no use any more.
             let Some((found, children)) = self.one_change_set(None, &id).await? else {
-                let text = format!("the nested change set {id} is not there");
-                return Err(AwsError::malformed(Api::DescribeChangeSet, text));
+                whole.status = ChangeSetStatus::Obsolete;
+                return Ok(Some(whole));
             };
             let below = |name: &str| match name {
                 "" => path.clone(),

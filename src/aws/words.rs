@@ -136,7 +136,17 @@ pub(super) fn planned(change: &sdk::Change) -> Result<Option<PlannedChange>, Aws
         kind: needed(api, "ResourceType", change.resource_type())?.to_owned(),
         action: action_of(action.as_str()),
         replacement: replacement_of(change.replacement().map(sdk::Replacement::as_str)),
+        touches: change.details().iter().filter_map(touched).collect(),
     }))
+}
+
+/// The property that a detail of a change is about.
+fn touched(detail: &sdk::ResourceChangeDetail) -> Option<String> {
+    let target = detail.target()?;
+    let name = target.name().filter(|name| !name.is_empty());
+    // Tags and other attributes have no name of their own.
+    let attribute = target.attribute().map(sdk::ResourceAttribute::as_str);
+    name.or(attribute.filter(|attribute| *attribute != "Properties")).map(str::to_owned)
 }
 
 /// The change set that a change to a nested stack has there: logical id and ARN.
@@ -211,7 +221,8 @@ pub(super) fn detection(
     let api = Api::DescribeStackDriftDetectionStatus;
     let status = needed(api, "DetectionStatus", output.detection_status())?;
     let found = output.stack_drift_status().map_or("", sdk::StackDriftStatus::as_str);
-    let drifted = output.drifted_stack_resource_count().unwrap_or(0);
+    let counted = output.drifted_stack_resource_count().unwrap_or(0);
+    let drifted = if found == "DRIFTED" { counted.max(1) } else { counted };
     let reason = || match output.detection_status_reason() {
         Some(reason) if !reason.is_empty() => reason.to_owned(),
         Some(_) | None => format!("it ended as {} {found}", status.as_str()).trim().to_owned(),

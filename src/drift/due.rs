@@ -31,7 +31,7 @@ pub fn due(record: &DriftRecord, seen: &Seen, every: Duration) -> Due {
         return Due::NotNow;
     }
     // Whoever wants it more often than before does not wait for the time that was set then.
-    let latest = record.checked_at.map(|checked| checked + every);
+    let latest = record.checked_at.filter(|_| record.failed == 0).map(|checked| checked + every);
     Due::At(latest.map_or(record.due_at, |latest| latest.min(record.due_at)))
 }
 

@@ -63,11 +63,11 @@ pub fn sift(
     };
     let mut judge = |what: What, no_drift: Option<String>| {
         let finding = finding(what);
-        let policy = rules.policy(&finding.kind);
-        let by_policy =
-            (policy == DriftPolicy::Ignore).then(|| "the policy is `ignore`".to_owned());
-        match no_drift.or(by_policy).or_else(|| ignored_by(rules, &finding)) {
-            Some(reason) => passed.ignored.push(Ignored { subject: finding.subject(), reason }),
+        let harmless = no_drift.as_deref().is_some_and(|why| [THE_SAME, NOTHING].contains(&why));
+        match no_drift.or_else(|| is_ignored(rules, &finding)) {
+            Some(reason) => {
+                passed.ignored.push(Ignored { subject: finding.subject(), reason, harmless });
+            }
             None => passed.findings.push(finding),
         }
     };
@@ -96,6 +96,12 @@ pub fn sift(
         DriftStatus::InSync | DriftStatus::NotChecked | DriftStatus::Unknown(_) => {}
     }
     passed
+}
+
+/// Why documents say that this is no drift.
+pub fn is_ignored(rules: &DriftRules<'_>, finding: &Finding) -> Option<String> {
+    let by_policy = rules.policy(&finding.kind) == DriftPolicy::Ignore;
+    by_policy.then(|| "the policy is `ignore`".to_owned()).or_else(|| ignored_by(rules, finding))
 }
 
 /// The rule of the fleet that says that this is no drift.

@@ -15,7 +15,7 @@ mod signature;
 pub use accept::{Remedy, remedy};
 pub use budget::{Budget, Spent};
 pub use due::{Due, due, is_foreign};
-pub use filter::{Passed, sift};
+pub use filter::{Passed, is_ignored, sift};
 pub use finding::{Finding, What};
 pub use record::{Detection, DriftRecord, Ended, Ignored, Part, Reverted, Unchecked, fights};
 pub use secret::Hidden;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::drift::{Finding, due};
+use crate::drift::{Finding, due, is_ignored};
+use crate::fleet::DriftRules;
 use crate::ids::{ServiceName, StackId, StackKey, TenantName};
 use crate::moment::Moment;
 use crate::observed::StackVersion;
@@ -124,6 +125,10 @@ pub struct Ignored {
     pub subject: String,
     /// Why.
     pub reason: String,
+    /// Whether it means the same as what the template says, so that nothing is lost when it is written
+    /// anew.
+    #[serde(default)]
+    pub harmless: bool,
 }
 
 /// A resource of which nobody can tell how it is.
@@ -177,6 +182,19 @@ impl DriftRecord {
     /// Whether anything is to be said of it.
     pub fn says_something(&self) -> bool {
         !self.findings.is_empty() || self.foreign_at.is_some()
+    }
+
+    /// What documents say today is no drift counts no more, whenever it was found.
+    pub fn heed(&mut self, rules: &DriftRules<'_>) {
+        let ignored = &mut self.ignored;
+        self.findings.retain(|finding| match is_ignored(rules, finding) {
+            Some(reason) => {
+                let subject = finding.subject();
+                ignored.push(Ignored { subject, reason, harmless: false });
+                false
+            }
+            None => true,
+        });
     }
 
     /// Somebody else updated the stack.
@@ -239,7 +257,12 @@ impl DriftRecord {
         for subject in &subjects {
             self.since.entry(subject.clone()).or_insert(now);
         }
-        self.judge_reverts(&subjects, now);
+        let unseen: BTreeSet<&str> = unchecked
+            .iter()
+            .filter(|one| one.reason.is_some())
+            .map(|one| one.place.as_str())
+            .collect();
+        self.judge_reverts(&subjects, &unseen, now);
         (self.ignored, self.unchecked) = (ignored, unchecked);
         (self.version, self.checked_at, self.foreign_at) = (Some(version), Some(now), None);
         self.hurries = false;
@@ -258,9 +281,13 @@ impl DriftRecord {
     }
 
     /// What was reverted since the last detection and is there still was reverted in vain.
-    fn judge_reverts(&mut self, subjects: &BTreeSet<String>, now: Moment) {
+    fn judge_reverts(&mut self, subjects: &BTreeSet<String>, unseen: &BTreeSet<&str>, now: Moment) {
         let checked_at = self.checked_at;
         for (subject, reverted) in &mut self.reverted {
+            // What nobody could look at says nothing.
+            if unseen.contains(subject.split(' ').next().unwrap_or_default()) {
+                continue;
+            }
             let is_new = reverted.times.last().is_some_and(|at| Some(*at) > checked_at);
             if is_new && subjects.contains(subject) {
                 let text = "CloudFormation reverted it, and it is there again at once";
@@ -275,7 +302,7 @@ impl DriftRecord {
         self.reverted.retain(|_, reverted| keeps(reverted));
     }
 
-    /// These findings are being reverted.
+    /// These findings were reverted, as far as the stack shows.
     pub fn reverts<'a>(&mut self, subjects: impl Iterator<Item = &'a str>, now: Moment) {
         for subject in subjects {
             self.reverted.entry(subject.to_owned()).or_default().times.push(now);
@@ -296,6 +323,9 @@ impl DriftRecord {
         let reverted = self.reverted.get(subject)?;
         if let Some(why) = &reverted.in_vain {
             return Some(format!("cannot be reverted: {why}"));
+        }
+        if reverted.times.last().is_some_and(|at| Some(*at) > self.checked_at) {
+            return Some("reverted; whether that helped is not looked at yet".to_owned());
         }
         fights(reverted).then(|| {
             format!("reverted {} times and back each time: somebody wants it", reverted.times.len())

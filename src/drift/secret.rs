@@ -9,8 +9,22 @@ use crate::template::{Template, references};
 /// Longer values say little in a line.
 const LONGEST: usize = 60;
 /// Parts of names behind which secrets stand.
-const TELLING: &[&str] =
-    &["password", "secret", "token", "credential", "apikey", "privatekey", "passphrase", "auth"];
+const TELLING: &[&str] = &[
+    "apikey",
+    "arguments",
+    "auth",
+    "connectionstring",
+    "credential",
+    "environment",
+    "optionsettings",
+    "passphrase",
+    "password",
+    "privatekey",
+    "secret",
+    "token",
+    "userdata",
+    "variables",
+];
 /// Properties whose values are never shown, whatever they are called inside.
 const NEVER: &[(&str, &str)] = &[
     ("AWS::Lambda::Function", "/Environment"),

@@ -61,7 +61,11 @@ pub fn replace(text: &str, place: Place, old: &str, new: &str) -> Option<String>
                 let is_escaped = quote == '"' && inner[..*end].ends_with('\\');
                 *character == quote && !is_escaped
             });
-            end?.0 + 2
+            let length = end?.0 + 2;
+            let token = &line[..length];
+            let is_old = token[1..length - 1] == *old
+                || serde_json::from_str::<String>(token).is_ok_and(|text| text == old);
+            is_old.then_some(length)?
         }
         '|' | '>' | '{' | '[' | '&' | '*' | '!' => return None,
         _ => {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use crate::drift::{DriftRecord, Spent};
 use crate::ids::{ServiceName, StackName, Target, TenantName};
@@ -68,13 +68,34 @@ impl Journal {
         self.writing(|transaction| revisions::put(transaction, SPENT, spent))
     }
 
-    /// Writes what a person had looked into, beside a controller that may be running and then hears
-    /// of it.
-    pub fn put_drifts(&self, records: &[DriftRecord]) -> Result<(), JournalError> {
+    /// Writes what a person had looked into. What a controller knows from a later look stays, and so
+    /// does what it knows of reverting.
+    pub fn merge_drifts(&self, records: &[DriftRecord]) -> Result<(), JournalError> {
         self.writing(|transaction| {
-            records.iter().try_for_each(|record| put(transaction, record))?;
-            count_change(transaction)
+            for record in records {
+                let known = of(transaction, record)?;
+                if known.as_ref().is_some_and(|known| known.checked_at > record.checked_at) {
+                    continue;
+                }
+                let mut record = record.clone();
+                if let Some(known) = known {
+                    record.reverted = known.reverted;
+                    record.foreign_at = known.foreign_at.filter(|at| Some(*at) > record.checked_at);
+                }
+                put(transaction, &record)?;
+            }
+            Ok(())
         })
+    }
+
+    /// A running controller shall hear that drift was looked for.
+    pub fn note_drifts(&self) -> Result<(), JournalError> {
+        self.writing(|transaction| count_change(transaction))
+    }
+
+    /// Writes these rows as they are.
+    pub fn put_drifts(&self, records: &[DriftRecord]) -> Result<(), JournalError> {
+        self.writing(|transaction| records.iter().try_for_each(|record| put(transaction, record)))
     }
 }
 
@@ -97,6 +118,17 @@ pub(super) fn put(connection: &Connection, record: &DriftRecord) -> rusqlite::Re
             to_row(record)?,
         ])?;
     Ok(())
+}
+
+fn of(connection: &Connection, record: &DriftRecord) -> rusqlite::Result<Option<DriftRecord>> {
+    let target = &record.key.target;
+    connection
+        .prepare_cached("SELECT record FROM drifts WHERE account = ? AND region = ? AND name = ?")?
+        .query_row(
+            params![target.account.to_string(), target.region.as_str(), record.key.name.as_str()],
+            |row| from_row(row, 0),
+        )
+        .optional()
 }
 
 pub(super) fn remove(

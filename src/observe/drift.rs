@@ -47,6 +47,8 @@ pub enum Looked {
 enum Came {
     On,
     Waits,
+    /// AWS has worked on it for longer than it ever needs.
+    Endless,
 }
 
 impl Looking<'_> {
@@ -60,17 +62,16 @@ impl Looking<'_> {
                 record.overtaken(now);
                 return Looked::InVain;
             }
-            let begun_at = detection.parts.first().and_then(|part| part.begun_at);
-            if begun_at.is_some_and(|begun_at| now.since(begun_at) > LONGEST) {
-                record.give_up("AWS did not end within two hours", now, every);
-                return Looked::InVain;
-            }
             if detection.parts.is_empty() {
                 return Looked::Done(record.finish(now, every));
             }
             match self.one(detection).await {
                 Ok(Came::On) => {}
                 Ok(Came::Waits) => return Looked::Runs,
+                Ok(Came::Endless) => {
+                    record.give_up("AWS did not end within two hours", self.clock.now(), every);
+                    return Looked::InVain;
+                }
                 Err(error) => {
                     record.give_up(&error.cause().to_string(), self.clock.now(), every);
                     return Looked::InVain;
@@ -92,7 +93,7 @@ impl Looking<'_> {
         match self.api.drift_detection(&id).await? {
             DetectionSeen::Running => {
                 part.polls = part.polls.saturating_add(1);
-                return Ok(Came::Waits);
+                return Ok(self.waits_for(part));
             }
             DetectionSeen::Gone => part.id = None,
             DetectionSeen::Complete { drifted } => {
@@ -103,6 +104,11 @@ impl Looking<'_> {
             }
         }
         Ok(Came::On)
+    }
+
+    fn waits_for(&self, part: &Part) -> Came {
+        let age = part.begun_at.map(|begun_at| self.clock.now().since(begun_at));
+        if age.is_some_and(|age| age > LONGEST) { Came::Endless } else { Came::Waits }
     }
 
     async fn begin(&self, detection: &mut Detection) -> Result<Came, AwsError> {
@@ -116,9 +122,13 @@ impl Looking<'_> {
             Err(error) if error.text().contains("already in progress") => {
                 part.begun_at.get_or_insert(self.clock.now());
                 part.polls = part.polls.saturating_add(1);
-                Ok(Came::Waits)
+                Ok(self.waits_for(part))
             }
             Err(error) if error.does_not_exist() && !part.path.is_empty() => {
+                let reason = Some("the nested stack is not there".to_owned());
+                let (place, kind) = (part.path.clone(), NESTED_STACK.to_owned());
+                detection.unchecked.insert(Unchecked { place, kind, reason });
+                detection.trouble.get_or_insert("a nested stack is not there".to_owned());
                 detection.parts.remove(0);
                 Ok(Came::On)
             }
@@ -142,13 +152,14 @@ impl Looking<'_> {
         let hidden = if part.path.is_empty() { self.hidden } else { &unknown };
         for drift in &drifted {
             let passed = sift(&self.rules, drift, &part.path, hidden);
-            if passed.findings.is_empty() {
+            if passed.findings.is_empty() && passed.ignored.iter().all(|one| one.harmless) {
                 detection.in_sync.extend(names(&part, &drift.logical_id));
             }
             detection.findings.extend(passed.findings);
             detection.ignored.extend(passed.ignored);
         }
-        note(detection, &part, &resources, ended.failed);
+        let told: BTreeSet<&str> = drifted.iter().map(|drift| drift.logical_id.as_str()).collect();
+        note(detection, &part, &resources, &told, ended.failed);
         detection.parts.remove(0);
         Ok(Came::On)
     }
@@ -159,6 +170,7 @@ fn note(
     detection: &mut Detection,
     part: &Part,
     resources: &[ResourceSeen],
+    told: &BTreeSet<&str>,
     failed: Option<String>,
 ) {
     let reasons = failed.as_deref().map(reasons).unwrap_or_default();
@@ -169,8 +181,11 @@ fn note(
         let place = place(part, &resource.logical_id);
         if let Some(id) = resource.physical_id.as_ref().filter(|_| resource.kind == NESTED_STACK) {
             if detection.parts.len() < MOST_PARTS {
-                let stack = StackId::of(id);
-                detection.parts.push(Part::new(stack, place));
+                detection.parts.push(Part::new(StackId::of(id), place));
+            } else {
+                let reason = Some("too many nested stacks".to_owned());
+                let kind = resource.kind.clone();
+                detection.unchecked.insert(Unchecked { place, kind, reason });
             }
             continue;
         }
@@ -179,6 +194,10 @@ fn note(
             |reason| Unchecked { place: place.clone(), kind: resource.kind.clone(), reason };
         match (&resource.drift, reason) {
             (_, Some(reason)) => drop(detection.unchecked.insert(unchecked(Some(reason)))),
+            // When AWS does not say which it could not get, this may be of an earlier time.
+            (DriftStatus::InSync, None) if failed.is_some() && reasons.is_empty() => {
+                detection.unchecked.insert(unchecked(failed.clone()));
+            }
             (DriftStatus::InSync, None) => {
                 detection.in_sync.extend(names(part, &resource.logical_id));
             }
@@ -189,6 +208,12 @@ fn note(
             }
             (DriftStatus::Unknown(word), None) => {
                 detection.unchecked.insert(unchecked(Some(format!("AWS says {word}"))));
+            }
+            (DriftStatus::Modified | DriftStatus::Deleted, None)
+                if !told.contains(resource.logical_id.as_str()) =>
+            {
+                let reason = "AWS says that it drifted, and not how".to_owned();
+                detection.unchecked.insert(unchecked(Some(reason)));
             }
             (DriftStatus::Modified | DriftStatus::Deleted, None) => {}
         }

@@ -57,8 +57,10 @@ pub(super) fn decide(
 /// Whether the stack is as the release that it has says, whatever becomes of what drifted.
 fn is_as_given(scene: &Scene<'_>, name: &StackName, decision: &Decision) -> bool {
     let own = scene.memories.get(name).and_then(|memory| memory.change_set.as_ref());
+    // An ordinary update that drops the set for its own sake decided otherwise than this release says.
     let clears = |step: &Step| {
-        matches!(step.kind, StepKind::DeleteChangeSet { .. }) && own.is_some_and(|set| set.reverts)
+        let is_drop = matches!(step.kind, StepKind::DeleteChangeSet { .. });
+        is_drop && own.is_some_and(|set| set.reverts && set.digest == step.digest)
     };
     match decision {
         Decision::Step(step) => step.kind.reverts() || clears(step),

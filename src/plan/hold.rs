@@ -165,6 +165,11 @@ pub enum RevertHold {
     },
     /// It failed for a reason that does not go by itself.
     Failed(Cause),
+    /// Nothing new is started now.
+    Stopped {
+        /// By whom or what, as the end of a sentence.
+        by: String,
+    },
 }
 
 impl Hold {
@@ -208,6 +213,7 @@ impl Hold {
                 RevertHold::Protected(_) => "revert-protected",
                 RevertHold::Cooldown { .. } => "revert-cooldown",
                 RevertHold::Failed(_) => "revert-failed",
+                RevertHold::Stopped { .. } => "revert-stopped",
             },
         }
     }
@@ -216,6 +222,8 @@ impl Hold {
     pub fn weight(&self) -> Weight {
         match self {
             Self::Revert(why) if why.needs_person() => Weight::Stuck,
+            // The stack is as git says, and what stops it is said elsewhere.
+            Self::Revert(why) if matches!(**why, RevertHold::Stopped { .. }) => Weight::Settled,
             Self::Revert(_) => Weight::Waiting,
             Self::Retained
             | Self::KeptForDependents(_)
@@ -432,6 +440,7 @@ impl fmt::Display for RevertHold {
                 write!(f, "drifted; reverting is tried again at {until}: {cause}")
             }
             Self::Failed(cause) => write!(f, "drifted, and reverting failed: {cause}"),
+            Self::Stopped { by } => write!(f, "in sync; reverting its drift waits: {by}"),
         }
     }
 }

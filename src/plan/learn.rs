@@ -6,7 +6,7 @@ use crate::ids::Digest;
 use crate::moment::Moment;
 use crate::observed::{ChangeSetSeen, ChangeSetStatus, Seen, StackStatus, Standing};
 use crate::outcome::{
-    Attempt, Cause, CauseClass, Failure, Memory, Outcome, OwnChangeSet, StepKind,
+    Attempt, Cause, CauseClass, Failure, Irreversible, Memory, Outcome, OwnChangeSet, StepKind,
 };
 use crate::plan::Operation;
 
@@ -115,15 +115,15 @@ fn learn_change_set(
         ChangeSetStatus::Empty if own.reverts => {
             let why = "CloudFormation finds nothing that it could bring back: a property that \
                        cannot be changed in place, or a service that knows no REVERT_DRIFT";
-            memory.irreversible = Some((own.version, own.digest, why.to_owned()));
+            memory.irreversible = Some(irreversible(own, why));
         }
         ChangeSetStatus::Ready if own.reverts && !found.reverts_drift => {
             let why = "this endpoint knows no REVERT_DRIFT";
-            memory.irreversible = Some((own.version, own.digest, why.to_owned()));
+            memory.irreversible = Some(irreversible(own, why));
         }
         ChangeSetStatus::Ready if own.reverts && found.changes.is_empty() => {
             let why = "CloudFormation would change nothing";
-            memory.irreversible = Some((own.version, own.digest, why.to_owned()));
+            memory.irreversible = Some(irreversible(own, why));
         }
         ChangeSetStatus::Empty if own.version == seen.version() => {
             memory.taught = Some((own.version, own.digest));
@@ -150,12 +150,18 @@ fn learn_change_set(
             }
         }
         ChangeSetStatus::Ready => {
-            let changed = found.changes.iter().map(|change| &change.logical_id);
+            let here = found.changes.iter().filter(|change| change.within.is_empty());
+            let changed = here.map(|change| &change.logical_id);
             let pays = changed.filter(|id| memory.debts.contains_key(*id)).cloned().collect();
             memory.change_set = Some(OwnChangeSet { pays, ..own });
         }
         ChangeSetStatus::Empty | ChangeSetStatus::Pending | ChangeSetStatus::Obsolete => {}
     }
+}
+
+fn irreversible(own: OwnChangeSet, why: &str) -> Irreversible {
+    let OwnChangeSet { version, digest, subjects, .. } = own;
+    Irreversible { version, digest, subjects, why: why.to_owned() }
 }
 
 fn learn_failure(
@@ -445,6 +451,9 @@ fn settle(
         {
             let set = memory.change_set.take();
             if complete {
+                if let Some(set) = set.as_ref().filter(|set| set.reverts) {
+                    memory.brought_back.clone_from(&set.subjects);
+                }
                 for id in set.into_iter().flat_map(|set| set.pays) {
                     memory.debts.remove(&id);
                 }

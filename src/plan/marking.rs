@@ -48,7 +48,13 @@ pub fn note_mark(memory: &mut Memory, decided: &Decided, hold: Option<&Hold>) {
 }
 
 fn mark(memory: &Memory, decided: &Decided, hold: Option<&Hold>) -> Mark {
-    let said = hold.map_or(Said::Nothing, said);
+    let mut said = hold.map_or(Said::Nothing, said);
+    // Bringing back what drifted says nothing of a release, however it ends.
+    let was_revert = memory.failure.as_ref().is_some_and(|failure| failure.step == "revert")
+        || memory.attempt.as_ref().is_some_and(|attempt| attempt.kind.reverts());
+    if let (Said::Stands(_), true) = (&said, was_revert) {
+        said = Said::LeftOut(LeftOut::Held);
+    }
     let Some(release) = decided.release else {
         return if let Said::LeftOut(why) = said { Mark::LeftOut(why) } else { Mark::Open };
     };

@@ -78,6 +78,7 @@ mod tests {
     fn request(stack: &str, wanted: &[u8], logical_id: &str) -> ApprovalRequest {
         let change = PlannedChange {
             within: String::new(),
+            touches: Default::default(),
             action: ChangeAction::Modify,
             logical_id: logical_id.to_owned(),
             physical_id: None,
@@ -107,6 +108,7 @@ mod tests {
     fn changed(logical_id: &str, kind: &str, action: ChangeAction) -> PlannedChange {
         PlannedChange {
             within: String::new(),
+            touches: Default::default(),
             action,
             logical_id: logical_id.to_owned(),
             physical_id: None,

@@ -2,23 +2,34 @@
 //! touches nothing but what our own detection listed, execute the very set that was checked.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use crate::desired::{Desired, Wanted};
-use crate::drift::{DriftRecord, Finding, What, fights};
+use crate::drift::{DriftRecord, Finding, fights, is_ignored};
 use crate::fleet::{DriftPolicy, DriftRules, Protection};
 use crate::ids::{Digest, StackId};
 use crate::moment::Moment;
-use crate::observed::{ChangeAction, ChangeSetStatus, PlannedChange, Replacement, Seen};
-use crate::outcome::{CauseClass, OwnChangeSet, StepKind};
+use crate::observed::{ChangeSetStatus, Seen};
+use crate::outcome::{BringBack, CauseClass, Irreversible, OwnChangeSet, StepKind};
 use crate::plan::decide::{Case, Decision};
+use crate::plan::phantoms::phantoms;
 use crate::plan::protection::NESTED_STACK;
 use crate::plan::table::unless_approved;
 use crate::plan::{ApprovalKind, ApprovalRequest, Hold, Rendered, RevertHold, Steering, cooldown};
-use crate::template::{Template, references};
 
-/// What an approval of reverting one finding of one stack is of.
+/// A set that is held for what it would touch besides is made anew after so long.
+const ANEW: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What a person's yes to reverting one finding of one stack is to: the resource, the property, and
+/// the values as far as they may be shown.
 pub fn revert_member(stack: &StackId, finding: &Finding) -> String {
-    format!("{stack} {}", finding.subject())
+    let physical = finding.physical_id.as_deref().unwrap_or_default();
+    format!("{stack} {} {physical} {}", finding.place(), finding.what)
+}
+
+/// What a person's order to revert it is.
+pub fn order_member(stack: &StackId, finding: &Finding) -> String {
+    format!("order {}", revert_member(stack, finding))
 }
 
 /// What is to be brought back of a stack that is as git says; `None` when there is nothing.
@@ -29,29 +40,35 @@ pub(super) fn decide(
     rendered: &Rendered,
     step: &dyn Fn(StepKind, String, Digest) -> Decision,
 ) -> Option<Decision> {
-    let own = case.memory.change_set.as_ref().filter(|set| set.reverts);
+    let own = case.memory.change_set.as_ref();
+    // One that was made for an update is cleared away first.
+    if own.is_some_and(|set| !set.reverts) {
+        return None;
+    }
     let record = case.scene.drifts.get(&case.key.name);
     let record = record.filter(|record| record.version.as_ref() == Some(&seen.version()));
     let scene = case.scene;
     let todo =
         |record| to_revert(scene.desired, scene.steering, wanted, &seen.id, record, scene.now);
     let todo: Vec<&Finding> = record.map(todo).unwrap_or_default();
-    let drop = |set: &OwnChangeSet, why: &str| {
-        let kind = StepKind::DeleteChangeSet { name: set.name.clone() };
-        Some(step(kind, why.to_owned(), set.digest))
-    };
     let Some(record) = record.filter(|_| !todo.is_empty()) else {
-        return own.and_then(|set| drop(set, "nothing is left to revert"));
+        let set = own?;
+        if is_pending(case) {
+            return Some(Decision::Hold(Hold::Revert(Box::new(RevertHold::Pending))));
+        }
+        let kind = StepKind::DeleteChangeSet { name: set.name.clone() };
+        return Some(step(kind, "nothing is left to revert".to_owned(), set.digest));
     };
-    let digest = digest(rendered, record, &todo);
+    let digest = digest(rendered, &todo);
     if let Some(set) = own {
-        let wish = Wish { wanted, seen, rendered, todo, digest };
+        let wish = Wish { wanted, seen, rendered, record, todo, digest };
         return carry_on(case, &wish, set, step);
     }
     if let Some(hold) = held(case, &digest) {
         return Some(Decision::Hold(Hold::Revert(Box::new(hold))));
     }
-    let is_known = |(version, of, _): &&(_, Digest, _)| *version == seen.version() && *of == digest;
+    let is_known =
+        |known: &&Irreversible| known.version == seen.version() && known.digest == digest;
     if case.memory.irreversible.as_ref().filter(is_known).is_some() {
         return None;
     }
@@ -61,7 +78,14 @@ pub(super) fn decide(
     let mut resources = rendered.template.resources().values();
     let nested = todo.iter().any(|finding| !finding.within.is_empty())
         || resources.any(|resource| resource.kind == NESTED_STACK);
-    Some(step(StepKind::PrepareRevert { name: String::new(), nested }, why, digest))
+    let what = Box::new(BringBack { nested, subjects });
+    Some(step(StepKind::PrepareRevert { name: String::new(), what }, why, digest))
+}
+
+/// AWS removes no set that it is still computing.
+fn is_pending(case: &Case<'_>) -> bool {
+    let found = case.insight.change_set.as_ref();
+    found.is_some_and(|found| found.status == ChangeSetStatus::Pending)
 }
 
 /// What the policy or a person wants brought back of a stack, and can be as far as is known.
@@ -77,31 +101,26 @@ pub fn to_revert<'a>(
     let service = desired.services.get(&wanted.service.name).unwrap_or(&wanted.service);
     let exception = wanted.tenant.services.get(&wanted.service.name);
     let rules = DriftRules::of(&desired.fleet, service, exception, &wanted.tenant.labels);
-    let ordered = |finding: &Finding| {
-        steering.approves(ApprovalKind::Revert, &revert_member(stack, finding), now)
-    };
     let is_wanted = |finding: &&Finding| {
         let reverted = record.reverted.get(&finding.subject());
-        let may = reverted.is_none_or(|one| one.in_vain.is_none());
-        let by_policy =
-            rules.policy(&finding.kind) == DriftPolicy::Revert && !reverted.is_some_and(fights);
-        may && (by_policy || ordered(finding))
+        let ordered_at =
+            steering.approved_at(ApprovalKind::Revert, &order_member(stack, finding), now);
+        // An order is for once: what comes back after it is another drift.
+        let last = reverted.and_then(|one| one.times.last());
+        let is_ordered = ordered_at.is_some_and(|at| last.is_none_or(|last| *last < at));
+        let by_policy = rules.policy(&finding.kind) == DriftPolicy::Revert
+            && reverted.is_none_or(|one| one.in_vain.is_none() && !fights(one));
+        is_ignored(&rules, finding).is_none() && (by_policy || is_ordered)
     };
     record.findings.iter().filter(is_wanted).collect()
 }
 
-/// Whether a person asked for exactly this.
-fn ordered(case: &Case<'_>, seen: &Seen, finding: &Finding) -> bool {
-    let member = revert_member(&seen.id, finding);
-    case.scene.steering.approves(ApprovalKind::Revert, &member, case.scene.now)
-}
-
-/// Another after each detection: what could not be brought back is tried again once in a while.
-fn digest(rendered: &Rendered, record: &DriftRecord, todo: &[&Finding]) -> Digest {
-    let checked = record.checked_at.map_or_else(String::new, |at| at.to_string());
-    let subjects: Vec<String> = todo.iter().map(|finding| finding.subject()).collect();
-    let first = [b"revert".as_slice(), rendered.digest.as_bytes(), checked.as_bytes()];
-    Digest::of_parts(first.into_iter().chain(subjects.iter().map(String::as_bytes)))
+/// The same for the same wish, so that what a person looks at is not made anew.
+fn digest(rendered: &Rendered, todo: &[&Finding]) -> Digest {
+    let findings: Vec<String> =
+        todo.iter().map(|finding| format!("{} {}", finding.place(), finding.what)).collect();
+    let first = [b"revert".as_slice(), rendered.digest.as_bytes()];
+    Digest::of_parts(first.into_iter().chain(findings.iter().map(String::as_bytes)))
 }
 
 /// What the last failure says about trying again.
@@ -123,6 +142,7 @@ struct Wish<'a> {
     wanted: &'a Wanted,
     seen: &'a Seen,
     rendered: &'a Rendered,
+    record: &'a DriftRecord,
     todo: Vec<&'a Finding>,
     digest: Digest,
 }
@@ -134,7 +154,7 @@ fn carry_on(
     set: &OwnChangeSet,
     step: &dyn Fn(StepKind, String, Digest) -> Decision,
 ) -> Option<Decision> {
-    let Wish { wanted, seen, rendered, todo, digest } = wish;
+    let Wish { wanted, seen, rendered, record, todo, digest } = wish;
     let drop = |why: &str| {
         let kind = StepKind::DeleteChangeSet { name: set.name.clone() };
         Some(step(kind, why.to_owned(), set.digest))
@@ -142,7 +162,7 @@ fn carry_on(
     let hold = |hold: RevertHold| Some(Decision::Hold(Hold::Revert(Box::new(hold))));
     let found = case.insight.change_set.as_ref();
     let is_behind = set.version.id == seen.id && seen.updated_at < set.version.updated_at;
-    if is_behind || found.is_some_and(|found| found.status == ChangeSetStatus::Pending) {
+    if is_behind || is_pending(case) {
         return hold(RevertHold::Pending);
     }
     if set.version != seen.version() {
@@ -164,13 +184,17 @@ fn carry_on(
             if let Some(waits) = held(case, digest) {
                 return hold(waits);
             }
-            let phantoms = phantoms(&found.changes, todo, &rendered.template);
+            let protected = &wanted.service.protected;
+            let phantoms = phantoms(&found.changes, record, todo, &rendered.template, protected);
             if !phantoms.is_empty() {
+                let age = found.created_at.map(|at| case.scene.now.since(at));
+                // What CloudFormation saw wrongly it may see rightly a day later.
+                if age.is_some_and(|age| age >= ANEW) {
+                    return drop("it is a day old, and is made anew");
+                }
                 return hold(RevertHold::Phantom(phantoms));
             }
-            let is_ordered = |finding: &Finding| ordered(case, seen, finding);
-            let protected = &wanted.service.protected;
-            if let Some(request) = objection(case, seen, todo, protected, &is_ordered) {
+            if let Some(request) = objection(case, seen, todo, protected) {
                 return hold(RevertHold::Protected(request));
             }
             let count = match found.changes.len() {
@@ -183,73 +207,17 @@ fn carry_on(
     }
 }
 
-/// Resources that the set would touch though our own detection did not list them, or in a way that
-/// bringing back does not need.
-fn phantoms(changes: &[PlannedChange], todo: &[&Finding], template: &Template) -> Vec<String> {
-    let gone = todo.iter().filter(|one| one.what == What::Deleted);
-    let anew: BTreeSet<String> = gone.map(|one| one.place()).collect();
-    let within = |path: &str| {
-        let below = format!("{path}/");
-        todo.iter().any(|one| one.within == path || one.within.starts_with(&below))
-    };
-    // Of a nested template nobody here knows who follows whom.
-    let nested = todo.iter().filter_map(|one| one.within.split('/').next());
-    let moved = anew.iter().map(String::as_str).chain(nested.filter(|name| !name.is_empty()));
-    let followers = followers(&moved.collect(), template);
-    let is_listed = |change: &&PlannedChange| {
-        let place = change.place();
-        if change.kind == NESTED_STACK && change.action == ChangeAction::Modify {
-            return within(&place) && change.replacement == Replacement::Never;
-        }
-        let is_gone = anew.contains(&place);
-        let follows = change.within.is_empty() && followers.contains(change.logical_id.as_str());
-        let is_known = todo.iter().any(|one| one.place() == place) || follows;
-        match (&change.action, change.replacement) {
-            (ChangeAction::Add, _) => is_gone,
-            (ChangeAction::Modify, Replacement::Never) | (ChangeAction::SyncWithActual, _) => {
-                is_known
-            }
-            // One that is gone is made anew, and so replaced in a way.
-            (ChangeAction::Modify, Replacement::Always | Replacement::Conditional) => is_gone,
-            (
-                ChangeAction::Remove
-                | ChangeAction::Import
-                | ChangeAction::Dynamic
-                | ChangeAction::Unknown(_),
-                _,
-            ) => false,
-        }
-    };
-    let name = |change: &PlannedChange| format!("{} ({})", change.place(), change.kind);
-    let names: BTreeSet<String> =
-        changes.iter().filter(|change| !is_listed(change)).map(name).collect();
-    names.into_iter().collect()
-}
-
-/// Resources that use one that is made anew, and so get its new name.
-fn followers<'a>(anew: &BTreeSet<&str>, template: &'a Template) -> BTreeSet<&'a str> {
-    let mut found: BTreeSet<&str> = BTreeSet::new();
-    loop {
-        let uses = |id: &String| anew.contains(id.as_str()) || found.contains(id.as_str());
-        let next = template.resources().iter().filter(|(id, resource)| {
-            !found.contains(id.as_str()) && references(&resource.section).iter().any(uses)
-        });
-        let next: Vec<&str> = next.map(|(id, _)| id.as_str()).collect();
-        if next.is_empty() {
-            return found;
-        }
-        found.extend(next);
-    }
-}
-
 /// What a person has to approve before what is protected is touched. Who ordered it said yes.
 fn objection(
     case: &Case<'_>,
     seen: &Seen,
     todo: &[&Finding],
     protected: &Protection,
-    is_ordered: &dyn Fn(&Finding) -> bool,
 ) -> Option<ApprovalRequest> {
+    let (steering, now) = (case.scene.steering, case.scene.now);
+    let is_ordered = |finding: &Finding| {
+        steering.approves(ApprovalKind::Revert, &order_member(&seen.id, finding), now)
+    };
     let kept = todo.iter().filter(|one| protected.covers(&one.kind) && !is_ordered(one));
     let members: BTreeSet<String> =
         kept.clone().map(|finding| revert_member(&seen.id, finding)).collect();
@@ -274,7 +242,7 @@ impl RevertHold {
     /// Whether somebody has to act.
     pub fn needs_person(&self) -> bool {
         match self {
-            Self::Pending | Self::Cooldown { .. } => false,
+            Self::Pending | Self::Cooldown { .. } | Self::Stopped { .. } => false,
             Self::Failed(cause) => cause.class != CauseClass::Transient,
             Self::Phantom(_) | Self::Protected(_) => true,
         }

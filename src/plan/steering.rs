@@ -167,6 +167,14 @@ impl Steering {
     }
 
     /// Whether `member` was approved and the approval has not expired.
+    pub fn approved_at(&self, kind: ApprovalKind, member: &str, now: Moment) -> Option<Moment> {
+        let counts = self.approvals.iter().filter(|approval| {
+            approval.kind == kind && now < approval.expires_at && approval.members.contains(member)
+        });
+        counts.map(|approval| approval.at).max()
+    }
+
+    /// Whether a person said yes to this, and it still counts at `now`.
     pub fn approves(&self, kind: ApprovalKind, member: &str, now: Moment) -> bool {
         self.approvals.iter().any(|approval| {
             approval.kind == kind && now < approval.expires_at && approval.members.contains(member)

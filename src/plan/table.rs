@@ -11,8 +11,8 @@ use crate::plan::decide::{Case, Decided, Decision, Step};
 use crate::plan::removal::{delete, delete_rest, held_after_refused_delete, unwanted_stack};
 use crate::plan::render::{Missing, render};
 use crate::plan::{
-    ApprovalKind, ApprovalRequest, Hold, Rendered, Scope, cooldown, elsewhere, may_run, ownership,
-    repair, update,
+    ApprovalKind, ApprovalRequest, Hold, Rendered, RevertHold, Scope, cooldown, elsewhere, may_run,
+    ownership, repair, update,
 };
 
 /// What git and people want of one stack.
@@ -449,9 +449,9 @@ fn suspending_document(
 
 /// A freeze window stops steps of every kind and nothing else, until it closes.
 fn unless_frozen(case: &Case<'_>, decision: Decision) -> Decision {
-    let Decision::Step(_) = &decision else { return decision };
+    let Decision::Step(step) = &decision else { return decision };
     match case.scene.desired.frozen(&case.key.target.account, case.scene.now) {
-        Some((window, until)) => Decision::Hold(Hold::Frozen { window: window.to_string(), until }),
+        Some((window, until)) => stopped(step, Hold::Frozen { window: window.to_string(), until }),
         None => decision,
     }
 }
@@ -480,7 +480,16 @@ fn unless_suspended(case: &Case<'_>, decision: Decision) -> Decision {
         format!("{} ({}: {})", suspension.by, suspension.scope, suspension.reason)
     });
     match by_document.or(by_fleet).or(by_person) {
-        Some(by) => Decision::Hold(Hold::Suspended { by }),
+        Some(by) => stopped(step, Hold::Suspended { by }),
         None => decision,
     }
+}
+
+/// A step that is not made now. Of a stack that is as git says, no release waits for it.
+fn stopped(step: &Step, hold: Hold) -> Decision {
+    let hold = match step.kind.reverts() {
+        true => Hold::Revert(Box::new(RevertHold::Stopped { by: hold.to_string() })),
+        false => hold,
+    };
+    Decision::Hold(hold)
 }

@@ -34,6 +34,10 @@ pub(super) fn decide_update(
     let differences = differences(seen, rendered, &case.memory, no_echo);
     let own = case.memory.change_set.as_ref();
     if differences.is_empty() {
+        let beside = beside_the_template(case, seen, rendered, &step);
+        if own.is_none_or(|set| set.reverts) && beside != Decision::InSync {
+            return beside;
+        }
         if let Some(decision) = revert::decide(case, wanted, seen, rendered, &at) {
             return decision;
         }
@@ -41,7 +45,7 @@ pub(super) fn decide_update(
             let kind = StepKind::DeleteChangeSet { name: set.name.clone() };
             return step(kind, "nothing is left to change".to_owned());
         }
-        return beside_the_template(case, seen, rendered, &step);
+        return beside;
     }
     if let Some(set) = own {
         return carry_on(case, wanted, seen, rendered, set, &step);

@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::desired::Wanted;
-use crate::drift::{DriftRecord, Due, Finding, Hidden, due, is_foreign};
+use crate::drift::{DriftRecord, Due, Hidden, due, is_foreign};
 use crate::fleet::{DriftRules, StackPolicy};
 use crate::ids::StackName;
 use crate::moment::Moment;
 use crate::observe::{Looked, Looking, Sight, asked_again};
-use crate::observed::{PlannedChange, Seen};
+use crate::observed::Seen;
 use crate::outcome::Memory;
-use crate::plan::{may_run, to_revert};
-use crate::reconcile::{Done, Pass};
+use crate::plan::may_run;
+use crate::reconcile::Pass;
 
 /// Stacks of one target that are looked into at once: AWS makes calls of its own for each resource,
 /// and too many at once exceed the rates of the account.
@@ -30,6 +30,14 @@ fn is_at_rest(record: &DriftRecord, seen: &Seen, memory: &Memory, now: Moment) -
     !may_run(Some(seen), memory, now) && (!is_prepared || now.since(record.due_at) > WAITING)
 }
 
+/// What a change set said that cannot be brought back is said in reports.
+fn note_irreversible(record: &mut DriftRecord, seen: &Seen, memory: &mut Memory) {
+    let Some(known) = &memory.irreversible else { return };
+    if known.version == seen.version() && record.version.as_ref() == Some(&known.version) {
+        record.cannot_revert(known.subjects.iter().map(String::as_str), &known.why);
+    }
+}
+
 impl Pass<'_> {
     /// Looks into stacks that are due, and goes on where it began before. What it learns is in
     /// `memories` and in what it returns.
@@ -37,9 +45,9 @@ impl Pass<'_> {
         &self,
         sight: &Sight,
         memories: &mut BTreeMap<StackName, Memory>,
-    ) -> Drifts {
+    ) -> (Drifts, BTreeSet<StackName>) {
         let now = self.means.clock.now();
-        let mut drifts = Drifts::new();
+        let (mut drifts, mut ready) = (Drifts::new(), BTreeSet::new());
         let mut running = self.drifts.values().filter(|one| one.detection.is_some()).count();
         // Calls for what moves come first.
         let is_busy = sight.look.stacks.values().any(|seen| seen.status.is_moving());
@@ -55,8 +63,13 @@ impl Pass<'_> {
                 known.unwrap_or_else(|| DriftRecord::new(&seen.key, now, rules.every()));
             record.tenant = Some(wanted.tenant.name.clone());
             record.service = Some(wanted.service.name.clone());
+            record.heed(&rules);
             self.notice_change(&mut record, seen, now);
             if let Some(memory) = memories.get_mut(name) {
+                let back = std::mem::take(&mut memory.brought_back);
+                if !back.is_empty() {
+                    record.reverts(back.iter().map(String::as_str), now);
+                }
                 let is_quiet = !is_busy && is_at_rest(&record, seen, memory, now);
                 let is_due = self.is_due(&record, seen, &rules, now);
                 let may = is_quiet && running < AT_ONCE && self.budget_wait(now).is_zero();
@@ -66,12 +79,17 @@ impl Pass<'_> {
                 }
                 if record.detection.is_some() {
                     self.go_on(&mut record, wanted, seen, rules, memory).await;
+                    running -= usize::from(record.detection.is_none());
                 }
-                self.note_irreversible(&mut record, wanted, seen, memory);
+                note_irreversible(&mut record, seen, memory);
+                let is_open = due(&record, seen, rules.every()) != Due::NotNow;
+                if is_open && is_quiet {
+                    ready.insert(name.clone());
+                }
             }
             drifts.insert(name.clone(), record);
         }
-        drifts
+        (drifts, ready)
     }
 
     /// The wanted stacks, those that have waited longest first: calls are scarce.
@@ -166,36 +184,6 @@ impl Pass<'_> {
         }
     }
 
-    /// What a change set said that cannot be brought back is said in reports.
-    fn note_irreversible(
-        &self,
-        record: &mut DriftRecord,
-        wanted: &Wanted,
-        seen: &Seen,
-        memory: &Memory,
-    ) {
-        let Some((version, _, why)) = &memory.irreversible else { return };
-        if *version != seen.version() || record.version.as_ref() != Some(version) {
-            return;
-        }
-        let (view, now) = (&self.view, self.means.clock.now());
-        let todo = to_revert(&view.desired, &view.steering, wanted, &seen.id, record, now);
-        let subjects: Vec<String> = todo.iter().map(|finding| finding.subject()).collect();
-        record.cannot_revert(subjects.iter().map(String::as_str), why);
-    }
-
-    /// Notes what the change set brings back that is being executed.
-    pub(super) fn note_revert(&self, sight: &Sight, name: &StackName, done: &mut Done) {
-        let Some(record) = done.drifts.get_mut(name) else { return };
-        let insight = sight.insights.get(name).and_then(|insight| insight.change_set.as_ref());
-        let changes = insight.into_iter().flat_map(|set| &set.changes);
-        let touched: BTreeSet<String> = changes.map(PlannedChange::place).collect();
-        let is_touched = |one: &&Finding| touched.contains(&one.place());
-        let subjects: Vec<String> =
-            record.findings.iter().filter(is_touched).map(Finding::subject).collect();
-        record.reverts(subjects.iter().map(String::as_str), self.means.clock.now());
-    }
-
     /// Rows that are others than before; `None` for those of stacks that are not looked into any more.
     pub(super) fn changed_drifts(&self, drifts: Drifts) -> Vec<(StackName, Option<DriftRecord>)> {
         let gone = self.drifts.keys().filter(|name| !drifts.contains_key(*name));
@@ -207,9 +195,16 @@ impl Pass<'_> {
     }
 
     /// When the target is looked at again because of drift; `None` when the next regular look does.
-    pub(super) fn drift_at(&self, drifts: &Drifts, now: Moment) -> Option<Moment> {
+    /// Only stacks that are `ready` are waited for: what moves, or cannot be looked into, is looked at anyway.
+    pub(super) fn drift_at(
+        &self,
+        drifts: &Drifts,
+        ready: &BTreeSet<StackName>,
+        now: Moment,
+    ) -> Option<Moment> {
         let (shortest, longest) = (self.means.look_every, self.view.desired.fleet.resync);
-        let hurried = drifts.values().filter(|record| record.hurries);
+        let hurried =
+            drifts.values().filter(|record| record.hurries && ready.contains(&record.key.name));
         let at = |record: &DriftRecord| match &record.detection {
             Some(detection) => now + asked_again(detection, shortest).min(longest),
             None => record.due_at.max(now + shortest),

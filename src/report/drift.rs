@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -38,8 +39,13 @@ pub struct DriftReport {
     pub unchecked: BTreeMap<String, usize>,
     /// What does not count, by its reason.
     pub ignored: BTreeMap<String, usize>,
+    /// Stacks that should have been looked into more than an hour ago.
+    pub overdue: usize,
     drifted: usize,
 }
+
+/// Looks come every half an hour or so: what waits for longer waits for calls.
+const OVERDUE: Duration = Duration::from_secs(60 * 60);
 
 impl DriftReport {
     /// A report about these records.
@@ -67,6 +73,7 @@ impl DriftReport {
             troubles,
             unchecked,
             ignored,
+            overdue: records.iter().filter(|one| at.since(one.due_at) > OVERDUE).count(),
             drifted: records.iter().filter(|record| record.says_something()).count(),
         }
     }
@@ -172,6 +179,12 @@ impl DriftReport {
             let reasons = self.ignored.iter().map(|(reason, count)| format!("{reason} ({count})"));
             let differences = counted(count, "difference");
             lines.push(format!("{differences} left out as no drift: {}", some(reasons)));
+        }
+        if self.overdue > 0 {
+            lines.push(format!(
+                "{} overdue: nobody runs, or the calls of `limits.driftCalls` are used up",
+                counted(self.overdue, "stack")
+            ));
         }
         if let Some(oldest) = self.oldest {
             let never = match self.never {
@@ -374,6 +387,7 @@ mod tests {
         opened.ignored.push(Ignored {
             subject: "Bucket /Tags/* added".to_owned(),
             reason: "the cost tool tags what it counts".to_owned(),
+            harmless: false,
         });
         records.push(opened);
         let queue = finding("Jobs", "AWS::SQS::Queue", What::Deleted);

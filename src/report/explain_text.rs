@@ -332,6 +332,7 @@ mod tests {
             digest: Digest::of(b"wanted"),
             pays: std::collections::BTreeSet::new(),
             reverts: false,
+            subjects: Vec::new(),
         });
         record.memory.release = Some(Digest::of(b"good"));
         record.memory.taking = Some(Digest::of(b"newer"));

@@ -1,9 +1,11 @@
 //! A status as text. Its first line says it all; what asks for a person comes next.
 
+use std::collections::BTreeSet;
 use std::fmt::{self, Write as _};
 
 use comfy_table::{Table, presets};
 
+use crate::ids::StackKey;
 use crate::plan::Weight;
 use crate::report::channels;
 use crate::report::grouping::Group;
@@ -41,6 +43,15 @@ impl Status {
         let blind: usize = self.blind.iter().map(|group| group.targets.len()).sum();
         if blind > 0 {
             let _ = write!(line, "; {} cannot be seen", counted(blind, "target"));
+        }
+        let drifted: BTreeSet<&StackKey> = self
+            .around
+            .drifted
+            .iter()
+            .flat_map(|one| one.stacks.iter().map(|(key, _)| key))
+            .collect();
+        if !drifted.is_empty() {
+            let _ = write!(line, "; {} drifted", counted(drifted.len(), "stack"));
         }
         if self.around.refused.is_some() {
             line.push_str("; the newest revision was refused");

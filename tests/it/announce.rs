@@ -231,3 +231,17 @@ async fn converging_once_tells_nobody() {
     world.apply().await;
     assert_eq!(receivers.got().len(), 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_question_that_stays_open_is_asked_once() {
+    let (world, receivers) = world(
+        1,
+        "  notify: [{ slack: { url: { env: HOOK_SLACK } }, digest: 15m }]\n  drift: { every: 1h, policy: revert }\n",
+    );
+    run(&world, HOUR).await;
+    world.cloud.console().delete_resource(&crate::world::key(1, "api"), "Jobs").expect("deleted");
+    run(&world, 13 * HOUR).await;
+    let got: Vec<_> = receivers.got().into_iter().map(|one| (one.at, one.title())).collect();
+    let asked = got.iter().filter(|(_, title)| title.contains("May this be brought back")).count();
+    assert!(asked <= 4, "{asked}");
+}

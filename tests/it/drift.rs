@@ -13,6 +13,7 @@ use crate::world::{World, key};
 
 mod budget;
 mod nested;
+mod edges;
 
 const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
@@ -130,7 +131,8 @@ async fn a_change_set_that_touches_more_than_what_drifted_is_held() {
     assert!(verdict.starts_with(held), "{verdict}");
     assert!(!world.mutating_calls().iter().any(|call| call.starts_with("Execute")));
     world.cloud.script().clear();
-    run_for(&world, 3 * HOUR).await;
+    // The same set is kept for a day, so that a person can look at it.
+    run_for(&world, 26 * HOUR).await;
     assert_eq!(drifted(&world), [""; 0]);
 }
 

@@ -166,3 +166,19 @@ async fn what_was_skipped_by_a_call_without_an_answer_is_owed_all_the_same() {
     assert_eq!(status(&world), Status::UPDATE_ROLLBACK_COMPLETE);
     assert!(world.record(1, "network").memory.debts.contains_key("Vpc"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_ignored_drift_pays_no_debt() {
+    let world = world(fault("network", "Vpc", Phase::Rollback, "it is locked")).await;
+    world.apply().await;
+    assert!(world.record(1, "network").memory.debts.contains_key("Vpc"));
+    world.cloud.script().clear();
+    world.edit(
+        "fleet.yaml",
+        "spec:\n",
+        "spec:\n  drift: { every: 1h, ignore: [{ type: \"AWS::SSM::Parameter\" }] }\n",
+    );
+    world.commit();
+    world.run_until(tokio::time::sleep(std::time::Duration::from_secs(27 * 3_600))).await;
+    assert!(world.record(1, "network").memory.debts.contains_key("Vpc"));
+}

@@ -559,3 +559,42 @@ async fn an_output_that_comes_with_a_later_wave_is_waited_for() {
     assert!(verdict.starts_with("waits-for-output: "), "{verdict}");
     world.apply().await.assert_converged(16);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_revert_beside_two_releases_is_made_once() {
+    let waves = "  rollout:
+    waves:
+      - { name: canary, selector: { matchLabels: { ring: canary } }, soak: 5h }
+      - { name: free, selector: { matchLabels: { tier: free } } }
+      - { name: all }
+  drift: { every: 1h, policy: revert }
+";
+    let world = settled(5, waves).await;
+    let hour = MINUTE * 60;
+    world.cloud.script().resource(ResourceFault {
+        account: Some(format!("{:012}", account(3)).parse().unwrap()),
+        region: None,
+        stack: None,
+        logical_id: "Setting".to_owned(),
+        phase: Phase::Change,
+        text: "value not allowed".to_owned(),
+        times: None,
+    });
+    resize(&world, "1", "2");
+    run(&world, hour * 6).await;
+    resize(&world, "2", "3");
+    run(&world, MINUTE * 10).await;
+    world.cloud.script().clear();
+    world.mutating_calls();
+    run(&world, hour).await;
+    world
+        .cloud
+        .console()
+        .change_property(&key(3, "api"), "Setting", "/Value", serde_json::json!("other"))
+        .expect("changed");
+    world.mutating_calls();
+    run(&world, hour * 3).await;
+    let calls: Vec<_> =
+        world.mutating_calls().into_iter().filter(|call| call.ends_with("3")).collect();
+    assert!(calls.len() <= 4, "{calls:?}");
+}

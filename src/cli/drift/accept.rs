@@ -1,7 +1,7 @@
 //! `driftless drift accept`: the change to git that would make a drift wanted, as a patch.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
+use std::io::{self, Write};
 
 use clap::Args;
 use similar::TextDiff;
@@ -17,12 +17,13 @@ use crate::fleet::edit::{Document, push, replace, set};
 use crate::ids::{Revision, ServiceName, TenantName};
 use crate::settings::Settings;
 use crate::snapshot::{Entry, Snapshot};
+use crate::template::Template;
 
 /// Print, as a patch to the fleet, what would make the drift wanted
 ///
-/// Another value of a parameter (of the tenants that have it, or of the service when all have it),
-/// another value in the template, or a rule that says that it is no drift. Nothing is written: read
-/// it, then pipe it into `git apply`.
+/// Another value of a parameter (of the tenants that have it, or of the service when all have it), or
+/// another value in the template. With --ignore a rule that says that it is no drift, which holds for
+/// every tenant. Nothing is written: read it, then pipe it into `git apply`.
 #[derive(Args, Clone, Debug)]
 #[command(
     after_help = "Example: driftless drift accept --service scan-api --property /MemorySize \
@@ -31,7 +32,7 @@ use crate::snapshot::{Entry, Snapshot};
 pub(crate) struct AcceptArgs {
     #[command(flatten)]
     which: WhichFindings,
-    /// Only ever by a rule that says that it is no drift
+    /// By rules that say that it is no drift, of any tenant, whatever the value
     #[arg(long)]
     ignore: bool,
     /// What the rule says to those who read it
@@ -76,16 +77,23 @@ pub(super) fn run(
     for (service, finding, tenants) in alike(&records) {
         work.accept(&service, finding, &tenants, args.ignore);
     }
-    let patch = work.patch(settings);
-    out.write_all(patch.as_bytes())?;
-    for line in &work.by_hand {
-        writeln!(out, "# by hand: {line}")?;
-    }
     if let Some(wrong) = work.first_error() {
         return Err(Failure::new(
             format!("the fleet would have an error then: {wrong}"),
-            "change it by hand; the patch above shows where",
+            "change it by hand, or accept fewer findings with --resource and --property",
         ));
+    }
+    let by_hand: Vec<String> = work.by_hand.iter().map(|line| format!("\n  {line}")).collect();
+    if work.files.is_empty() {
+        return Err(Failure::new(
+            format!("nothing of this can be written as a patch:{}", by_hand.concat()),
+            "change it by hand, or say --ignore for rules that say that it is no drift",
+        ));
+    }
+    out.write_all(work.patch(settings).as_bytes())?;
+    if !by_hand.is_empty() {
+        // What git reads must stay what git can read.
+        writeln!(io::stderr(), "not in the patch:{}", by_hand.concat())?;
     }
     Ok(Ending::Good)
 }
@@ -135,32 +143,66 @@ impl Work<'_> {
         let is_everywhere = all.iter().all(|tenant| tenants.contains(*tenant));
         let remedy = if only_ignore { Remedy::Rule } else { remedy(finding, &known.template) };
         let done = match &remedy {
-            Remedy::Parameter { name, value } if is_everywhere => {
-                let document = Document { kind: "Service", name: service.as_str() };
-                let path = ["spec", "parameters", name.as_str()];
-                let value = quoted(value);
-                self.edit(&known.source.path, |text| set(text, document, &path, &value))
-            }
             Remedy::Parameter { name, value } => {
-                tenants.iter().all(|tenant| self.give(tenant, service, name, value))
+                self.parameter(service, name, value, tenants, is_everywhere)
             }
             Remedy::Template { pointer, value } if is_everywhere => {
-                let old = known.template.value().pointer(pointer).cloned();
-                let place = known.template.position(pointer);
-                let value = like(old.as_ref(), value);
-                let old = old.as_ref().map(plain).unwrap_or_default();
-                self.edit(&known.template_path, |text| {
-                    let place = place?;
-                    replace(text, (place.line, place.column), &old, &value)
-                })
+                let path = known.template_path.clone();
+                self.edit(&path, |text| in_template(text, pointer, value))
             }
+            Remedy::Rule if only_ignore => self.ignore(service, finding),
             // A template is the same for all: what only some have is no other template.
-            Remedy::Template { .. } | Remedy::Rule => self.ignore(service, finding),
+            Remedy::Template { .. } | Remedy::Rule => false,
         };
         if !done {
             let place = finding.place();
-            self.by_hand.insert(format!("{service}: {place} {}: {remedy:?}", finding.what));
+            let why = match &remedy {
+                Remedy::Parameter { name, .. } => {
+                    format!("the documents cannot be edited for parameter {name}")
+                }
+                Remedy::Template { .. } => {
+                    "the template says it itself, and not all tenants drifted alike".to_owned()
+                }
+                Remedy::Rule => {
+                    "no parameter and no plain value in the template is behind it".to_owned()
+                }
+            };
+            self.by_hand.insert(format!("{service}: {place} {}: {why}", finding.what));
         }
+    }
+
+    /// Gives the parameter where it comes from: in the exception of each tenant that has a value of its
+    /// own, and else in the service when all tenants drifted.
+    fn parameter(
+        &mut self,
+        service: &ServiceName,
+        name: &str,
+        value: &str,
+        tenants: &BTreeSet<TenantName>,
+        is_everywhere: bool,
+    ) -> bool {
+        let has_own = |tenant: &TenantName| {
+            let tenant = self.desired.tenants.get(tenant);
+            tenant.is_some_and(|tenant| {
+                let exception = tenant.services.get(service);
+                tenant.parameters.contains_key(name)
+                    || exception.is_some_and(|one| one.parameters.contains_key(name))
+            })
+        };
+        let (own, others): (Vec<&TenantName>, Vec<&TenantName>) =
+            tenants.iter().partition(|tenant| !is_everywhere || has_own(tenant));
+        let Some(path) = self.desired.services.get(service).map(|known| known.source.path.clone())
+        else {
+            return false;
+        };
+        let is_given = own.into_iter().all(|tenant| self.give(tenant, service, name, value));
+        if others.is_empty() {
+            return is_given;
+        }
+        let document = Document { kind: "Service", name: service.as_str() };
+        let value = literal(value);
+        is_given
+            && self.edit(&path, |text| set(text, document, &["spec", "parameters", name], &value))
     }
 
     fn give(
@@ -176,7 +218,7 @@ impl Work<'_> {
         };
         let document = Document { kind: "Tenant", name: tenant.as_str() };
         let keys = ["spec", "services", service.as_str(), "parameters", name];
-        let value = quoted(value);
+        let value = literal(value);
         self.edit(&path, |text| set(text, document, &keys, &value))
     }
 
@@ -215,8 +257,12 @@ impl Work<'_> {
     /// What `git apply` takes from the folder in which the command runs.
     fn patch(&self, settings: &Settings) -> String {
         let folder = settings.fleet_folder();
-        let prefix =
-            if folder.is_absolute() { String::new() } else { format!("{}/", folder.display()) };
+        let folder = folder.display().to_string();
+        let prefix = match folder.trim_start_matches("./").trim_end_matches('/') {
+            "." | "" => String::new(),
+            folder if folder.starts_with('/') => String::new(),
+            folder => format!("{folder}/"),
+        };
         let mut patch = String::new();
         for (path, after) in &self.files {
             let before = self.original(path).unwrap_or_default();
@@ -240,6 +286,20 @@ impl Work<'_> {
             format!("{}:{}:{}: {}", finding.path, finding.line, finding.column, finding.message)
         })
     }
+}
+
+/// The template with another value at a pointer.
+fn in_template(text: &str, pointer: &str, value: &str) -> Option<String> {
+    // Read anew: an edit before this one may have moved it.
+    let template = Template::parse(text).ok()?;
+    let old = template.value().pointer(pointer)?;
+    let place = template.position(pointer)?;
+    replace(text, (place.line, place.column), &plain(old), &like(Some(old), value))
+}
+
+/// A value of a parameter, in which `${` stands for itself.
+fn literal(value: &str) -> String {
+    quoted(&value.replace("${", "$${"))
 }
 
 /// A text in YAML that is never taken for a number.

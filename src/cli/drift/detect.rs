@@ -81,7 +81,7 @@ pub(super) fn run(
         bar.finish_and_clear();
         found
     })?;
-    journal.put_drifts(&records)?;
+    journal.note_drifts()?;
     let report = DriftReport::of(&records, clock.now());
     write(&report, args.format, out)?;
     if args.format == ReportFormat::Text && !troubles.is_empty() {
@@ -149,7 +149,7 @@ async fn look(
     let mut looks = JoinSet::new();
     for (target, names) in meant {
         if looks.len() >= TARGETS {
-            keep(looks.join_next().await, &mut found);
+            keep(looks.join_next().await, journal, &mut found)?;
         }
         let access = Access {
             role_arn: desired.role_arn(&target),
@@ -161,15 +161,21 @@ async fn look(
         looks.spawn(async move { look_in(&desired, &api, &clock, names, known, &bar).await });
     }
     while let Some(looked) = looks.join_next().await {
-        keep(Some(looked), &mut found);
+        keep(Some(looked), journal, &mut found)?;
     }
     found.0.sort_by(|one, other| one.key.cmp(&other.key));
     Ok(found)
 }
 
-fn keep(looked: Option<Result<Found, tokio::task::JoinError>>, found: &mut Found) {
+/// Keeps what was found in one target, in the journal at once: looking may take long, and be ended.
+fn keep(
+    looked: Option<Result<Found, tokio::task::JoinError>>,
+    journal: &Journal,
+    found: &mut Found,
+) -> Result<(), Failure> {
     match looked {
         Some(Ok((records, troubles))) => {
+            journal.merge_drifts(&records)?;
             found.0.extend(records);
             found.1.extend(troubles);
         }
@@ -177,6 +183,7 @@ fn keep(looked: Option<Result<Found, tokio::task::JoinError>>, found: &mut Found
         Some(Err(error)) => std::panic::resume_unwind(error.into_panic()),
         None => {}
     }
+    Ok(())
 }
 
 /// Looks into the stacks of one target, a few at once.
@@ -208,21 +215,22 @@ async fn look_in(
         let mut record = known.remove(&name).unwrap_or_else(|| DriftRecord::new(&key, now, every));
         record.tenant = Some(wanted.tenant.name.clone());
         record.service = Some(wanted.service.name.clone());
-        record.begin(&seen.id, seen.version(), now);
         waiting.push((wanted, seen, record));
     }
     waiting.reverse();
     let mut running = Vec::new();
     while !waiting.is_empty() || !running.is_empty() {
-        while let Some(next) = waiting.pop_if(|_| running.len() < STACKS) {
+        while let Some(mut next) = waiting.pop_if(|_| running.len() < STACKS) {
+            next.2.begin(&next.1.id, next.1.version(), clock.now());
             running.push(next);
         }
         let mut still = Vec::new();
         for (wanted, seen, mut record) in running {
             match turn(desired, api, clock, wanted, &seen, &mut record).await {
                 Turn::Runs => still.push((wanted, seen, record)),
-                Turn::Ended => {
+                Turn::Ended(trouble) => {
                     bar.inc(1);
+                    found.1.extend(trouble.map(|why| format!("{}: {why}", record.key)));
                     found.0.push(record);
                 }
             }
@@ -241,7 +249,8 @@ const PAUSE: Duration = Duration::from_millis(300);
 
 enum Turn {
     Runs,
-    Ended,
+    /// With why nothing was seen.
+    Ended(Option<String>),
 }
 
 async fn turn(
@@ -260,9 +269,13 @@ async fn turn(
         Looked::Runs if clock.now().since(begun_at) > PATIENCE => {
             let why = format!("AWS did not end within {}", counted(15, "minute"));
             record.give_up(&why, clock.now(), rules.every());
-            Turn::Ended
+            Turn::Ended(Some(why))
         }
         Looked::Runs => Turn::Runs,
-        Looked::Done(_) | Looked::InVain => Turn::Ended,
+        Looked::Done(_) => Turn::Ended(record.trouble.clone()),
+        Looked::InVain => {
+            let moved = "the stack moved while AWS looked into it".to_owned();
+            Turn::Ended(Some(record.trouble.clone().unwrap_or(moved)))
+        }
     }
 }

@@ -13,7 +13,9 @@ use crate::report::DriftReport;
 /// This is what the journal knows: `driftless run` looks into each stack once in `drift.every`, and
 /// `driftless drift detect` does it now.
 #[derive(Args, Clone, Debug, Default)]
-#[command(after_help = "Exit codes: 0 nothing drifted; 3 something did; 1 an error")]
+#[command(
+    after_help = "Exit codes: 0 nothing drifted; 3 something did, or could not be seen; 1 an error"
+)]
 pub(crate) struct ReportArgs {
     #[command(flatten)]
     pub(super) which: Which,
@@ -44,7 +46,8 @@ pub(super) fn run(
     let records = journal.drifts(&args.which.filter(), false)?;
     let report = DriftReport::of(&records, context.now());
     write(&report, args.format, out)?;
-    Ok(if report.has_drift() { Ending::NeedsAttention } else { Ending::Good })
+    let is_well = !report.has_drift() && report.troubles.is_empty();
+    Ok(if !is_well { Ending::NeedsAttention } else { Ending::Good })
 }
 
 pub(super) fn write(

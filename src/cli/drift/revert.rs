@@ -10,16 +10,17 @@ use crate::cli::Failure;
 use crate::cli::approve::LASTS;
 use crate::cli::context::{Context, Ending};
 use crate::cli::drift::WhichFindings;
-use crate::drift::{DriftRecord, signatures};
-use crate::plan::{ApprovalKind, ApprovalRequest, revert_member};
+use crate::drift::{DriftRecord, Finding, What, signatures};
+use crate::fleet::Protection;
+use crate::plan::{ApprovalKind, ApprovalRequest, order_member};
 use crate::report::{counted, drift_lines};
 use crate::settings::Settings;
 
 /// Bring back what drifted, whatever the policy says
 ///
-/// The order is for exactly what is listed, protected resources too, and counts for a day. A running
-/// controller obeys within a second; without one, `driftless apply` does. What else CloudFormation
-/// would touch is never touched.
+/// The order is for exactly what is listed, protected resources too, once, within a day. A running
+/// controller obeys within a second; without one, `driftless apply` does. Where CloudFormation would
+/// touch anything else too, nothing is done, and `driftless status` says so.
 #[derive(Args, Clone, Debug)]
 pub(crate) struct RevertArgs {
     #[command(flatten)]
@@ -41,30 +42,21 @@ pub(super) fn run(
 ) -> Result<Ending, Failure> {
     let journal = context.known_journal()?;
     let records = journal.drifts(&args.which.which.filter(), true)?;
-    let mut records = args.which.among(records);
-    let mut hopeless = BTreeSet::new();
-    for record in &mut records {
-        let vain: Vec<(String, String)> = record
-            .findings
-            .iter()
-            .filter_map(|finding| Some((finding.subject(), why_not(record, finding)?)))
-            .collect();
-        record.findings.retain(|finding| !vain.iter().any(|(of, _)| *of == finding.subject()));
-        hopeless.extend(vain.into_iter().map(|(subject, why)| format!("{subject}: {why}")));
-    }
-    records.retain(|record| !record.findings.is_empty());
-    for why in &hopeless {
-        writeln!(out, "not reverted: {why}")?;
-    }
+    let records = args.which.among(records);
     let members = members(&records);
     if members.is_empty() {
-        writeln!(out, "nothing that drifted can be reverted here")?;
-        return Ok(if hopeless.is_empty() { Ending::Good } else { Ending::NeedsAttention });
+        return Err(Failure::new(
+            "no drift of this kind is known",
+            "`driftless drift report` shows what drifted, `driftless drift detect` looks now",
+        ));
     }
     let signatures = signatures(records.iter());
     let what =
         format!("{} in {}", counted(members.len(), "finding"), counted(records.len(), "stack"));
     writeln!(out, "would bring back {what}:\n{}", drift_lines(&signatures))?;
+    for warning in warnings(&records) {
+        writeln!(out, "note: {warning}")?;
+    }
     if !args.yes && !agrees(settings, out)? {
         writeln!(out, "nothing is reverted")?;
         return Ok(Ending::Good);
@@ -85,15 +77,28 @@ pub(super) fn run(
     Ok(Ending::Good)
 }
 
-/// Why a finding cannot be brought back.
-fn why_not(record: &DriftRecord, finding: &crate::drift::Finding) -> Option<String> {
-    record.reverted.get(&finding.subject())?.in_vain.clone()
+/// What a person has to know before saying yes.
+fn warnings(records: &[DriftRecord]) -> BTreeSet<String> {
+    let kept = Protection::default();
+    let of = |record: &DriftRecord, finding: &Finding| {
+        let place = finding.place();
+        let lost = finding.what == What::Deleted && kept.covers(&finding.kind);
+        let anew = lost.then(|| {
+            format!("{place} ({}) is made anew, empty: what it held is gone", finding.kind)
+        });
+        let vain = record.note(&finding.subject()).map(|note| format!("{place}: {note}"));
+        anew.into_iter().chain(vain).collect::<Vec<_>>()
+    };
+    let all = records.iter().flat_map(|record| {
+        record.findings.iter().flat_map(move |finding| of(record, finding)).collect::<Vec<_>>()
+    });
+    all.collect()
 }
 
 fn members(records: &[DriftRecord]) -> BTreeSet<String> {
     let of = |record: &DriftRecord| {
         let version = record.version.clone();
-        let member = |finding| Some(revert_member(&version.as_ref()?.id, finding));
+        let member = |finding| Some(order_member(&version.as_ref()?.id, finding));
         record.findings.iter().filter_map(member).collect::<Vec<_>>()
     };
     records.iter().flat_map(of).collect()

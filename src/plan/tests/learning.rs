@@ -57,6 +57,7 @@ fn own_set(version: StackVersion) -> OwnChangeSet {
         digest: Digest::of(b"wanted"),
         pays: [].into(),
         reverts: false,
+        subjects: Vec::new(),
     }
 }
 

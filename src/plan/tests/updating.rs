@@ -18,6 +18,7 @@ fn prepared(status: ChangeSetStatus, changes: &[PlannedChange]) -> World {
         digest,
         pays: [].into(),
         reverts: false,
+        subjects: Vec::new(),
     };
     world.memory("api").change_set = Some(set);
     let found =
@@ -34,6 +35,7 @@ fn own_set(world: &mut World) -> &mut OwnChangeSet {
 fn removal(kind: &str) -> PlannedChange {
     PlannedChange {
         within: String::new(),
+        touches: Default::default(),
         action: ChangeAction::Remove,
         logical_id: "Table".to_owned(),
         physical_id: None,

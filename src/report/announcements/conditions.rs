@@ -241,7 +241,40 @@ pub fn of_requests(
     let is_given =
         |id: &str| steering.approvals.iter().any(|given| given.id == id && now < given.expires_at);
     let open = requests.iter().filter(|(request, _)| !is_given(&request.id));
-    open.map(|(request, since)| question(request, *since)).collect()
+    let mut kinds: BTreeMap<ApprovalKind, Vec<(&ApprovalRequest, Moment)>> = BTreeMap::new();
+    for (request, since) in open {
+        kinds.entry(request.kind).or_default().push((request, *since));
+    }
+    let of = |(kind, all): (ApprovalKind, Vec<(&ApprovalRequest, Moment)>)| match all.len() {
+        0..=SEPARATE => all.iter().map(|(request, since)| question(request, *since)).collect(),
+        _ => vec![questions(kind, &all)],
+    };
+    kinds.into_iter().flat_map(of).collect()
+}
+
+/// More questions of one kind than this are one: nobody reads a hundred.
+const SEPARATE: usize = 10;
+
+fn questions(kind: ApprovalKind, all: &[(&ApprovalRequest, Moment)]) -> Condition {
+    let named = all.iter().map(|(request, _)| request.summary.clone());
+    let mut details = vec![examples(named, all.len())];
+    if kind == ApprovalKind::Revert {
+        details.push(
+            "to say yes to all of one kind: `driftless drift revert --service S --resource R`"
+                .to_owned(),
+        );
+    }
+    Condition {
+        key: format!("approval/{kind}/many").replace(' ', "-"),
+        topic: Topic::Approval,
+        severity: Severity::Warning,
+        is_urgent: true,
+        title: format!("{} of one kind wait for a person: {kind}", counted(all.len(), "question")),
+        details,
+        count: all.len(),
+        see: "driftless approve".to_owned(),
+        since: all.iter().map(|(_, since)| *since).min().unwrap_or_default(),
+    }
 }
 
 fn question(request: &ApprovalRequest, since: Moment) -> Condition {
@@ -329,10 +362,15 @@ fn drift(signature: &Signature, total: usize) -> Condition {
     if signature.place.is_empty() {
         details.push("it is brought back to what git says by itself".to_owned());
     } else {
-        details.push(format!(
-            "to bring it back: `driftless drift revert --service {service}`; to keep it: \
-             `driftless drift accept --service {service}`"
-        ));
+        let property = signature.what.split(' ').next().filter(|path| path.starts_with('/'));
+        // A pointer in which places in lists are left open is shortened to what is certain.
+        let property = property.map(|path| path.split("/*").next().unwrap_or_default().to_owned());
+        let property = property.map(|path| format!(" --property {path}")).unwrap_or_default();
+        let which = format!("--service {service} --resource {}{property}", signature.place);
+        details.push(format!("to bring it back: `driftless drift revert {which}`"));
+        if signature.severity < DriftSeverity::DataLoss {
+            details.push(format!("to keep it: `driftless drift accept {which}`"));
+        }
     }
     Condition {
         // What is equally urgent stands in the order of its key: the worse first.

@@ -25,7 +25,7 @@ const CHILD: &str = "Resources:
         Statement: [{ Effect: Allow, Action: \"sts:AssumeRole\", Principal: { Service: lambda.amazonaws.com } }]
 ";
 
-async fn world(drift: &str) -> (World, StackKey) {
+pub(super) async fn world(drift: &str) -> (World, StackKey) {
     let world = World::with_tenants(1);
     let console = world.cloud.console();
     console.put_object("templates", "child.yaml", CHILD.as_bytes()).expect("taken");
