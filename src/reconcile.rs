@@ -26,7 +26,7 @@ use crate::plan::{
     ApprovalRequest, Decided, Decision, FormerStack, Hold, Scene, StackRecord, Step, TargetRecord,
     Verdict, after_look, decide, may_run, note_mark, ownership,
 };
-use crate::reconcile::drift::Drifts;
+use crate::reconcile::drift::{Drifting, Drifts};
 use crate::reconcile::history::{drifted, event_of_step, event_of_verdict, failed, is_same, owed};
 use crate::report::{Event, Subject};
 use crate::rollout::Gate;
@@ -90,9 +90,7 @@ struct Done {
     rows: BTreeMap<StackName, StackRecord>,
     requests: Vec<ApprovalRequest>,
     events: Vec<Event>,
-    drifts: Drifts,
-    /// Stacks that could be looked into for drift now.
-    ready: BTreeSet<StackName>,
+    found: Drifting,
 }
 
 impl Reconciler {
@@ -157,7 +155,7 @@ impl Pass<'_> {
         let now = self.means.clock.now();
         // Patience is counted to the listing: nothing was seen since, however long that took.
         let mut memories = self.memories(&sight, sight.look.at);
-        let (drifts, ready) = self.look_for_drift(&sight, &mut memories).await;
+        let found = self.look_for_drift(&sight, &mut memories).await;
         self.count_in_flight(&sight.look, &memories);
         let former = self.former_stacks()?;
         let gates = self.gates(&sight.look, &memories);
@@ -173,14 +171,14 @@ impl Pass<'_> {
                 former: &former,
                 gates: &gates,
                 elsewhere: &elsewhere,
-                drifts: &drifts,
+                drifts: &found.drifts,
                 another_controller: sight.another_controller.as_deref(),
                 keyed_hash: &keyed_hash,
                 now,
             })
         };
         self.note_waiting(&sight.look, &memories, &decided);
-        let mut done = Done { drifts, ready, ..Done::default() };
+        let mut done = Done { found, ..Done::default() };
         for (name, decided) in decided {
             let memory = memories.get(&name).cloned().unwrap_or_default();
             self.carry_out(&sight, &name, decided, memory, &mut done).await?;
@@ -334,7 +332,7 @@ impl Pass<'_> {
         }
         note_mark(&mut record.memory, &decided, hold.as_ref());
         record.verdict.text.push_str(&owed(&record.memory));
-        record.verdict.text.push_str(&drifted(done.drifts.get(name)));
+        record.verdict.text.push_str(&drifted(done.found.drifts.get(name)));
         if let Some(earlier) = earlier.filter(|row| row.verdict.code == record.verdict.code) {
             record.verdict_since = earlier.verdict_since;
         }
@@ -430,13 +428,13 @@ impl Pass<'_> {
 
     /// Writes the pass down and says when to look again.
     fn record(&self, look: &Look, done: Done) -> Result<Next, JournalError> {
-        let Done { mut rows, requests, mut events, drifts, ready } = done;
+        let Done { mut rows, requests, mut events, found } = done;
         rows.retain(|_, row| row.may_stand() || row.wanted || row.verdict.code != "nothing");
         let mut next = self.next(look, &rows);
-        if let Some(at) = self.drift_at(&drifts, &ready, self.means.clock.now()) {
+        if let Some(at) = self.drift_at(&found, self.means.clock.now()) {
             next.at = next.at.min(at);
         }
-        let drifts = self.changed_drifts(drifts);
+        let drifts = self.changed_drifts(found.drifts);
         let gone: Vec<StackName> =
             self.records.keys().filter(|name| !rows.contains_key(*name)).cloned().collect();
         for name in &gone {

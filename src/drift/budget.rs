@@ -18,7 +18,12 @@ pub struct Budget {
     limits: DriftCalls,
     accounts: BTreeMap<AccountId, Bucket>,
     fleet: Bucket,
+    /// Until when looks are promised calls of the fleet.
+    booked: Moment,
 }
+
+/// Calls that a look at a target makes for drift, about: one of its stacks is begun, another is read.
+const CALLS_OF_A_LOOK: f64 = 6.0;
 
 /// What of it survives a restart: accounts that have spent something, with what they have left.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -46,7 +51,7 @@ impl Budget {
     /// What an account may save up is there at the beginning, unless it is known to be spent.
     pub fn new(limits: DriftCalls) -> Self {
         let fleet = Bucket { tokens: 0.0, at: Moment::default() };
-        Self { limits, accounts: BTreeMap::new(), fleet }
+        Self { limits, accounts: BTreeMap::new(), fleet, booked: Moment::default() }
     }
 
     /// What was spent before this process.
@@ -77,6 +82,23 @@ impl Budget {
         self.bucket(account, now).tokens -= 1.0;
         self.fleet.tokens -= 1.0;
         true
+    }
+
+    /// When a target that got no calls should come again, one after the other: those that are looked at
+    /// at the same time would else take each other's calls for ever. `None`: not before so long.
+    pub fn book(&mut self, account: &AccountId, now: Moment, within: Duration) -> Option<Moment> {
+        let flow = self.of_account();
+        let bucket = self.bucket(account, now);
+        bucket.fill(flow, now);
+        let free = now + bucket.wait(flow).unwrap_or_default();
+        let spacing = Duration::from_secs_f64(CALLS_OF_A_LOOK / self.of_fleet().per_second);
+        let at = free.max(self.booked + spacing);
+        if at > now + within {
+            return None;
+        }
+        // What the account alone makes late keeps nobody else waiting.
+        self.booked = self.booked.max(now) + spacing;
+        Some(at)
     }
 
     /// How long until one more call may be made.
@@ -144,6 +166,21 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn targets_that_come_together_are_served_one_after_the_other() {
+        let mut budget = Budget::new(DriftCalls { per_account: 500, per_second: 20 });
+        let now = Moment::from_millis(1_000_000_000);
+        let within = Duration::from_secs(1_800);
+        let account = |number: u64| format!("{number:012}").parse().expect("an id");
+        let slots: Vec<Option<Moment>> =
+            (1..=4_000).map(|number| budget.book(&account(number), now, within)).collect();
+        let served: Vec<Moment> = slots.iter().flatten().copied().collect();
+        assert!(served.windows(2).all(|pair| pair[0] < pair[1]));
+        // Ten calls a second come in, and six are a look's.
+        assert_eq!(served.len(), 3_000);
+        assert!(slots[3_500].is_none(), "what comes too late waits for its regular look");
+    }
 
     proptest! {
         #[test]

@@ -35,8 +35,10 @@ pub struct Looking<'a> {
 /// How far one stack has come.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Looked {
-    /// AWS works on it, or no more calls may be made now.
+    /// AWS works on it.
     Runs,
+    /// No more calls may be made now.
+    NoCalls,
     /// It was seen, as far as AWS could: places of resources that are as they were made.
     Done(BTreeSet<String>),
     /// It was in vain, and is tried again.
@@ -47,6 +49,7 @@ pub enum Looked {
 enum Came {
     On,
     Waits,
+    NoCalls,
     /// AWS has worked on it for longer than it ever needs.
     Endless,
 }
@@ -68,6 +71,7 @@ impl Looking<'_> {
             match self.one(detection).await {
                 Ok(Came::On) => {}
                 Ok(Came::Waits) => return Looked::Runs,
+                Ok(Came::NoCalls) => return Looked::NoCalls,
                 Ok(Came::Endless) => {
                     record.give_up("AWS did not end within two hours", self.clock.now(), every);
                     return Looked::InVain;
@@ -87,7 +91,7 @@ impl Looking<'_> {
             return self.read(detection, ended).await;
         }
         if !(self.spend)(1) {
-            return Ok(Came::Waits);
+            return Ok(Came::NoCalls);
         }
         let Some(id) = part.id.clone() else { return self.begin(detection).await };
         match self.api.drift_detection(&id).await? {
@@ -139,7 +143,7 @@ impl Looking<'_> {
     /// Reads what was found about the first stack that is left.
     async fn read(&self, detection: &mut Detection, ended: Ended) -> Result<Came, AwsError> {
         if !(self.spend)(1 + u32::from(ended.drifted)) {
-            return Ok(Came::Waits);
+            return Ok(Came::NoCalls);
         }
         let part = detection.parts[0].clone();
         let resources = self.api.resources(&part.stack).await?;

@@ -18,6 +18,16 @@ use crate::reconcile::Pass;
 /// and too many at once exceed the rates of the account.
 const AT_ONCE: usize = 3;
 
+/// What looking for drift in a target came to.
+#[derive(Default)]
+pub(super) struct Drifting {
+    pub(super) drifts: Drifts,
+    /// Stacks that could be looked into now.
+    pub(super) ready: BTreeSet<StackName>,
+    /// Whether some of them were not, as no more calls may be made.
+    pub(super) lacks_calls: bool,
+}
+
 /// What is known of drift in one target.
 pub(super) type Drifts = BTreeMap<StackName, DriftRecord>;
 
@@ -45,9 +55,9 @@ impl Pass<'_> {
         &self,
         sight: &Sight,
         memories: &mut BTreeMap<StackName, Memory>,
-    ) -> (Drifts, BTreeSet<StackName>) {
+    ) -> Drifting {
         let now = self.means.clock.now();
-        let (mut drifts, mut ready) = (Drifts::new(), BTreeSet::new());
+        let mut found = Drifting::default();
         let mut running = self.drifts.values().filter(|one| one.detection.is_some()).count();
         // Calls for what moves come first.
         let is_busy = sight.look.stacks.values().any(|seen| seen.status.is_moving());
@@ -72,24 +82,27 @@ impl Pass<'_> {
                 }
                 let is_quiet = !is_busy && is_at_rest(&record, seen, memory, now);
                 let is_due = self.is_due(&record, seen, &rules, now);
-                let may = is_quiet && running < AT_ONCE && self.budget_wait(now).is_zero();
-                if record.detection.is_none() && is_due && may {
+                let begins = record.detection.is_none() && is_due && is_quiet && running < AT_ONCE;
+                let may = self.budget_wait(now).is_zero();
+                found.lacks_calls |= begins && !may;
+                if begins && may {
                     record.begin(&seen.id, seen.version(), now);
                     running += 1;
                 }
                 if record.detection.is_some() {
-                    self.go_on(&mut record, wanted, seen, rules, memory).await;
+                    let looked = self.go_on(&mut record, wanted, seen, rules, memory).await;
+                    found.lacks_calls |= looked == Looked::NoCalls;
                     running -= usize::from(record.detection.is_none());
                 }
                 note_irreversible(&mut record, seen, memory);
                 let is_open = due(&record, seen, rules.every()) != Due::NotNow;
                 if is_open && is_quiet {
-                    ready.insert(name.clone());
+                    found.ready.insert(name.clone());
                 }
             }
-            drifts.insert(name.clone(), record);
+            found.drifts.insert(name.clone(), record);
         }
-        (drifts, ready)
+        found
     }
 
     /// The wanted stacks, those that have waited longest first: calls are scarce.
@@ -147,18 +160,17 @@ impl Pass<'_> {
         seen: &Seen,
         rules: DriftRules<'_>,
         memory: &mut Memory,
-    ) {
+    ) -> Looked {
         let (board, clock, account) = (&self.means.board, &self.means.clock, self.target.account);
         let spend = |calls: u32| board.drift_budget().spend(&account, calls, clock.now());
         let hidden = Hidden::of(&wanted.service.template);
         let looking = Looking { api: &self.api, clock, rules, hidden: &hidden, spend: &spend };
-        match looking.go_on(record, seen).await {
-            Looked::Done(in_sync) => {
-                memory.debts.retain(|place, _| !in_sync.contains(place));
-                self.compare_policy(wanted, seen, memory, &spend).await;
-            }
-            Looked::Runs | Looked::InVain => {}
+        let looked = looking.go_on(record, seen).await;
+        if let Looked::Done(in_sync) = &looked {
+            memory.debts.retain(|place, _| !in_sync.contains(place));
+            self.compare_policy(wanted, seen, memory, &spend).await;
         }
+        looked
     }
 
     /// Looks at the stack policy, which no look at the listing shows and no update moves.
@@ -195,23 +207,20 @@ impl Pass<'_> {
     }
 
     /// When the target is looked at again because of drift; `None` when the next regular look does.
-    /// Only stacks that are `ready` are waited for: what moves, or cannot be looked into, is looked at anyway.
-    pub(super) fn drift_at(
-        &self,
-        drifts: &Drifts,
-        ready: &BTreeSet<StackName>,
-        now: Moment,
-    ) -> Option<Moment> {
+    /// What moves, or cannot be looked into, is not waited for: it is looked at anyway.
+    pub(super) fn drift_at(&self, found: &Drifting, now: Moment) -> Option<Moment> {
         let (shortest, longest) = (self.means.look_every, self.view.desired.fleet.resync);
-        let hurried =
-            drifts.values().filter(|record| record.hurries && ready.contains(&record.key.name));
+        let mut budget = self.means.board.drift_budget();
+        if found.lacks_calls {
+            return budget.book(&self.target.account, now, longest);
+        }
+        let is_awaited =
+            |record: &&DriftRecord| record.hurries && found.ready.contains(&record.key.name);
         let at = |record: &DriftRecord| match &record.detection {
             Some(detection) => now + asked_again(detection, shortest).min(longest),
             None => record.due_at.max(now + shortest),
         };
-        // Before there is a call to make, nobody has to look.
-        let at = hurried.map(at).min()?;
-        Some(at.max(now + self.budget_wait(now)))
+        found.drifts.values().filter(is_awaited).map(at).min()
     }
 
     fn budget_wait(&self, now: Moment) -> Duration {

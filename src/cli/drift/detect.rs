@@ -266,12 +266,12 @@ async fn turn(
     let looking = Looking { api, clock, rules, hidden: &hidden, spend: &|_| true };
     let begun_at = record.detection.as_ref().map_or_else(|| clock.now(), |one| one.begun_at);
     match looking.go_on(record, seen).await {
-        Looked::Runs if clock.now().since(begun_at) > PATIENCE => {
+        Looked::Runs | Looked::NoCalls if clock.now().since(begun_at) > PATIENCE => {
             let why = format!("AWS did not end within {}", counted(15, "minute"));
             record.give_up(&why, clock.now(), rules.every());
             Turn::Ended(Some(why))
         }
-        Looked::Runs => Turn::Runs,
+        Looked::Runs | Looked::NoCalls => Turn::Runs,
         Looked::Done(_) => Turn::Ended(record.trouble.clone()),
         Looked::InVain => {
             let moved = "the stack moved while AWS looked into it".to_owned();
