@@ -122,12 +122,17 @@ fn growing(attempt: u32, key: &str) -> Duration {
     Duration::from_millis(whole).mul_f64(0.5 + share / 2.0)
 }
 
+/// A part of a URL of so many characters may be its secret.
+const SECRET_PART: usize = 12;
+
 /// One line without the URL, its path or what could control a terminal.
 fn without(text: &str, url: &str) -> String {
     let path = url.split_once("://").map_or(url, |(_, rest)| rest);
     let path = path.find('/').map_or("", |at| &path[at..]);
     let mut text = text.replace(url, "(the URL)");
-    for secret in [path, path.trim_matches('/')] {
+    // Some receivers repeat a part of it only.
+    let parts = path.split(['/', '?', '&', '=']).filter(|part| part.len() >= SECRET_PART);
+    for secret in [path, path.trim_matches('/')].into_iter().chain(parts) {
         // A path of a letter or two is no secret, and would take the text apart.
         if secret.len() > 3 {
             text = text.replace(secret, "(…)");

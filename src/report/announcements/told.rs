@@ -1,5 +1,6 @@
 //! What a channel was told and when, and what it is still to be told.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -107,7 +108,10 @@ impl Told {
     /// Notes what holds now.
     pub(super) fn look(&mut self, holding: &BTreeMap<&str, &Condition>, now: Moment) {
         self.forget_the_future(now);
-        for (key, condition) in holding {
+        // Where there is no room for all, there is for the worst.
+        let mut worst_first: Vec<_> = holding.iter().collect();
+        worst_first.sort_by_key(|(_, condition)| Reverse(condition.severity));
+        for (key, condition) in worst_first {
             let has_room = self.known.len() < MAX_KNOWN;
             match self.known.get_mut(*key) {
                 Some(known) => known.update(condition, now),
