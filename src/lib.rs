@@ -88,6 +88,8 @@
 //!    replaced without approval.
 //! 7. A new mutating call after a suspension or a shutdown was seen, or in a freeze window.
 //! 8. A secret in a log, a report, a message or the journal.
+//! 9. A resource brought back that our own detection did not find drifted, or in more than that; what
+//!    nobody could look into taken for in sync ([`drift`], `tests/it/drift.rs`).
 
 pub mod ids;
 pub mod moment;
