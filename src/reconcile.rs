@@ -23,8 +23,8 @@ use crate::observe::{Sight, observe};
 use crate::observed::{Look, Seen};
 use crate::outcome::{Memory, Outcome};
 use crate::plan::{
-    ApprovalRequest, Decided, Decision, FormerStack, Hold, Scene, StackRecord, Step, TargetRecord,
-    Verdict, after_look, decide, may_run, note_mark, ownership,
+    ApprovalRequest, DRIFTED, Decided, Decision, FormerStack, Hold, Scene, StackRecord, Step,
+    TargetRecord, Verdict, after_look, decide, may_run, note_mark, ownership,
 };
 use crate::reconcile::drift::{Drifting, Drifts};
 use crate::reconcile::history::{drifted, event_of_step, event_of_verdict, failed, is_same, owed};
@@ -332,7 +332,11 @@ impl Pass<'_> {
         }
         note_mark(&mut record.memory, &decided, hold.as_ref());
         record.verdict.text.push_str(&owed(&record.memory));
-        record.verdict.text.push_str(&drifted(done.found.drifts.get(name)));
+        let drifted = drifted(done.found.drifts.get(name));
+        if decided.decision == Decision::InSync && !drifted.is_empty() {
+            record.verdict.code = DRIFTED.to_owned();
+        }
+        record.verdict.text.push_str(&drifted);
         if let Some(earlier) = earlier.filter(|row| row.verdict.code == record.verdict.code) {
             record.verdict_since = earlier.verdict_since;
         }

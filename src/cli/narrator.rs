@@ -7,7 +7,7 @@ use crate::board::{Progress, Standing};
 use crate::ids::{Revision, ServiceName, Target};
 use crate::moment::Moment;
 use crate::outcome::Outcome;
-use crate::plan::{ApprovalRequest, StackRecord, Step, Weight};
+use crate::plan::{ApprovalRequest, DRIFTED, StackRecord, Step, Weight};
 use crate::report::{counted, findings, rollouts};
 use crate::rollout::{Change, ChangeKind, Upcoming};
 
@@ -284,6 +284,8 @@ fn verdict(record: &StackRecord, earlier: Option<Weight>) -> Option<Line> {
     match (verdict.weight, earlier) {
         // What nobody wants any more is not in sync: it is gone, which is news of its own.
         (Weight::Settled, _) if record.seen.is_none() && !record.wanted => None,
+        // What is brought back is said by the steps; what is only said is said here.
+        (Weight::Settled, _) if verdict.code == DRIFTED => line(Importance::Trouble, &verdict.text),
         (Weight::Settled, Some(Weight::Waiting | Weight::Stuck | Weight::LeftAlone)) => {
             line(Importance::Step, "in sync")
         }

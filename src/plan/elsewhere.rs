@@ -9,7 +9,7 @@ use crate::observed::{Seen, Standing};
 use crate::outcome::OnRemoval;
 use crate::plan::decide::Case;
 use crate::plan::table::{holds_outputs, may_be_mangled};
-use crate::plan::{Hold, StackRecord, ownership};
+use crate::plan::{DRIFTED, Hold, StackRecord, ownership};
 
 /// What is known of one stack in the home region.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,9 +56,13 @@ impl AtHome {
         let of_seen = |seen: &Seen| {
             // As beside: whoever suspends a service does not want to stop those that use it as it is,
             // and nobody waits for a release that is not let through.
-            let is_let_be = ["suspended", "waits-for-wave"].contains(&row.verdict.code.as_str());
+            // Nor for drift that is brought back, or cannot be.
+            let code = row.verdict.code.as_str();
+            let is_let_be = ["suspended", "waits-for-wave", "prepare-revert"].contains(&code)
+                || code.starts_with("revert");
             let is_complete = seen.status.standing() == Standing::Complete;
-            Self::of(desired, seen, row.verdict.code == "in-sync" || (is_let_be && is_complete))
+            let is_in_sync = ["in-sync", DRIFTED].contains(&code);
+            Self::of(desired, seen, is_in_sync || (is_let_be && is_complete))
         };
         Some((service.clone(), row.seen.as_ref().map(of_seen).unwrap_or_default()))
     }

@@ -44,7 +44,7 @@ pub use ledger::{Ledger, Wave};
 pub use lengths::{Learned, Lengths};
 pub use marking::note_mark;
 pub use protection::NESTED_STACK;
-pub use record::{StackRecord, TargetRecord, Verdict};
+pub use record::{DRIFTED, StackRecord, TargetRecord, Verdict};
 pub use render::{Missing, Rendered, render};
 pub use revert::{order_member, revert_member, to_revert};
 pub use steering::{Approval, ApprovalKind, ApprovalRequest, Scope, Steering, Suspension};

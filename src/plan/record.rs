@@ -8,6 +8,9 @@ use crate::observed::{Blind, Seen};
 use crate::outcome::Memory;
 use crate::plan::{Weight, may_run};
 
+/// The word for a stack that is as git says, of which something drifted.
+pub const DRIFTED: &str = "drifted";
+
 /// A decision in words, as it is shown to people.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdict {

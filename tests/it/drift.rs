@@ -73,7 +73,7 @@ async fn what_somebody_changed_is_found_and_left_alone_where_it_is_only_reported
         ["Jobs (AWS::SQS::Queue) deleted x1", "Setting (AWS::SSM::Parameter) /Value changed x2",]
     );
     assert_eq!(world.mutating_calls(), Vec::<String>::new());
-    assert!(world.verdict(2, "api").contains("in sync; drifted: Jobs deleted"));
+    assert!(world.verdict(2, "api").starts_with("drifted: in sync; drifted: Jobs deleted"));
     // What is mended by hand is said no longer.
     world.cloud.console().restore_resource(&key(2, "api"), "Jobs").expect("restored");
     run_for(&world, 5 * HOUR).await;

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use driftless::ids::StackKey;
+use driftless::plan::{Scope, Suspension};
 use driftless::sim::{CallFault, Calls, StackView};
 
 use crate::world::{World, account, key};
@@ -216,4 +217,34 @@ async fn home_is_kept_for_a_stack_in_another_region_that_stays() {
     let verdict = world.verdict(1, "identity");
     assert_eq!(verdict, "kept-for-dependents: kept while edge, which uses it, stays");
     assert_eq!(world.mutating_calls(), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_drifted_at_home_and_is_not_brought_back_keeps_nobody_waiting() {
+    let world = world(1);
+    world.edit("fleet.yaml", "spec:\n", "spec:\n  drift: { every: 1h, policy: revert }\n");
+    world.commit();
+    world.apply().await;
+    let home = key(1, "identity");
+    let console = world.cloud.console();
+    console.change_property(&home, "Users", "/Value", serde_json::json!("other")).expect("changed");
+    let stops = Suspension {
+        scope: Scope::Service(home.name.as_str().parse().expect("a name")),
+        by: "ann".to_owned(),
+        reason: "hands off".to_owned(),
+        at: world.clock.now(),
+    };
+    world.journal().suspend(&stops).expect("written");
+    world.run_until(tokio::time::sleep(Duration::from_secs(3 * 3_600))).await;
+    let said = world.verdict(1, "identity");
+    assert!(said.starts_with("revert-stopped: in sync; reverting its drift waits: "), "{said}");
+    world.edit(
+        "edge/edge.yaml",
+        "Type: String, Value: !Ref Pool",
+        "Type: String, Value: !Sub \"x ${Pool}\"",
+    );
+    world.commit();
+    world.run_until(tokio::time::sleep(Duration::from_secs(1_200))).await;
+    assert_eq!(world.verdict(1, "edge"), "in-sync: in sync");
+    assert_eq!(verdict(&world, &away(1, "edge")), "in-sync: in sync");
 }
