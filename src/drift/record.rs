@@ -312,7 +312,9 @@ impl DriftRecord {
 
     /// Reverting these findings leads nowhere.
     pub fn cannot_revert<'a>(&mut self, subjects: impl Iterator<Item = &'a str>, why: &str) {
-        for subject in subjects {
+        // What is gone by now may come back as something else, and is tried then.
+        let there: BTreeSet<String> = self.findings.iter().map(Finding::subject).collect();
+        for subject in subjects.filter(|subject| there.contains(*subject)) {
             let reverted = self.reverted.entry(subject.to_owned()).or_default();
             reverted.in_vain = Some(why.to_owned());
         }
@@ -421,6 +423,14 @@ mod tests {
         assert!(note.starts_with("cannot be reverted: "), "{note}");
         detect(&mut record, &[], at(4));
         assert_eq!(record.note("Queue deleted"), None);
+    }
+
+    #[test]
+    fn what_cannot_be_reverted_is_noted_only_while_it_is_there() {
+        let mut record = record();
+        detect(&mut record, &[deleted()], at(1));
+        record.cannot_revert(["Queue deleted", "Gone deleted"].into_iter(), "no");
+        assert_eq!(record.reverted.keys().collect::<Vec<_>>(), ["Queue deleted"]);
     }
 
     #[test]
