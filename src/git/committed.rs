@@ -160,6 +160,28 @@ impl Committed {
         repository.graph_descendant_of(newer, older).map_err(self.damaged("the history"))
     }
 
+    /// The newest commit that both have in their history: `older` itself where `newer` comes from it.
+    pub(crate) fn common(&self, newer: &str, older: &str) -> Result<Revision, GitError> {
+        let repository = self.repository()?;
+        let (newer, older) =
+            (self.commit(&repository, newer)?.id(), self.commit(&repository, older)?.id());
+        let found = repository.merge_base(newer, older);
+        let (path, short) =
+            (self.root.clone(), |id: Oid| Revision::of(&id.to_string()).short().to_owned());
+        match found {
+            Ok(id) => Ok(Revision::of(&id.to_string())),
+            Err(error) if error.code() == ErrorCode::NotFound => {
+                let (newer, older) = (short(newer), short(older));
+                Err(if repository.is_shallow() {
+                    GitError::CutOff { path, newer, older }
+                } else {
+                    GitError::Unrelated { path, newer, older }
+                })
+            }
+            Err(error) => Err(self.damaged("the history")(error)),
+        }
+    }
+
     /// So many commits before one, the newest first, each the first parent of the one after it.
     pub(crate) fn before(
         &self,
@@ -180,6 +202,9 @@ impl Committed {
             let lookup = [ErrorCode::NotFound, ErrorCode::Peel, ErrorCode::InvalidSpec];
             if lookup.contains(&source.code()) || source.code() == ErrorCode::Ambiguous {
                 let (path, revision) = (self.root.clone(), name.to_owned());
+                if repository.is_shallow() {
+                    return GitError::TooShallow { path, revision, source };
+                }
                 return GitError::UnknownRevision { path, revision, source };
             }
             self.damaged(&format!("`{name}`"))(source)

@@ -56,6 +56,46 @@ pub enum GitError {
         /// What libgit2 says.
         source: git2::Error,
     },
+    /// No commit goes by that name, and the clone does not have the whole history.
+    #[error(
+        "the clone `{path}` is shallow and has no commit `{revision}`: fetch the whole history, with \
+         `git fetch --unshallow`, `fetch-depth: 0` of actions/checkout or `GIT_DEPTH: 0` in GitLab CI"
+    )]
+    TooShallow {
+        /// The repository.
+        path: PathBuf,
+        /// The name that was looked up.
+        revision: String,
+        /// What libgit2 says.
+        source: git2::Error,
+    },
+    /// Two commits have no commit in common in what was cloned.
+    #[error(
+        "the clone `{path}` is shallow: it ends before the commit that {newer} and {older} have in \
+         common: fetch the whole history, with `git fetch --unshallow`, `fetch-depth: 0` of \
+         actions/checkout or `GIT_DEPTH: 0` in GitLab CI"
+    )]
+    CutOff {
+        /// The repository.
+        path: PathBuf,
+        /// The later commit.
+        newer: String,
+        /// The commit that is compared with.
+        older: String,
+    },
+    /// Two commits have no history in common at all.
+    #[error(
+        "{newer} and {older} of the repository `{path}` have no history in common: name a revision \
+         that {newer} comes from"
+    )]
+    Unrelated {
+        /// The repository.
+        path: PathBuf,
+        /// The later commit.
+        newer: String,
+        /// The commit that is compared with.
+        older: String,
+    },
     /// The folder lies in a work tree, but the commit that is followed does not have it.
     #[error(
         "the folder `{folder}` lies in the repository `{path}` but is not committed at {revision}: \

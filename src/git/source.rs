@@ -9,6 +9,10 @@ use crate::git::watch::Watch;
 use crate::ids::Revision;
 use crate::snapshot::Snapshot;
 
+/// What fingerprints of files as they lie begin with, in a repository and outside one.
+const WORKTREE: &str = "worktree";
+const FOLDER: &str = "folder";
+
 /// What `--fleet PATH[@REV]` and `--worktree` mean.
 #[derive(Clone, Debug)]
 pub struct SourceSettings {
@@ -59,8 +63,8 @@ impl Source {
             }
             _ if !on_disk => return Err(GitError::NotAFolder { path }),
             (None, Some(revision)) => return Err(GitError::OutsideGit { path, revision }),
-            (Some(_), _) => Follows::Files(Folder::of(existing, "worktree")),
-            (None, None) => Follows::Files(Folder::of(existing, "folder")),
+            (Some(_), _) => Follows::Files(Folder::of(existing, WORKTREE)),
+            (None, None) => Follows::Files(Folder::of(existing, FOLDER)),
         };
         Ok(Self { committed, follows, polled })
     }
@@ -113,6 +117,29 @@ impl Source {
         }
     }
 
+    /// The commit that a name means now, as `git rev-parse` takes it.
+    pub fn revision_of(&self, name: &str) -> Result<Revision, GitError> {
+        match (&self.committed, &self.follows) {
+            (Some(committed), _) => committed.head(name),
+            (None, Follows::Name(committed, _)) => committed.head(name),
+            (None, Follows::Files(folder)) => Err(GitError::OutsideGit {
+                path: folder.root().to_owned(),
+                revision: name.to_owned(),
+            }),
+        }
+    }
+
+    /// The newest commit that both have in their history: `older` itself where `newer` comes from it.
+    /// Files as they lie come from whatever they are compared with.
+    pub fn common(&self, newer: &Revision, older: &Revision) -> Result<Revision, GitError> {
+        match &self.committed {
+            Some(committed) if !is_of_files(newer) => {
+                committed.common(newer.as_str(), older.as_str())
+            }
+            Some(_) | None => Ok(older.clone()),
+        }
+    }
+
     /// So many commits before one, the newest first. Files as they lie have none.
     pub fn before(&self, revision: &Revision, count: usize) -> Result<Vec<Revision>, GitError> {
         match &self.follows {
@@ -151,6 +178,11 @@ impl Source {
             }
         }
     }
+}
+
+/// Whether a revision is the fingerprint of files as they lie.
+fn is_of_files(revision: &Revision) -> bool {
+    [WORKTREE, FOLDER].iter().any(|kind| revision.as_str().starts_with(&format!("{kind}-")))
 }
 
 /// The nearest part of `path` that is a folder on disk, without links in it, and the rest: a folder
@@ -344,6 +376,49 @@ mod tests {
         assert!(first != second && second != third && first != third);
         assert!(source.is_descendant(&second, &first).unwrap());
         assert!(!source.tree_unchanged(&second, &first).unwrap());
+    }
+
+    #[test]
+    fn what_two_commits_have_in_common_is_where_they_parted() {
+        let (root, repository) = repository();
+        write(root.path(), "fleet.yaml", "first");
+        let first = commit(&repository);
+        write(root.path(), "fleet.yaml", "theirs");
+        let theirs = commit(&repository);
+        write(root.path(), "fleet.yaml", "ours");
+        let ours = commit_on(&repository, Some(&repository.find_commit(first).unwrap()));
+        let source = open(root.path());
+        let common = |newer: Oid, older: Oid| {
+            let revision = |id: Oid| Revision::of(&id.to_string());
+            source.common(&revision(newer), &revision(older))
+        };
+        assert_eq!(common(ours, theirs).unwrap().as_str(), first.to_string());
+        assert_eq!(common(ours, first).unwrap().as_str(), first.to_string());
+        let files = worktree(root.path()).head().unwrap();
+        let older = Revision::of(&theirs.to_string());
+        assert_eq!(source.common(&files, &older).unwrap(), older, "files come from anything");
+        let orphan = commit_on(&repository, None);
+        let error = refusal(common(orphan, theirs));
+        assert!(error.contains("have no history in common"), "{error}");
+    }
+
+    #[test]
+    fn a_shallow_clone_says_what_has_to_be_fetched() {
+        let (root, repository) = repository();
+        write(root.path(), "fleet.yaml", "first");
+        let first = commit(&repository);
+        write(root.path(), "fleet.yaml", "theirs");
+        let theirs = commit(&repository);
+        write(root.path(), "fleet.yaml", "ours");
+        let ours = commit_on(&repository, Some(&repository.find_commit(first).unwrap()));
+        // What `git clone --depth 1` leaves: the commits at which the history ends.
+        fs::write(root.path().join(".git/shallow"), format!("{ours}\n{theirs}\n")).unwrap();
+        let source = open(root.path());
+        let revision = |id: Oid| Revision::of(&id.to_string());
+        let error = refusal(source.common(&revision(ours), &revision(theirs)));
+        assert!(error.contains("is shallow") && error.contains("fetch-depth: 0"), "{error}");
+        let error = refusal(source.read_at("HEAD~1"));
+        assert!(error.contains("is shallow and has no commit `HEAD~1`"), "{error}");
     }
 
     #[test]

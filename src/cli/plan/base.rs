@@ -27,11 +27,7 @@ pub(super) fn choose(
     head: &Snapshot,
 ) -> Result<Base, Failure> {
     if let Some(from) = from {
-        return Ok(match source.read_at(from) {
-            Ok(snapshot) => good(source, &snapshot),
-            Err(error) if has_no_fleet(&error) => nothing(format!("{from} has no fleet yet")),
-            Err(error) => return Err(error.into()),
-        });
+        return Ok(named(source, from, head)?);
     }
     let mut notices = Vec::new();
     if let Some(accepted) = journal.map(Journal::accepted_revision).transpose()?.flatten() {
@@ -55,6 +51,34 @@ pub(super) fn choose(
     Ok(base)
 }
 
+/// The revision that somebody named, or what `head` has in common with it where others went on there
+/// since: their changes are not undone by a merge.
+fn named(source: &Source, from: &str, head: &Snapshot) -> Result<Base, GitError> {
+    let older = source.revision_of(from)?;
+    let common = source.common(&head.revision, &older)?;
+    let (name, notices) = if common == older {
+        (from.to_owned(), Vec::new())
+    } else if common == head.revision {
+        let notice = format!("{from} is newer than {}: this goes back", head.revision.short());
+        (from.to_owned(), vec![notice])
+    } else {
+        let notice = format!(
+            "{from} has commits that {} does not come from: compared with {}, the last one that they \
+             have in common (merge or rebase to see both together)",
+            head.revision.short(),
+            common.short(),
+        );
+        (common.as_str().to_owned(), vec![notice])
+    };
+    let mut base = match source.read_at(&name) {
+        Ok(snapshot) => good(source, &snapshot),
+        Err(error) if has_no_fleet(&error) => nothing(format!("{from} has no fleet yet")),
+        Err(error) => return Err(error),
+    };
+    base.notices.splice(0..0, notices);
+    Ok(base)
+}
+
 /// The commit before `head`; for files as they lie, the commit that they lie over.
 fn before(source: &Source, head: &Snapshot) -> Result<Base, GitError> {
     let name = if source.follows_git() {
@@ -69,11 +93,9 @@ fn before(source: &Source, head: &Snapshot) -> Result<Base, GitError> {
                 .to_owned(),
         )),
         Err(GitError::NoCommit { .. }) => Ok(nothing("there is no commit yet".to_owned())),
-        Err(GitError::UnknownRevision { .. }) => Ok(nothing(format!(
-            "there is no commit before {}, as it is the first one or the clone is shallow \
-             (`--from REV` names another)",
-            head.revision.short()
-        ))),
+        Err(GitError::UnknownRevision { .. }) => {
+            Ok(nothing(format!("there is no commit before {}", head.revision.short())))
+        }
         Err(error) if has_no_fleet(&error) => {
             Ok(nothing("the commit before has no fleet yet".to_owned()))
         }

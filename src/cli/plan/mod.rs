@@ -42,9 +42,13 @@ use crate::snapshot::Snapshot;
                         revision has errors"
 )]
 pub(super) struct PlanArgs {
-    /// Compare with this revision: anything that `git rev-parse` takes, such as origin/main
+    /// Compare with this revision: anything that `git rev-parse` takes, such as origin/main. Where it
+    /// has commits that the other one does not come from, their last common commit is compared with
     #[arg(long, value_name = "REV", conflicts_with = "live")]
     from: Option<String>,
+    /// Read the fleet at this revision instead of the one that --fleet names
+    #[arg(long, value_name = "REV")]
+    to: Option<String>,
     /// Compare with what AWS shows now: looks at every target, with read-only calls
     #[arg(long)]
     live: bool,
@@ -84,7 +88,10 @@ pub(super) fn run(
     let journal = Journal::open_existing(&settings.state, clock.now())?;
     let means = Means { settings, clock, journal: journal.as_ref() };
     let source = Source::open(settings.source.clone())?;
-    let snapshot = source.read()?;
+    let snapshot = match &args.to {
+        Some(to) => source.read_at(to)?,
+        None => source.read()?,
+    };
     let Checked { desired, findings } = checked(&snapshot);
     let Some(desired) = desired else {
         out.write_all(refused(args.format, &snapshot, &findings, settings).as_bytes())?;
