@@ -170,6 +170,7 @@ impl Pass<'_> {
                 insights: &sight.insights,
                 former: &former,
                 gates: &gates,
+                requires_plan: self.view.desired.fleet.requires_plan || self.means.only.planned,
                 elsewhere: &elsewhere,
                 drifts: &found.drifts,
                 another_controller: sight.another_controller.as_deref(),

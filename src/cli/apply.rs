@@ -2,15 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::io::{self, BufRead as _, Write as _};
+use std::path::PathBuf;
 
 use clap::Args;
 use tracing::warn;
 
-use crate::cli::Failure;
-use crate::cli::context::Ending;
+use crate::cli::context::{Context, Ending};
 use crate::cli::converge::Acting;
 use crate::cli::opening::{Opened, open};
 use crate::cli::render::unknown;
+use crate::cli::{Failure, plan_file};
 use crate::clock::Clock;
 use crate::controller::Until;
 use crate::desired::{Desired, Wanted};
@@ -27,6 +28,10 @@ pub(super) struct ApplyArgs {
     /// Only stacks of this service are changed; may be given several times
     #[arg(long, value_name = "NAME")]
     service: Vec<ServiceName>,
+    /// Touch resources only as this plan says, as `driftless plan --from REV --format json` wrote it;
+    /// this approves it
+    #[arg(long, value_name = "FILE")]
+    plan: Option<PathBuf>,
     /// Do not ask
     #[arg(long)]
     yes: bool,
@@ -34,12 +39,18 @@ pub(super) struct ApplyArgs {
 
 /// Ends well when all is as git says; some stacks that failed, are held or cannot be seen ask for
 /// attention.
-pub(super) fn run(args: &ApplyArgs, settings: &Settings, clock: &Clock) -> Result<Ending, Failure> {
+pub(super) fn run(
+    args: &ApplyArgs,
+    settings: &Settings,
+    clock: &Clock,
+    context: &Context,
+) -> Result<Ending, Failure> {
     let opened = open(settings)?;
     let desired = opened.wanted(settings)?;
     let only = Only {
         tenants: args.tenant.iter().cloned().collect(),
         services: args.service.iter().cloned().collect(),
+        planned: args.plan.is_some(),
     };
     if let Some(name) = only.tenants.iter().find(|name| !desired.tenants.contains_key(*name)) {
         return Err(unknown("tenant", name, desired.tenants.keys()));
@@ -47,11 +58,18 @@ pub(super) fn run(args: &ApplyArgs, settings: &Settings, clock: &Clock) -> Resul
     if let Some(name) = only.services.iter().find(|name| !desired.services.contains_key(*name)) {
         return Err(unknown("service", name, desired.services.keys()));
     }
+    let plan = args.plan.as_deref().map(plan_file::read).transpose()?;
+    if let Some((plan, of)) = &plan {
+        plan_file::see_that_it_fits(plan, of, desired)?;
+    }
     if !args.yes && !is_confirmed(&summary(&opened, desired, &only), settings)? {
         return Err(Failure::new("nothing was done", "answer y to go on, or use --yes"));
     }
-    let ended =
-        Acting::begin(settings, clock)?.converge(Until::AtRest { only }, settings, clock)?;
+    let acting = Acting::begin(settings, clock)?;
+    if let Some((plan, of)) = &plan {
+        plan_file::approve(plan, of, acting.journal(), context, "")?;
+    }
+    let ended = acting.converge(Until::AtRest { only }, settings, clock)?;
     if ended.told_to {
         let help = "start it again: it goes on where it was";
         return Err(Failure::new("stopped before the fleet was converged", help));

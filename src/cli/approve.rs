@@ -1,18 +1,18 @@
 //! `driftless approve`: list what waits for a person, or say yes to one of them.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 
 use crate::cli::context::{CommandError, Context, Ending, length};
+use crate::cli::{Failure, plan_file};
+use crate::ids::Revision;
 use crate::journal::Journal;
 use crate::moment::Moment;
-use crate::plan::{Approval, ApprovalRequest};
+use crate::plan::{Approval, ApprovalKind, ApprovalRequest};
 use crate::report::{ago, ahead, counted, indented};
-
-/// How long an approval counts unless somebody says otherwise.
-pub(super) const LASTS: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// List what waits for approval, or approve one of them.
 #[derive(Args, Clone, Debug)]
@@ -20,26 +20,41 @@ pub struct ApproveArgs {
     /// Which request; without it, all of them are listed with what each would allow
     #[arg(value_name = "ID")]
     pub id: Option<String>,
+    /// A reviewed plan, as `driftless plan --from REV --format json` wrote it: where the Fleet document
+    /// says `requirePlan`, resources are touched as it says and not otherwise
+    #[arg(long, value_name = "FILE", conflicts_with = "id")]
+    pub plan: Option<PathBuf>,
     /// Why, for those who read the history
-    #[arg(long, value_name = "TEXT", default_value = "", requires = "id")]
+    #[arg(long, value_name = "TEXT", default_value = "")]
     pub reason: String,
-    /// How long the approval counts, such as 30m, 24h or 7d
-    #[arg(long = "for", value_name = "LENGTH", value_parser = length, default_value = "24h")]
-    pub lasts: Duration,
+    /// How long the approval counts, such as 30m or 7d; 24h unless given, and that of a plan as long as
+    /// its releases are wanted
+    #[arg(long = "for", value_name = "LENGTH", value_parser = length, requires = "id")]
+    pub lasts: Option<Duration>,
 }
 
 /// Lists the requests, or approves one. A running controller notices within a second.
-pub fn run(
-    args: &ApproveArgs,
-    context: &Context,
-    out: &mut dyn Write,
-) -> Result<Ending, CommandError> {
+pub fn run(args: &ApproveArgs, context: &Context, out: &mut dyn Write) -> Result<Ending, Failure> {
+    if let Some(path) = &args.plan {
+        let (plan, of) = plan_file::read(path)?;
+        // What a person says must be kept even before the first run.
+        let journal = context.journal()?;
+        let approval = plan_file::approve(&plan, &of, &journal, context, &args.reason)?;
+        write_plan(&approval, &of, out)?;
+        return Ok(Ending::Good);
+    }
     let journal = context.known_journal()?;
     match &args.id {
         Some(id) => approve(id, args, context, &journal, out)?,
         None => list(&journal, context.now(), out)?,
     }
     Ok(Ending::Good)
+}
+
+fn write_plan(approval: &Approval, of: &Revision, out: &mut dyn Write) -> io::Result<()> {
+    let (of, by) = (of.short(), &approval.by);
+    writeln!(out, "the plan of {of} approved by {by}; it allows exactly this:")?;
+    approval.members.iter().try_for_each(|member| writeln!(out, "  - {}", indented(member, 4)))
 }
 
 fn approve(
@@ -50,7 +65,12 @@ fn approve(
     out: &mut dyn Write,
 ) -> Result<(), CommandError> {
     let now = context.now();
-    let approval = journal.approve(id, &context.user, &args.reason, now, now + args.lasts)?;
+    let requests = journal.requests()?;
+    let kind = requests.iter().find(|(request, _)| request.id == id).map(|(one, _)| one.kind);
+    // One that is not there is refused with all that are.
+    let usual = kind.unwrap_or(ApprovalKind::Deletions).expires_at(now);
+    let expires_at = args.lasts.map_or(usual, |lasts| now + lasts);
+    let approval = journal.approve(id, &context.user, &args.reason, now, expires_at)?;
     let members = counted(approval.members.len(), "member");
     let text = format!("{} ({}, {members}) approved by {}", id, approval.kind, approval.by);
     let reason = match args.reason.as_str() {
@@ -58,9 +78,19 @@ fn approve(
         reason => format!(": {reason}"),
     };
     journal.note(&context.event("approved", format!("{text}{reason}")))?;
-    writeln!(out, "{text}; it ends {} and is for exactly this:", ahead(now, approval.expires_at))?;
+    writeln!(out, "{text}; it {} and is for exactly this:", ends(&approval, now))?;
     approval.members.iter().try_for_each(|member| writeln!(out, "  - {member}"))?;
     Ok(())
+}
+
+/// `ends in 24 hours`; that of a plan does not.
+fn ends(approval: &Approval, now: Moment) -> String {
+    if approval.expires_at >= approval.kind.expires_at(approval.at)
+        && approval.kind == ApprovalKind::Plan
+    {
+        return "holds as long as its release is wanted".to_owned();
+    }
+    format!("ends {}", ahead(now, approval.expires_at))
 }
 
 fn list(journal: &Journal, now: Moment, out: &mut dyn Write) -> Result<(), CommandError> {
@@ -88,10 +118,10 @@ fn write_request(
     match given {
         Some(approval) => writeln!(
             out,
-            "  approved by {} {}, ends {}; it allows exactly this:",
+            "  approved by {} {}, {}; it allows exactly this:",
             approval.by,
             ago(now, approval.at),
-            ahead(now, approval.expires_at)
+            ends(approval, now)
         )?,
         None => writeln!(out, "  `driftless approve {}` allows exactly this:", request.id)?,
     }
@@ -106,11 +136,12 @@ mod tests {
     use crate::plan::ApprovalKind;
     use crate::report::sample::minutes_ago;
 
-    fn ask(id: Option<&str>, context: &Context) -> Result<String, CommandError> {
+    fn ask(id: Option<&str>, context: &Context) -> Result<String, Failure> {
         let args = ApproveArgs {
             id: id.map(str::to_owned),
             reason: "agreed with the customer".to_owned(),
-            lasts: Duration::from_secs(3_600),
+            lasts: Some(Duration::from_secs(3_600)),
+            plan: None,
         };
         let mut out = Vec::new();
         run(&args, context, &mut out)?;
@@ -156,13 +187,14 @@ mod tests {
         let (_folder, context, journal) = context(&[]);
         let request = deletions();
         journal.put_request(&request, minutes_ago(7)).expect("written");
-        let error = ask(Some("0123"), &context).expect_err("unknown").to_string();
+        let error = ask(Some("0123"), &context).expect_err("unknown").text(false);
         assert!(error.contains(&request.id) && error.contains("2 stacks"), "{error}");
     }
 
     #[test]
     fn without_a_journal_it_says_what_to_start() {
         let (_folder, context) = without_journal();
-        assert!(matches!(ask(None, &context), Err(CommandError::NothingKnown(_))));
+        let error = ask(None, &context).expect_err("nothing is known").text(false);
+        assert!(error.contains("nothing is known yet"), "{error}");
     }
 }

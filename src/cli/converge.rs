@@ -55,6 +55,11 @@ impl Acting {
         Ok(Self { journal, screen, _lock: lock })
     }
 
+    /// The journal.
+    pub(super) fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
     /// Converges until `until`, or until a signal asks to stop.
     pub(super) fn converge(
         self,

@@ -14,6 +14,7 @@ mod narrator;
 mod notify_test;
 mod opening;
 mod plan;
+mod plan_file;
 mod progress;
 mod render;
 pub mod resume;
@@ -145,7 +146,7 @@ fn dispatch(command: Command, settings: &Settings, out: &mut dyn Write) -> Resul
         Command::Schema(args) => schema::run(&args, out)?,
         Command::Render(args) => render::run(&args, settings, out)?,
         Command::Plan(args) => plan::run(&args, settings, &clock, out)?,
-        Command::Apply(args) => apply::run(&args, settings, &clock)?,
+        Command::Apply(args) => apply::run(&args, settings, &clock, &context)?,
         Command::Run => run::run(settings, &clock)?,
         Command::Status(args) => status::run(&args, &context, out)?,
         Command::Explain(args) => {

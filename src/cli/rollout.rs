@@ -221,7 +221,7 @@ fn approve(
         return Err(CommandError::NotFound(text));
     };
     let now = context.now();
-    let until = now + crate::cli::approve::LASTS;
+    let until = ApprovalKind::Wave.expires_at(now);
     let given = journal.approve(&request.id, &context.user, &said.reason, now, until)?;
     let text = format!("{} ({}): approved by {}", request.id, request.summary, given.by);
     journal.note(&context.event("approved", text.clone()))?;

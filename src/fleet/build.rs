@@ -56,6 +56,7 @@ pub(super) fn fleet(node: &Rc<Node>, source: Source, reader: &mut Reader<'_>) ->
         rollout: spec.rollout.map(|rollout| Arc::new(waves::plan(rollout, node, reader))),
         drift: Arc::new(drift::settings(spec.drift, node, reader)),
         suspend: spec.suspend.unwrap_or(false),
+        requires_plan: spec.require_plan.unwrap_or(false),
         freeze,
         notify,
         source,

@@ -173,6 +173,9 @@ documents! {
         drift as "drift": Option<DriftSpec>,
         /// Start nothing new anywhere.
         suspend as "suspend": Option<bool>,
+        /// Touch resources only as a plan of the very release allows that a person approved with
+        /// `driftless approve --plan`: what was reviewed is what is executed.
+        require_plan as "requirePlan": Option<bool>,
         /// When nothing new is started: windows that open by the clock and close by themselves.
         freeze as "freeze": Option<Vec<FreezeSpec>>,
         /// Who is told what happens: chats and webhooks.

@@ -90,6 +90,8 @@ pub struct Fleet {
     pub drift: Arc<DriftSettings>,
     /// Whether new steps are stopped everywhere.
     pub suspend: bool,
+    /// Whether resources are touched as approved plans allow only.
+    pub requires_plan: bool,
     /// When new steps are stopped, in the order in which they are written.
     pub freeze: Vec<Freeze>,
     /// Who is told what happens, in the order in which they are written.

@@ -123,6 +123,8 @@ pub struct Scene<'a> {
     pub gates: &'a BTreeMap<StackName, Gate>,
     /// The keyed hash under which NoEcho values are remembered.
     pub keyed_hash: &'a dyn Fn(&str) -> Digest,
+    /// Whether resources are touched as approved plans allow only.
+    pub requires_plan: bool,
     /// When the decisions are made.
     pub now: Moment,
 }

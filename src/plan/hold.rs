@@ -109,6 +109,8 @@ pub enum Hold {
     KeptForDependents(ServiceName),
     /// The update would remove or replace what is protected.
     Protected(Box<ApprovalRequest>),
+    /// It would touch resources otherwise than an approved plan of its release allows.
+    Unplanned(Box<ApprovalRequest>),
     /// It failed, and is left alone for a while.
     Cooldown {
         /// Until then.
@@ -196,6 +198,7 @@ impl Hold {
             Self::WaitsForDependents(_) => "waits-for-dependents",
             Self::KeptForDependents(_) => "kept-for-dependents",
             Self::Protected(_) => "protected",
+            Self::Unplanned(_) => "unplanned",
             Self::Cooldown { .. } => "cooldown",
             Self::Failed(_) => "failed",
             Self::NeedsPerson { .. } => "needs-person",
@@ -252,6 +255,7 @@ impl Hold {
             | Self::MangledOutput { .. }
             | Self::VariableMissing(_)
             | Self::Protected(_)
+            | Self::Unplanned(_)
             | Self::Failed(_)
             | Self::NeedsPerson { .. }
             | Self::DeleteFailed
@@ -261,8 +265,10 @@ impl Hold {
 
     /// The request that a person could approve.
     pub fn request(&self) -> Option<&ApprovalRequest> {
-        if let Self::Renamed(request) | Self::Protected(request) | Self::DeletionLimit(request) =
-            self
+        if let Self::Renamed(request)
+        | Self::Protected(request)
+        | Self::Unplanned(request)
+        | Self::DeletionLimit(request) = self
         {
             return Some(request);
         }
@@ -308,6 +314,7 @@ impl Hold {
             }
             Self::Renamed(_)
             | Self::Protected(_)
+            | Self::Unplanned(_)
             | Self::DeletionLimit(_)
             | Self::VariableMissing(_)
             | Self::Moving(_)
@@ -362,9 +369,10 @@ impl fmt::Display for Hold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotOurs => f.write_str("a stack of this name exists and is not ours"),
-            Self::Renamed(request) | Self::Protected(request) | Self::DeletionLimit(request) => {
-                f.write_str(&request.summary)
-            }
+            Self::Renamed(request)
+            | Self::Protected(request)
+            | Self::Unplanned(request)
+            | Self::DeletionLimit(request) => f.write_str(&request.summary),
             Self::Suspended { by } => write!(f, "suspended by {by}"),
             Self::Frozen { window, until } => write!(f, "frozen until {until}: {window}"),
             Self::Moving(status) => write!(f, "an operation runs: {status}"),

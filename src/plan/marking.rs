@@ -91,9 +91,10 @@ fn said(hold: &Hold) -> Said {
         Hold::WaitsForService(_) | Hold::WaitsForHome { .. } | Hold::WaitsForOutput { .. } => {
             Said::LeftOut(LeftOut::Dependency)
         }
-        Hold::Frozen { .. } | Hold::Protected(_) | Hold::AnotherController { .. } => {
-            Said::LeftOut(LeftOut::Held)
-        }
+        Hold::Frozen { .. }
+        | Hold::Protected(_)
+        | Hold::Unplanned(_)
+        | Hold::AnotherController { .. } => Said::LeftOut(LeftOut::Held),
         Hold::NoSuchOutput { .. }
         | Hold::MangledOutput { .. }
         | Hold::VariableMissing(_)

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -88,8 +89,31 @@ pub enum ApprovalKind {
     Revision,
     /// Bringing back what drifted. A member names a stack by its id, and one finding.
     Revert,
+    /// What a plan allows to be done to the resources of a release, a member each.
+    Plan,
     /// A wave of a rollout. The one member names service, wave and release.
     Wave,
+}
+
+/// An ordinary approval is about how things stand; a day later they stand otherwise.
+const LASTS: Duration = Duration::from_secs(24 * 60 * 60);
+/// What a plan names is of one release, and does not change: it counts for as long as anybody wants
+/// that release.
+const PLAN_LASTS: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+impl ApprovalKind {
+    /// When an approval that is given now counts no more, unless somebody says otherwise.
+    pub fn expires_at(self, now: Moment) -> Moment {
+        match self {
+            Self::Plan => now + PLAN_LASTS,
+            Self::Deletions
+            | Self::Protected
+            | Self::Rename
+            | Self::Revision
+            | Self::Revert
+            | Self::Wave => now + LASTS,
+        }
+    }
 }
 
 impl fmt::Display for ApprovalKind {
@@ -100,6 +124,7 @@ impl fmt::Display for ApprovalKind {
             Self::Rename => "rename",
             Self::Revision => "rewritten history",
             Self::Revert => "revert drift",
+            Self::Plan => "plan",
             Self::Wave => "wave",
         })
     }
@@ -185,7 +210,6 @@ impl Steering {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     const NOW: Moment = Moment::from_millis(1_000_000_000);
 
@@ -251,6 +275,7 @@ mod tests {
             ApprovalKind::Protected,
             ApprovalKind::Rename,
             ApprovalKind::Revision,
+            ApprovalKind::Plan,
             ApprovalKind::Wave,
         ];
         let id = |kind| ApprovalRequest::of(kind, ["a".to_owned()].into(), String::new()).id;

@@ -10,6 +10,7 @@ use crate::outcome::{Failure, Memory, OnRemoval, StepKind};
 use crate::plan::decide::{Case, Decided, Decision, Step};
 use crate::plan::removal::{delete, delete_rest, held_after_refused_delete, unwanted_stack};
 use crate::plan::render::{Missing, render};
+use crate::plan::reviewed::unless_unplanned;
 use crate::plan::{
     ApprovalKind, ApprovalRequest, Hold, Rendered, RevertHold, Scope, cooldown, elsewhere, may_run,
     ownership, repair, update,
@@ -54,7 +55,7 @@ pub(super) fn decide_stack(case: &Case<'_>) -> Decided {
         },
     };
     let decision = unless_suspended(case, unless_one_may_run(case, decision));
-    let decision = unless_frozen(case, decision);
+    let decision = unless_frozen(case, unless_unplanned(case, decision));
     let mut rendered = rendered.and_then(Result::ok);
     if let Some(rendered) = &mut rendered
         && case.memory.never_complete.is_some()

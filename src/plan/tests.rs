@@ -196,6 +196,7 @@ impl World {
             insights: &self.insights,
             former: &self.former,
             gates: &BTreeMap::new(),
+            requires_plan: self.desired.fleet.requires_plan,
             elsewhere: &self.elsewhere,
             another_controller: self.another_controller.as_deref(),
             keyed_hash: &|text| Digest::of(text.as_bytes()),

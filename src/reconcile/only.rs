@@ -11,6 +11,8 @@ pub struct Only {
     pub tenants: BTreeSet<TenantName>,
     /// Only stacks of these services are changed.
     pub services: BTreeSet<ServiceName>,
+    /// Resources are touched as approved plans allow only, whether the fleet requires that or not.
+    pub planned: bool,
 }
 
 impl Only {

@@ -14,7 +14,7 @@ pub use course::{Course, Stage, Upcoming, WaveView, soak};
 pub use gate::{Behind, Gate, Halted};
 pub use inputs::{TenantInputs, change_together};
 pub use membership::{Membership, WaveIndex};
-pub use release::{Release, ReleaseBody};
+pub use release::{Release, ReleaseBody, reviewed_as};
 pub use rollouts::{Bodies, Change, ChangeKind, Rollouts};
 pub use run::{Halt, Order, OrderWord, Rollout, Run};
 pub use sharing::{Trait, shared_by_all};

@@ -150,6 +150,19 @@ fn id(fleet: &Fleet, service: &Service, tenants: Option<Digest>) -> Digest {
     Digest::of_parts([template.as_bytes() as &[u8], &rest, &secrets])
 }
 
+/// The hash that a reviewed plan names a release by: of what its stacks are made of, without what
+/// tenants give and without secrets, so that it is the same after a restart.
+pub fn reviewed_as(fleet: &Fleet, service: &Service) -> Digest {
+    let body = ReleaseBody {
+        template: String::new(),
+        termination_protection: false,
+        ..ReleaseBody::of(fleet, service, None)
+    };
+    // Maps of text with text for keys always serialise.
+    let rest = serde_json::to_vec(&body).unwrap_or_default();
+    Digest::of_parts([service.template.digest().as_bytes() as &[u8], &rest])
+}
+
 impl Release {
     /// What git says of a service now, with these inputs of its tenants.
     pub fn head(desired: &Desired, service: &Arc<Service>, tenants: Option<Digest>) -> Self {

@@ -135,6 +135,7 @@ fn decided(wish: Wish, seen: Option<&Seen>, memory: &Memory) -> Option<Decided> 
         elsewhere: &driftless::plan::Elsewhere::default(),
         another_controller: None,
         keyed_hash: &|text| Digest::of(text.as_bytes()),
+        requires_plan: false,
         now: NOW,
     });
     decisions.get(&name).cloned()

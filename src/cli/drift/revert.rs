@@ -7,7 +7,6 @@ use std::io::{BufRead as _, Write};
 use clap::Args;
 
 use crate::cli::Failure;
-use crate::cli::approve::LASTS;
 use crate::cli::context::{Context, Ending};
 use crate::cli::drift::WhichFindings;
 use crate::drift::{DriftRecord, Finding, What, signatures};
@@ -64,7 +63,7 @@ pub(super) fn run(
     let request = ApprovalRequest::of(ApprovalKind::Revert, members, format!("revert {what}"));
     let now = context.now();
     journal.put_request(&request, now)?;
-    journal.approve(&request.id, &context.user, &args.reason, now, now + LASTS)?;
+    journal.approve(&request.id, &context.user, &args.reason, now, request.kind.expires_at(now))?;
     journal.withdraw_request(&request.id)?;
     let reason = if args.reason.is_empty() { String::new() } else { format!(": {}", args.reason) };
     let text = format!("{} ordered to revert {what}{reason}", context.user);

@@ -14,7 +14,7 @@ pub(super) fn settings(old: &Fleet, new: &Fleet) -> Vec<Line> {
             lines.push(Line::of(Part::Setting, name, old, new));
         }
     };
-    let fields: [(&str, Field); 11] = [
+    let fields: [(&str, Field); 12] = [
         ("metadata.name", |fleet| fleet.name.to_string()),
         ("cloud", |fleet| fleet.cloud.to_string()),
         ("access.roleArn", |fleet| fleet.access.role_arn.to_string()),
@@ -25,6 +25,7 @@ pub(super) fn settings(old: &Fleet, new: &Fleet) -> Vec<Line> {
         ("limits.deletes.percent", |fleet| fleet.limits.deletes.percent.to_string()),
         ("resync", |fleet| format!("{} s", fleet.resync.as_secs())),
         ("suspend", |fleet| fleet.suspend.to_string()),
+        ("requirePlan", |fleet| fleet.requires_plan.to_string()),
         ("freeze", |fleet| {
             let windows: Vec<String> = fleet.freeze.iter().map(ToString::to_string).collect();
             if windows.is_empty() { "none".to_owned() } else { windows.join("; ") }

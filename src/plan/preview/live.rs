@@ -110,6 +110,8 @@ impl LiveScene<'_> {
             elsewhere,
             drifts: &BTreeMap::new(),
             gates: &BTreeMap::new(),
+            // What is shown here is what a plan would allow.
+            requires_plan: false,
             another_controller: sighted.another_controller.as_deref(),
             keyed_hash: self.keyed_hash,
             now: self.now,
@@ -411,6 +413,8 @@ fn said(hold: &Hold) -> String {
         "a stack of the same service and tenant stands elsewhere, or this one was made as another's"
     } else if let Hold::Protected(_) = hold {
         "its change set removes or replaces protected resources"
+    } else if let Hold::Unplanned(_) = hold {
+        "no approved plan allows what it would do"
     } else {
         return hold.to_string();
     };

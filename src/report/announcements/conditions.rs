@@ -295,6 +295,9 @@ fn question(request: &ApprovalRequest, since: Moment) -> Condition {
         ApprovalKind::Revert => {
             (format!("approval/revert/{id}"), format!("May this be brought back? {summary}"))
         }
+        ApprovalKind::Plan => {
+            (format!("approval/plan/{id}"), format!("Was this reviewed? {summary}"))
+        }
         ApprovalKind::Wave => {
             (format!("approval/wave/{id}"), format!("May the next wave begin? {summary}"))
         }

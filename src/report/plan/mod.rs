@@ -5,6 +5,7 @@
 mod golden;
 mod json;
 mod markdown;
+mod reviewed;
 mod text;
 
 use crate::fleet::Finding;
@@ -13,6 +14,7 @@ use crate::report::{brief, counted};
 
 pub use json::{json, refused_json};
 pub use markdown::{MARKER, MAX_COMMENT, markdown, refused_markdown};
+pub use reviewed::read_reviewed;
 pub use text::text;
 
 /// Stacks named as examples of a group.
