@@ -29,4 +29,4 @@ pub use json::FORMAT_VERSION;
 pub use status::{
     BlindGroup, Counting, Detail, FEW, HaltedRollout, StackLine, Status, Surroundings,
 };
-pub use words::{ago, ahead, brief, counted, indented};
+pub use words::{ago, ahead, brief, counted, indented, number};

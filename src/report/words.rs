@@ -54,10 +54,23 @@ pub fn brief(length: Duration) -> String {
     }
 }
 
-/// `1 stack`, `2 stacks`
+/// `1 stack`, `2 stacks`, `1,990 stacks`
 pub fn counted(count: usize, noun: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {noun}{plural}")
+    format!("{} {noun}{plural}", number(count))
+}
+
+/// `1,990`
+pub fn number(of: usize) -> String {
+    let digits = of.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 /// What a weight is called.

@@ -372,6 +372,7 @@ impl<'a> Living<'a> {
             to: self.scene.desired.revision.clone(),
             settings: Vec::new(),
             groups,
+            arrivals: Vec::new(),
             releases: Vec::new(),
             unchanged: self.unchanged,
             deletions: self.deletions(),

@@ -1,6 +1,7 @@
 //! What would happen, before it happens: between two revisions, or against what AWS shows. Stacks
 //! with the very same change are one group.
 
+mod arrivals;
 mod compare;
 mod fleet;
 mod grouping;
@@ -13,7 +14,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
-use crate::ids::{DocumentName, Revision, ServiceName, StackName, Target, TenantName, WaveName};
+use crate::ids::{
+    AccountId, DocumentName, Region, Revision, ServiceName, StackName, Target, TenantName, WaveName,
+};
 
 pub use live::{LiveScene, Sighted, memories, preview_live};
 pub use offline::preview;
@@ -34,6 +37,8 @@ pub struct Preview {
     pub settings: Vec<Line>,
     /// Equal changes together: deletions first, then by service, the largest group first.
     pub groups: Vec<Group>,
+    /// Tenants that come, those that get the same together; unknown in a plan against what AWS shows.
+    pub arrivals: Vec<Arrivals>,
     /// Releases that go out in waves, by service; unknown in a plan against what AWS shows.
     pub releases: Vec<Waves>,
     /// Stacks to which nothing happens.
@@ -42,6 +47,19 @@ pub struct Preview {
     pub deletions: Option<Deletions>,
     /// What a reader has to know besides, one sentence each.
     pub notices: Vec<String>,
+}
+
+/// Tenants that come and get the same.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arrivals {
+    /// Who, with their accounts.
+    pub tenants: Vec<(TenantName, AccountId)>,
+    /// Which services, in the order in which they are made; those of one step begin together.
+    pub order: Vec<Vec<ServiceName>>,
+    /// Where.
+    pub regions: Vec<Region>,
+    /// How many stacks each of them gets.
+    pub stacks_each: usize,
 }
 
 /// How a release of one service goes out.
@@ -60,6 +78,8 @@ pub struct WaveAhead {
     pub name: WaveName,
     /// How many stacks take the release in it.
     pub stacks: usize,
+    /// In how many accounts.
+    pub accounts: usize,
     /// How long they must be well before the next wave begins.
     pub soak: Duration,
     /// Whether a person has to let it begin.

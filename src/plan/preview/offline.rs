@@ -8,6 +8,7 @@ use crate::moment::Moment;
 use crate::outcome::OnRemoval;
 use crate::plan::Hold;
 use crate::plan::deletions::{self, DeletionBook, Waiting};
+use crate::plan::preview::arrivals::arrivals;
 use crate::plan::preview::compare::{Side, Wording, differences, made_of, rules};
 use crate::plan::preview::grouping::{Common, Grouping};
 use crate::plan::preview::releases::releases;
@@ -271,6 +272,7 @@ impl<'a> Previewing<'a> {
             settings,
             notices: used_outputs(&groups, self.new),
             groups,
+            arrivals: arrivals(self.old, self.new),
             releases: releases(self.old, self.new),
             unchanged: self.unchanged,
             deletions: self.deletions(),

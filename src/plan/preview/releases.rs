@@ -1,6 +1,6 @@
 //! How the releases of a revision would go out: which wave takes how many stacks.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::desired::Desired;
@@ -40,16 +40,19 @@ fn ahead(
     let tenants: BTreeMap<&TenantName, &Tenant> =
         stacks().map(|wanted| (&wanted.tenant.name, &*wanted.tenant)).collect();
     let membership = Membership::of(plan, &head.id, tenants.into_values());
-    let mut counts = vec![0_usize; plan.waves.len()];
+    let mut counts = vec![(0_usize, BTreeSet::new()); plan.waves.len()];
     for wanted in stacks() {
         let last = plan.waves.len() - 1;
-        counts[membership.wave_of(&wanted.tenant.name).unwrap_or(last)] += 1;
+        let wave = &mut counts[membership.wave_of(&wanted.tenant.name).unwrap_or(last)];
+        wave.0 += 1;
+        wave.1.insert(wanted.key.target.account);
     }
     let waves = plan.waves.iter().zip(counts).enumerate();
     waves
-        .map(|(index, (wave, stacks))| WaveAhead {
+        .map(|(index, (wave, (stacks, accounts)))| WaveAhead {
             name: wave.name.clone(),
             stacks,
+            accounts: accounts.len(),
             soak: soak(plan, service.deployment, index),
             needs_approval: wave.needs_approval,
         })

@@ -420,6 +420,7 @@ fn previews() -> impl Strategy<Value = Preview> {
             basis: Basis::Nothing,
             to: Revision::of(&notice),
             settings,
+            arrivals: Vec::new(),
             releases: Vec::new(),
             groups: groups
                 .into_iter()

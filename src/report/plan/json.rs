@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json as object};
 
 use crate::fleet::Finding;
-use crate::ids::Revision;
-use crate::plan::preview::{Basis, Group, KINDS, Line, Member, Preview, WaveAhead, Waves};
+use crate::ids::{AccountId, Revision, TenantName};
+use crate::plan::preview::{
+    Arrivals, Basis, Group, KINDS, Line, Member, Preview, WaveAhead, Waves,
+};
 
 /// The `version` field.
 const FORMAT_VERSION: u32 = 1;
@@ -41,10 +43,24 @@ pub fn json(preview: &Preview) -> Value {
             "why": deletions.held,
             "approval": deletions.approval,
         })),
+        "newTenants": preview.arrivals.iter().map(arrivals).collect::<Vec<_>>(),
         "releases": preview.releases.iter().map(release).collect::<Vec<_>>(),
         "notices": preview.notices,
         "settings": preview.settings.iter().map(line).collect::<Vec<_>>(),
         "groups": preview.groups.iter().map(group).collect::<Vec<_>>(),
+    })
+}
+
+fn arrivals(row: &Arrivals) -> Value {
+    let tenant = |(name, account): &(_, AccountId)| {
+        let name: &TenantName = name;
+        object!({ "tenant": name, "account": account.to_string() })
+    };
+    object!({
+        "tenants": row.tenants.iter().map(tenant).collect::<Vec<_>>(),
+        "order": row.order,
+        "regions": row.regions,
+        "stacksEach": row.stacks_each,
     })
 }
 
@@ -53,6 +69,7 @@ fn release(release: &Waves) -> Value {
         object!({
             "wave": wave.name,
             "stacks": wave.stacks,
+            "accounts": wave.accounts,
             "soakSeconds": wave.soak.as_secs(),
             "needsApproval": wave.needs_approval,
         })

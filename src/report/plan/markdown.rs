@@ -26,7 +26,8 @@ const SECTION_COST: usize = 120;
 pub fn markdown(preview: &Preview) -> String {
     let mut lines = vec![format!("**{}**", counts(preview))];
     lines.extend(deletions(preview).map(|(held, line)| {
-        if held { format!(":warning: **{}**", plain(&line)) } else { plain(&line) }
+        let mark = if held { ":no_entry:" } else { ":warning:" };
+        format!("{mark} **{}**", plain(&line))
     }));
     lines.extend(preview.notices.iter().map(|notice| format!("Note: {}", plain(notice))));
     comment(&plain(&headline(preview)), &lines, &sections(preview))

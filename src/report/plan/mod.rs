@@ -9,8 +9,11 @@ mod reviewed;
 mod text;
 
 use crate::fleet::Finding;
-use crate::plan::preview::{Basis, Group, KINDS, Kind, Line, Part, Preview, WaveAhead, Waves};
-use crate::report::{brief, counted};
+use crate::ids::{Region, ServiceName};
+use crate::plan::preview::{
+    Arrivals, Basis, Group, KINDS, Kind, Line, Part, Preview, WaveAhead, Waves,
+};
+use crate::report::{brief, counted, number};
 
 pub use json::{json, refused_json};
 pub use markdown::{MARKER, MAX_COMMENT, markdown, refused_markdown};
@@ -75,17 +78,18 @@ fn counts(preview: &Preview) -> String {
         .iter()
         .filter_map(|kind| {
             let count = *counts.get(kind)?;
+            let number = number(count);
             Some(match kind {
-                Kind::Delete => format!("{count} to delete"),
-                Kind::Retain => format!("{count} no longer given, to be retained"),
-                Kind::Rename => format!("{count} renamed"),
-                Kind::Stuck => format!("{count} stuck"),
+                Kind::Delete => format!("{number} to delete"),
+                Kind::Retain => format!("{number} no longer given, to be retained"),
+                Kind::Rename => format!("{number} renamed"),
+                Kind::Stuck => format!("{number} stuck"),
                 Kind::Blind => format!("{} that cannot be seen", counted(count, "target")),
-                Kind::Update => format!("{count} to update"),
-                Kind::Create => format!("{count} to create"),
-                Kind::Wait => format!("{count} waiting"),
-                Kind::LeaveAlone => format!("{count} left alone"),
-                Kind::Rules => format!("{count} under other rules"),
+                Kind::Update => format!("{number} to update"),
+                Kind::Create => format!("{number} to create"),
+                Kind::Wait => format!("{number} waiting"),
+                Kind::LeaveAlone => format!("{number} left alone"),
+                Kind::Rules => format!("{number} under other rules"),
             })
         })
         .collect();
@@ -95,11 +99,11 @@ fn counts(preview: &Preview) -> String {
     if !preview.settings.is_empty() {
         words.push(counted(preview.settings.len(), "setting") + " of the fleet");
     }
-    words.push(format!("{} unchanged", preview.unchanged));
+    words.push(format!("{} unchanged", number(preview.unchanged)));
     format!("Stacks: {}; in {}", words.join(", "), counted(preview.tenants(), "tenant"))
 }
 
-/// What the limit on deletions says; the bool is whether they are held.
+/// What the limit on deletions says, loudly; the bool is whether they are held.
 fn deletions(preview: &Preview) -> Option<(bool, String)> {
     let deletions = preview.deletions.as_ref()?;
     let what = format!(
@@ -111,9 +115,9 @@ fn deletions(preview: &Preview) -> Option<(bool, String)> {
         // What went today counts too, and only the controller that deletes knows all of that.
         (None, _) => (
             false,
-            format!("Deletions: {what}; they go unasked if they fit into the limit of that day"),
+            format!("DELETES {what}; they go unasked if they fit into the limit of that day"),
         ),
-        (Some(why), _) => (true, format!("Deletions held until approved: {why}")),
+        (Some(why), _) => (true, format!("DELETES {what}, which is held until approved: {why}")),
     })
 }
 
@@ -125,9 +129,15 @@ fn sections(preview: &Preview) -> Vec<Section> {
         let title = "Fleet document".to_owned();
         sections.push(Section { sign: Sign::Attention, title, rows });
     }
+    if !preview.arrivals.is_empty() {
+        let rows = preview.arrivals.iter().map(arrivals).collect();
+        let count = preview.arrivals.iter().map(|row| row.tenants.len()).sum();
+        let title = format!("{}, in this order", counted(count, "new tenant"));
+        sections.push(Section { sign: Sign::Plus, title, rows });
+    }
     if !preview.releases.is_empty() {
         let rows = preview.releases.iter().map(waves).collect();
-        let title = "releases that go out in waves".to_owned();
+        let title = "go out in waves".to_owned();
         sections.push(Section { sign: Sign::Plain, title, rows });
     }
     let alike = preview.groups.chunk_by(|a, b| (a.kind, &a.service) == (b.kind, &b.service));
@@ -135,7 +145,34 @@ fn sections(preview: &Preview) -> Vec<Section> {
     sections
 }
 
-/// `scan-api: canary 2 stacks (soak 30 min), all 40 stacks (waits for approval)`
+/// `newco (account 210000000099, eu-central-1): baseline, then scan-api (2 stacks)`
+fn arrivals(row: &Arrivals) -> Row {
+    let named = row.tenants.iter().take(EXAMPLES).map(|(name, account)| match row.tenants.len() {
+        1 => format!("{name} (account {account})"),
+        _ => name.to_string(),
+    });
+    let named = named.collect::<Vec<_>>().join(", ");
+    let more = match row.tenants.len().saturating_sub(EXAMPLES) {
+        0 => String::new(),
+        more => format!(" and {} more", number(more)),
+    };
+    let steps: Vec<String> = row
+        .order
+        .iter()
+        .map(|step| step.iter().map(ServiceName::as_str).collect::<Vec<_>>().join(" and "))
+        .collect();
+    let regions: Vec<&str> = row.regions.iter().map(Region::as_str).collect();
+    let each = if row.tenants.len() == 1 { "" } else { " each" };
+    let text = format!(
+        "{named}{more}: {}; {}{each} in {}",
+        steps.join(", then "),
+        counted(row.stacks_each, "stack"),
+        regions.join(", ")
+    );
+    Row { sign: Sign::Plus, depth: 0, text }
+}
+
+/// `scan-api: canary 2 stacks in 2 accounts (soak 30 min), then all 40 stacks in 38 accounts (waits for approval)`
 fn waves(release: &Waves) -> Row {
     let wave = |wave: &WaveAhead| {
         let mut notes = Vec::new();
@@ -147,7 +184,8 @@ fn waves(release: &Waves) -> Row {
         }
         let notes =
             if notes.is_empty() { String::new() } else { format!(" ({})", notes.join(", ")) };
-        format!("{} {}{notes}", wave.name, counted(wave.stacks, "stack"))
+        let stacks = counted(wave.stacks, "stack");
+        format!("{} {stacks} in {}{notes}", wave.name, counted(wave.accounts, "account"))
     };
     let waves: Vec<String> = release.waves.iter().map(wave).collect();
     let text = format!("{}: {}", release.service, waves.join(", then "));
@@ -170,7 +208,7 @@ fn section(groups: &[Group]) -> Option<Section> {
     let mut rows = Vec::new();
     for (index, group) in groups.iter().enumerate() {
         if groups.len() > 1 {
-            let members = group.members.len();
+            let members = number(group.members.len());
             let text = if index == 0 {
                 format!("alike in {members}:")
             } else {
@@ -217,7 +255,7 @@ fn examples(group: &Group) -> String {
         group.members.iter().take(EXAMPLES).map(|member| clean(&member.to_string())).collect();
     match group.members.len() - named.len() {
         0 => format!("in {}", named.join(", ")),
-        more => format!("in {} and {more} more", named.join(", ")),
+        more => format!("in {} and {} more", named.join(", "), number(more)),
     }
 }
 

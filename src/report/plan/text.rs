@@ -7,7 +7,7 @@ use crate::report::plan::{Row, Section, Sign, clean, counts, deletions, headline
 pub fn text(preview: &Preview, colours: bool) -> String {
     let mut text = format!("{}\n{}\n", headline(preview), counts(preview));
     if let Some((held, line)) = deletions(preview) {
-        let sign = if held { Sign::Attention } else { Sign::Plain };
+        let sign = if held { Sign::Minus } else { Sign::Attention };
         text.push_str(&painted(sign, &clean_long(&line), colours));
         text.push('\n');
     }
