@@ -2,6 +2,7 @@
 //! text itself is kept as it is: that is what AWS gets.
 
 mod canonical;
+mod fill;
 mod json;
 mod limits;
 mod parameter;
@@ -10,6 +11,7 @@ mod resource;
 mod tree;
 mod yaml;
 
+pub use fill::{Filled, FilledResource, Given, Inputs, fill, symbol};
 pub use limits::{Flaw, MAX_INLINE_BYTES, limits};
 pub use parameter::{MAX_PARAMETER_BYTES, Parameter};
 pub use references::references;
