@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 
 use crate::ids::{AccountId, Digest, Region, StackName};
 use crate::template::canonical::digest;
+use crate::template::create_only::is_function;
 use crate::template::fill::choose::Truth;
 use crate::template::{Parameter, Template};
 
@@ -52,7 +53,7 @@ pub struct Filled<'t> {
     pub resources: BTreeMap<&'t str, FilledResource<'t>>,
     /// Which conditions hold; `None` where nobody can say.
     pub conditions: BTreeMap<&'t str, Option<bool>>,
-    /// Whether macros or loops make resources, or parts of them, that cannot be seen here.
+    /// Whether macros, modules or loops make resources, or parts of them, that cannot be seen here.
     pub is_partial: bool,
 }
 
@@ -179,7 +180,10 @@ pub fn fill<'t>(template: &'t Template, inputs: &Inputs) -> Filled<'t> {
     let conditions = conditions.collect();
     let entries = template.value().get("Resources").and_then(Value::as_object);
     let generated = entries.into_iter().flat_map(Map::keys).any(|name| name.starts_with("Fn::"));
-    Filled { resources, conditions, is_partial: generated || scope.is_partial.get() }
+    // A module stands for resources of its own.
+    let modules = template.resources().values().any(|one| one.kind.ends_with("::MODULE"));
+    let is_partial = generated || modules || scope.is_partial.get();
+    Filled { resources, conditions, is_partial }
 }
 
 /// The value of a parameter as a template sees it; none where it has neither value nor default.
@@ -349,10 +353,6 @@ fn is_same(filled: &Option<Cow<'_, Value>>, value: &Value) -> bool {
 /// Whether a macro or a loop puts something else in place of an entry.
 fn makes_more(key: &str) -> bool {
     key.starts_with("Fn::ForEach") || key == "Fn::Transform"
-}
-
-fn is_function(name: &str) -> bool {
-    name == "Ref" || name.starts_with("Fn::")
 }
 
 /// Roughly the bytes that a copy takes.

@@ -2,6 +2,7 @@
 //! text itself is kept as it is: that is what AWS gets.
 
 mod canonical;
+mod create_only;
 mod fill;
 mod json;
 mod limits;
@@ -11,6 +12,7 @@ mod resource;
 mod tree;
 mod yaml;
 
+pub use create_only::{Replaces, is_deleted_first, replacement};
 pub use fill::{Filled, FilledResource, Given, Inputs, fill, symbol};
 pub use limits::{Flaw, MAX_INLINE_BYTES, limits};
 pub use parameter::{MAX_PARAMETER_BYTES, Parameter};

@@ -232,11 +232,12 @@ fn a_small_text_does_not_become_a_large_one() {
 }
 
 #[test]
-fn what_macros_and_loops_make_is_told() {
+fn what_macros_modules_and_loops_make_is_told() {
     for (text, expected) in [
         ("Resources: { A: { Type: t } }", false),
         ("Transform: AWS::LanguageExtensions\nResources: { A: { Type: t } }", false),
         ("Transform: AWS::Serverless-2016-10-31\nResources: { A: { Type: t } }", true),
+        ("Resources: { A: { Type: Own::Some::Thing::MODULE } }", true),
         ("Resources: { 'Fn::ForEach::X': [N, [a], {}] }", true),
         ("Resources: { A: { Type: t, Properties: { 'Fn::Transform': { Name: N } } } }", true),
         (
