@@ -2,6 +2,8 @@
 //! text itself is kept as it is: that is what AWS gets.
 
 mod canonical;
+mod create_only;
+mod fill;
 mod json;
 mod limits;
 mod parameter;
@@ -10,6 +12,8 @@ mod resource;
 mod tree;
 mod yaml;
 
+pub use create_only::{Replaces, is_deleted_first, replacement};
+pub use fill::{Filled, FilledResource, Given, Inputs, fill, symbol};
 pub use limits::{Flaw, MAX_INLINE_BYTES, limits};
 pub use parameter::{MAX_PARAMETER_BYTES, Parameter};
 pub use references::references;

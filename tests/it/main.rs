@@ -5,6 +5,7 @@
 
 mod announce;
 mod converge;
+mod create_only;
 mod decisions;
 mod deletion_limit;
 mod deployment;
