@@ -12,9 +12,10 @@ static TABLE: LazyLock<BTreeMap<&str, &str>> = LazyLock::new(|| {
 });
 
 /// Whether another resource takes the place of one that changes; what is worse is greater.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Replaces {
     /// It is changed in place.
+    #[default]
     Never,
     /// Its type is not in the table.
     Unknown,
@@ -153,7 +154,7 @@ mod tests {
             ("AWS::Lambda::Version", "/Properties/ProvisionedConcurrencyConfig/X", Always),
             ("AWS::SQS::QueuePolicy", "/Properties/PolicyDocument", Never),
             ("AWS::AppSync::GraphQLSchema", "/Properties/ApiId", Always),
-            ("AWS::Route53::RecordSet", "/Properties/HostedZoneId", Perhaps),
+            ("AWS::Route53::RecordSet", "/Properties/Name", Always),
             ("Custom::Thing", "/Properties/Anything", Perhaps),
             ("Custom::Thing", "/Metadata/a", Never),
             ("Other::Made::Up", "/Properties/Name", Unknown),

@@ -20,6 +20,8 @@ use crate::template::{Parameter, Template};
 /// The key of the map that stands where a value is not known. No text of a template has it: a zero
 /// byte is refused in YAML, and nobody writes one in JSON.
 const SYMBOL: &str = "\0symbol";
+/// How the type of an SSM parameter starts, and so the symbol of its value.
+const SSM: &str = "AWS::SSM::Parameter::Value<";
 /// How many bytes parameters, mappings and functions may put into one template, so that a small
 /// text cannot become a large one; what comes after stands as the digest of its value. Real
 /// templates are below a tenth of it.
@@ -131,6 +133,20 @@ impl fmt::Debug for Given {
 /// The symbol that stands in place of a value that is not known.
 pub fn symbol(value: &Value) -> Option<&str> {
     value.as_object().filter(|entries| entries.len() == 1)?.get(SYMBOL)?.as_str()
+}
+
+/// Whether something in a value is not known.
+pub(super) fn is_open(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+        Value::Array(items) => items.iter().any(is_open),
+        Value::Object(entries) => symbol(value).is_some() || entries.values().any(is_open),
+    }
+}
+
+/// Whether a symbol stands for what AWS finds in an SSM parameter.
+pub(super) fn is_ssm(symbol: &str) -> bool {
+    symbol.starts_with(SSM)
 }
 
 fn symbol_of(name: &str) -> Value {

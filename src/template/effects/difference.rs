@@ -1,0 +1,114 @@
+//! Where two filled entries differ, and whether they surely do.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::{Map, Value};
+
+use crate::template::create_only::is_function;
+use crate::template::fill::{is_open, is_ssm, symbol};
+use crate::template::resource::below;
+
+const PROPERTIES: &str = "/Properties";
+
+/// The smallest values that differ, by JSON pointer, and whether they surely do; a value made by a
+/// function counts as a whole, and so does a list whose number of items differs.
+pub(super) fn differences(old: &Value, new: &Value) -> BTreeMap<String, bool> {
+    let mut found = BTreeMap::new();
+    compare(old, new, "", &mut found);
+    found
+}
+
+fn compare(old: &Value, new: &Value, at: &str, found: &mut BTreeMap<String, bool>) {
+    // Sections that were not filled in are borrowed from one template.
+    if std::ptr::eq(old, new) {
+        return;
+    }
+    match (old, new) {
+        _ if is_call(old) || is_call(new) => {
+            if old != new {
+                *found.entry(at.to_owned()).or_default() |= differs_surely(old, new);
+            }
+        }
+        (Value::Object(old), Value::Object(new)) => {
+            let none = Value::Object(Map::new());
+            let keys: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+            for key in keys {
+                let at = below(at, key);
+                match (old.get(key), new.get(key)) {
+                    (Some(old), Some(new)) => compare(old, new, &at, found),
+                    // An entry without properties has none of them, not others as a whole.
+                    (None, Some(new)) if at == PROPERTIES => compare(&none, new, &at, found),
+                    (Some(old), None) if at == PROPERTIES => compare(old, &none, &at, found),
+                    (Some(one), None) | (None, Some(one)) => {
+                        found.insert(at, !is_choice(one));
+                    }
+                    (None, None) => {}
+                }
+            }
+        }
+        (Value::Array(old), Value::Array(new)) if old.len() == new.len() => {
+            for (index, (old, new)) in old.iter().zip(new).enumerate() {
+                compare(old, new, &below(at, &index.to_string()), found);
+            }
+        }
+        (Value::Array(old), Value::Array(new)) => {
+            found.insert(at.to_owned(), !old.iter().chain(new).any(is_choice));
+        }
+        (old, new) => {
+            if old != new {
+                found.insert(at.to_owned(), true);
+            }
+        }
+    }
+}
+
+/// Whether two values, at least one of them made by a function, surely differ. The same function of
+/// different things is taken to give different values, as CloudFormation does when it compares
+/// templates; what is not known may be anything.
+fn differs_surely(old: &Value, new: &Value) -> bool {
+    match (old, new) {
+        _ if is_choice(old) || is_choice(new) => false,
+        (Value::Object(one), Value::Object(other)) if one.len() == other.len() => {
+            let mut pairs = one.iter().zip(other);
+            if pairs.all(|((one, _), (other, _))| one == other) && symbol(old).is_none() {
+                return one.values().zip(other.values()).any(|(old, new)| differs_surely(old, new));
+            }
+            !is_open(old) && !is_open(new)
+        }
+        (Value::Array(one), Value::Array(other)) if one.len() == other.len() => {
+            one.iter().zip(other).any(|(old, new)| differs_surely(old, new))
+        }
+        (old, new) => old != new && !is_open(old) && !is_open(new),
+    }
+}
+
+/// A function, or what is not known.
+fn is_call(value: &Value) -> bool {
+    let name = value.as_object().filter(|entries| entries.len() == 1);
+    let name = name.and_then(|entries| entries.keys().next());
+    name.is_some_and(|name| is_function(name)) || symbol(value).is_some()
+}
+
+/// Whether a value may turn out to be none.
+fn is_choice(value: &Value) -> bool {
+    value.as_object().is_some_and(|entries| entries.len() == 1 && entries.contains_key("Fn::If"))
+}
+
+/// The properties whose value CloudFormation looks up anew in every update: SSM parameters, by a
+/// parameter or by a dynamic reference without a version.
+pub(super) fn looked_up_paths(properties: &Value) -> Vec<String> {
+    let all = properties.as_object().into_iter().flatten();
+    let looked_up = all.filter(|(_, value)| is_looked_up(value));
+    looked_up.map(|(name, _)| below(PROPERTIES, name)).collect()
+}
+
+fn is_looked_up(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+        Value::String(text) => text.contains("{{resolve:ssm:"),
+        Value::Array(items) => items.iter().any(is_looked_up),
+        Value::Object(entries) => {
+            symbol(value).is_some_and(is_ssm) || entries.values().any(is_looked_up)
+        }
+    }
+}
