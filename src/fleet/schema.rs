@@ -7,7 +7,7 @@ use schemars::transform::{Transform, transform_subschemas};
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
 use serde_json::{Value, json};
 
-use crate::fleet::Text;
+use crate::fleet::{Money, Text};
 use crate::fleet::channel::{Address, Chat, DigestLength, Secret, Webhook};
 use crate::fleet::document::{
     Capability, ChatSpec, Dependency, DependencySpec, FleetDocument, FleetRegion, Length,
@@ -87,6 +87,7 @@ inline_schemas! {
     DocumentName => |_| json_schema!({
         "type": "string", "pattern": "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
     });
+    Money => |_| json_schema!({ "type": "number", "minimum": 0 });
     Text => |_| json_schema!({ "type": "string" });
     ParameterValue => |_| json_schema!({
         "type": ["string", "number", "boolean", "array"],
