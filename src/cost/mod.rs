@@ -13,5 +13,5 @@ mod tally;
 pub use bill::{Bill, BillLine, Direction, FreeLine, UnknownLine};
 pub use free::{Free, free};
 pub use policy::Policy;
-pub use price::{LIST_DATE, LIST_REGION, Prices, Wrong, knows};
+pub use price::{LIST_DATE, LIST_REGION, Prices, Wrong, charged_types, knows};
 pub use standing::{Charge, Standing, charges};

@@ -41,6 +41,7 @@ pub use model::{
 };
 pub use money::{Money, Quantity};
 pub use protection::{PROTECTED_BY_DEFAULT, Protection};
+pub(crate) use reader::nearest;
 pub use schema::schemas;
 pub use selector::{Operator, Requirement, Selector};
 pub use source::Source;

@@ -248,7 +248,10 @@ mod tests {
             ("6132", "6,132.00 USD", "6,132 USD"),
             ("1234567.5", "1,234,567.50 USD", "1,234,568 USD"),
         ] {
-            assert_eq!((money(text).exact(), money(text).to_string()), (exact.into(), total.into()));
+            assert_eq!(
+                (money(text).exact(), money(text).to_string()),
+                (exact.into(), total.into())
+            );
         }
         assert_eq!(Money::ZERO.minus(money("1500.5")).to_string(), "-1,501 USD");
         assert_eq!(Money::ZERO.minus(money("0.001")).to_string(), "0.00 USD");

@@ -220,9 +220,8 @@ fn disks(sheet: &Sheet<'_>, machines: (Quantity, bool), tally: &mut Tally) {
 /// A public address for each machine that asks for one.
 fn addresses(sheet: &Sheet<'_>, machines: (Quantity, bool), tally: &mut Tally) {
     let Said::This(interfaces) = sheet.items(&["NetworkInterfaces"]) else { return };
-    let asks = |interface: &Sheet<'_>| {
-        interface.flag(&["AssociatePublicIpAddress"]) == Said::This(true)
-    };
+    let asks =
+        |interface: &Sheet<'_>| interface.flag(&["AssociatePublicIpAddress"]) == Said::This(true);
     if interfaces.iter().any(asks) {
         tally.add_of(ADDRESS, "", machines);
     }
@@ -299,9 +298,9 @@ fn tasks(sheet: &Sheet<'_>, tally: &mut Tally) {
     let fargate = match sheet.text(&["LaunchType"]) {
         Said::This(launch) => launch == "FARGATE",
         Said::Nothing => match sheet.items(&["CapacityProviderStrategy"]) {
-            Said::This(providers) => providers
-                .iter()
-                .any(|it| it.text(&["CapacityProvider"]) == Said::This("FARGATE")),
+            Said::This(providers) => {
+                providers.iter().any(|it| it.text(&["CapacityProvider"]) == Said::This("FARGATE"))
+            }
             Said::Nothing => false,
             Said::Unknown => return tally.unknown(""),
         },
@@ -346,9 +345,8 @@ fn provisioned(sheet: &Sheet<'_>, function: Option<&Sheet<'_>>, tally: &mut Tall
     let least = Quantity::whole(128);
     let memory = function.map_or(Said::Unknown, |function| function.number(&["MemorySize"]));
     let (memory, may_be_more) = memory.at_least(least, least);
-    let arm = function.is_some_and(|function| {
-        function.first_text(&["Architectures"]) == Said::This("arm64")
-    });
+    let arm = function
+        .is_some_and(|function| function.first_text(&["Architectures"]) == Said::This("arm64"));
     let variant = if arm { "arm64 GB" } else { "GB" };
     let quantity = memory.in_parts(1_024).times(instances);
     tally.add_of(FUNCTION, variant, (quantity, at_least || may_be_more));

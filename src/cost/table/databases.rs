@@ -294,7 +294,8 @@ fn replicated_cache(sheet: &Sheet<'_>, tally: &mut Tally) {
     } else {
         let nodes = sheet.number(&["NumCacheClusters"]);
         let nodes = nodes.or_else(|| sheet.count(&["NodeGroupConfiguration"]));
-        let groups_only = !sheet.has(&["NumCacheClusters"]) && sheet.has(&["NodeGroupConfiguration"]);
+        let groups_only =
+            !sheet.has(&["NumCacheClusters"]) && sheet.has(&["NodeGroupConfiguration"]);
         let (nodes, some) = nodes.at_least(one, one);
         (nodes, some || groups_only)
     };
@@ -348,11 +349,8 @@ fn global_table(sheet: &Sheet<'_>, tally: &mut Tally) {
     }
     let Said::This(replicas) = sheet.items(&["Replicas"]) else { return tally.unknown("RCU") };
     let least = |said: Said<Quantity>| said.at_least(Quantity::ONE, Quantity::ONE).0;
-    let path = [
-        "WriteProvisionedThroughputSettings",
-        "WriteCapacityAutoScalingSettings",
-        "MinCapacity",
-    ];
+    let path =
+        ["WriteProvisionedThroughputSettings", "WriteCapacityAutoScalingSettings", "MinCapacity"];
     let writes = least(sheet.number(&path)).times(Quantity::whole(replicas.len()));
     tally.add_of(TABLE, "WCU", (writes, true));
     let read = "ReadProvisionedThroughputSettings";

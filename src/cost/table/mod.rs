@@ -49,16 +49,9 @@ pub(super) struct Classes {
 
 /// All rows, by the part of AWS that they belong to.
 pub(super) fn rows() -> impl Iterator<Item = &'static Row> {
-    [
-        compute::ROWS,
-        network::ROWS,
-        databases::ROWS,
-        search::ROWS,
-        streams::ROWS,
-        operations::ROWS,
-    ]
-    .into_iter()
-    .flatten()
+    [compute::ROWS, network::ROWS, databases::ROWS, search::ROWS, streams::ROWS, operations::ROWS]
+        .into_iter()
+        .flatten()
 }
 
 impl Row {
@@ -92,12 +85,7 @@ impl Classes {
 }
 
 /// A price per month.
-const fn monthly(
-    variant: &'static str,
-    usd: &str,
-    one: &'static str,
-    many: &'static str,
-) -> Price {
+const fn monthly(variant: &'static str, usd: &str, one: &'static str, many: &'static str) -> Price {
     Price { variant, usd: Money::usd(usd), one, many }
 }
 

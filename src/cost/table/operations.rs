@@ -80,7 +80,12 @@ pub(super) const ROWS: &[Row] = &[
         "AWS::ACMPCA::CertificateAuthority",
         PRIVATE_CA,
         &[
-            monthly("", "400", "a private certificate authority", "private certificate authorities"),
+            monthly(
+                "",
+                "400",
+                "a private certificate authority",
+                "private certificate authorities",
+            ),
             monthly(
                 "short-lived",
                 "50",

@@ -64,7 +64,8 @@ fn domain(sheet: &Sheet<'_>, config: &str, tally: &mut Tally) {
     if masters != Said::This(false) {
         let count = sheet.number(&[config, "DedicatedMasterCount"]);
         let (count, at_least) = count.at_least(Quantity::whole(3), Quantity::whole(3));
-        let count = if masters == Said::Unknown { (Quantity::ZERO, true) } else { (count, at_least) };
+        let count =
+            if masters == Said::Unknown { (Quantity::ZERO, true) } else { (count, at_least) };
         class_of(sheet.text(&[config, "DedicatedMasterType"]), count, tally);
     }
     if sheet.flag(&[config, "WarmEnabled"]) == Said::This(true) {

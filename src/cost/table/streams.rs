@@ -28,7 +28,8 @@ pub(super) const ROWS: &[Row] = &[
         KINESIS,
         &[hourly("", "0.015", "a consumer of 1 shard", "shards of consumers")],
         |sheet, tally| {
-            let shards = sheet.resource(&["StreamARN"]).map(|stream| stream.number(&["ShardCount"]));
+            let shards =
+                sheet.resource(&["StreamARN"]).map(|stream| stream.number(&["ShardCount"]));
             let shards = match shards {
                 Some(Said::This(shards)) => (shards, false),
                 Some(Said::Nothing | Said::Unknown) | None => (Quantity::ONE, true),
@@ -85,14 +86,24 @@ pub(super) const ROWS: &[Row] = &[
         "AWS::MWAA::Environment",
         MWAA,
         &[
-            hourly("mw1.small", "0.49", "a small Airflow environment", "small Airflow environments"),
+            hourly(
+                "mw1.small",
+                "0.49",
+                "a small Airflow environment",
+                "small Airflow environments",
+            ),
             hourly(
                 "mw1.medium",
                 "0.74",
                 "a medium Airflow environment",
                 "medium Airflow environments",
             ),
-            hourly("mw1.large", "0.99", "a large Airflow environment", "large Airflow environments"),
+            hourly(
+                "mw1.large",
+                "0.99",
+                "a large Airflow environment",
+                "large Airflow environments",
+            ),
         ],
         |sheet, tally| match sheet.text(&["EnvironmentClass"]).or("mw1.small") {
             Said::This(class) => tally.one(class),
@@ -137,7 +148,8 @@ fn stream(sheet: &Sheet<'_>, tally: &mut Tally) {
     match mode {
         Said::This("ON_DEMAND") => tally.one("on-demand"),
         Said::This(_) | Said::Nothing => {
-            tally.add("shard", sheet.number(&["ShardCount"]).at_least(Quantity::ONE, Quantity::ONE));
+            tally
+                .add("shard", sheet.number(&["ShardCount"]).at_least(Quantity::ONE, Quantity::ONE));
         }
         Said::Unknown => tally.add("shard", (Quantity::ONE, true)),
     }
