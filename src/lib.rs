@@ -33,6 +33,7 @@
 //! | [`outcome`] | what became of steps, and the [`outcome::Memory`] of one stack |
 //! | [`fleet`] | the documents, and findings on each of them |
 //! | [`desired`] | tenants joined with services: who gets what where |
+//! | [`cost`] | what resources cost while nothing runs, and what a change adds to it |
 //! | [`rollout`] | releases, waves and gates: which release each stack may take now |
 //! | [`check`] | findings on the joined fleet |
 //! | [`drift`] | resources that are not as they were made: what counts, how bad, the same in many accounts |
@@ -99,6 +100,7 @@ pub mod observed;
 pub mod outcome;
 pub mod fleet;
 pub mod desired;
+pub mod cost;
 pub mod rollout;
 pub mod check;
 pub mod drift;

@@ -2,6 +2,7 @@
 
 mod dependencies;
 mod freeze;
+mod idle_cost;
 mod rollouts;
 mod services;
 mod values;
@@ -21,7 +22,11 @@ pub fn check(desired: &Desired) -> Vec<Finding> {
     rollouts::check(desired, &mut findings);
     values::check(desired, &mut findings);
     freeze::check(desired, &mut findings);
-    findings.into_findings()
+    idle_cost::check(desired, &mut findings);
+    let mut findings = findings.into_findings();
+    findings.extend(idle_cost::forbidden(desired));
+    findings.sort();
+    findings
 }
 
 /// Reads a snapshot through all checks: what it wants, with warnings only; or all findings, errors

@@ -20,7 +20,7 @@ use crate::fleet::{
     Access, Cloud, Exception, Fleet, Freeze, Limits, Operator, PROTECTED_BY_DEFAULT, Protection,
     Requirement, Selector, Service, ServiceRegions, Source, Tenant, Text, Variable,
 };
-use crate::fleet::{drift, waves};
+use crate::fleet::{drift, idle_cost, waves};
 use crate::ids::{Region, ServiceName};
 
 /// Each target is looked at at least this often unless the fleet says otherwise.
@@ -59,6 +59,7 @@ pub(super) fn fleet(node: &Rc<Node>, source: Source, reader: &mut Reader<'_>) ->
         requires_plan: spec.require_plan.unwrap_or(false),
         freeze,
         notify,
+        idle_cost: idle_cost::settings(spec.idle_cost, node, reader),
         source,
     };
     (reader.errors == errors).then_some(fleet)

@@ -11,7 +11,7 @@ use crate::fleet::channel::{Address, Chat, DigestLength, Secret, Topic, Webhook}
 use crate::fleet::freeze::{Pattern, Zone};
 use crate::fleet::reader::{Read, Reader};
 use crate::fleet::yaml::Node;
-use crate::fleet::{Cloud, Deployment, DriftPolicy, Lifecycle, OnHalt, Operator, Text};
+use crate::fleet::{Cloud, Deployment, DriftPolicy, Lifecycle, Money, OnHalt, Operator, Text};
 use crate::ids::{AccountId, DocumentName, Region};
 use crate::outcome::OnRemoval;
 
@@ -180,6 +180,22 @@ documents! {
         freeze as "freeze": Option<Vec<FreezeSpec>>,
         /// Who is told what happens: chats and webhooks.
         notify as "notify": Option<Vec<ChannelSpec>>,
+        /// What may stand idle and what that may cost.
+        idle_cost as "idleCost": Option<IdleCostSpec>,
+    }
+
+    /// What may stand idle and what that may cost, in USD a month at list prices.
+    struct IdleCostSpec {
+        /// Resource types that no stack may have, such as `AWS::EC2::NatGateway` or `AWS::RDS::*`.
+        forbid as "forbid": Option<Vec<String>>,
+        /// A change that adds more than this to the whole fleet is warned of.
+        warn_above as "warnAbove": Option<Money>,
+        /// A change that adds more than this to the whole fleet is an error.
+        fail_above as "failAbove": Option<Money>,
+        /// What one unit costs a month instead of the list price, by resource type such as
+        /// `AWS::KMS::Key`, with its variant where it has some: `AWS::EC2::Instance/t4g.nano`. A
+        /// type that has no list price can be given one.
+        prices as "prices": Option<BTreeMap<String, Money>>,
     }
 
     /// One place that is told: exactly one of `slack`, `teams` and `webhook`.

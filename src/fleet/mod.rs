@@ -10,8 +10,10 @@ mod files;
 mod finding;
 mod freeze;
 mod gathering;
+mod idle_cost;
 mod load;
 mod model;
+mod money;
 mod protection;
 mod reader;
 mod schema;
@@ -31,12 +33,15 @@ pub use drift::{
 pub use finding::{Finding, Severity};
 pub use freeze::{Freeze, never_close};
 pub use gathering::{Complaint, Gathering};
+pub use idle_cost::IdleCost;
 pub use load::load;
 pub use model::{
     Access, Cloud, DeleteLimits, Deployment, Documents, DriftCalls, Exception, Fleet, Gaps,
     Lifecycle, Limits, Service, ServiceRegions, StackPolicy, Tenant,
 };
+pub use money::{Money, Quantity};
 pub use protection::{PROTECTED_BY_DEFAULT, Protection};
+pub(crate) use reader::nearest;
 pub use schema::schemas;
 pub use selector::{Operator, Requirement, Selector};
 pub use source::Source;

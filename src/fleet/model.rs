@@ -9,7 +9,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::fleet::{
-    Channel, DriftPolicy, DriftSettings, Freeze, Protection, Selector, Source, Text, WavePlan,
+    Channel, DriftPolicy, DriftSettings, Freeze, IdleCost, Protection, Selector, Source, Text,
+    WavePlan,
 };
 use crate::ids::{AccountId, Digest, DocumentName, Region, ServiceName, Target, TenantName};
 use crate::outcome::OnRemoval;
@@ -96,6 +97,8 @@ pub struct Fleet {
     pub freeze: Vec<Freeze>,
     /// Who is told what happens, in the order in which they are written.
     pub notify: Vec<Channel>,
+    /// What may stand idle and what that may cost.
+    pub idle_cost: IdleCost,
     /// Where it is written.
     pub source: Source,
 }

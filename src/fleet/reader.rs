@@ -324,7 +324,7 @@ fn describe(node: &Node) -> String {
 }
 
 /// The word that was probably meant: at most a third of its letters differ.
-pub(super) fn nearest<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
+pub(crate) fn nearest<'w>(word: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
     let (length, lower) = (word.chars().count(), word.to_lowercase());
     let close = |candidate: &str| {
         let letters = candidate.chars().count();

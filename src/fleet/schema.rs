@@ -7,7 +7,6 @@ use schemars::transform::{Transform, transform_subschemas};
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
 use serde_json::{Value, json};
 
-use crate::fleet::Text;
 use crate::fleet::channel::{Address, Chat, DigestLength, Secret, Webhook};
 use crate::fleet::document::{
     Capability, ChatSpec, Dependency, DependencySpec, FleetDocument, FleetRegion, Length,
@@ -15,6 +14,7 @@ use crate::fleet::document::{
     TenantDocument, WebhookSpec, WindowLength,
 };
 use crate::fleet::freeze::{Pattern, Zone};
+use crate::fleet::{Money, Text};
 use crate::ids::{AccountId, DocumentName, Region};
 
 /// The schema of each kind (JSON Schema draft 2020-12, with a newline at the end) by file name.
@@ -87,6 +87,7 @@ inline_schemas! {
     DocumentName => |_| json_schema!({
         "type": "string", "pattern": "^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$"
     });
+    Money => |_| json_schema!({ "type": "number", "minimum": 0 });
     Text => |_| json_schema!({ "type": "string" });
     ParameterValue => |_| json_schema!({
         "type": ["string", "number", "boolean", "array"],
