@@ -191,16 +191,7 @@ async fn call(
     decided: &Decided,
 ) -> Result<(), AwsError> {
     let token = attempt.token.as_str();
-    let inputs = decided.rendered.as_ref().map(|rendered| StackInputs {
-        template_body: rendered.template.body().into(),
-        parameters: rendered.parameters.clone(),
-        kept_parameters: rendered.kept.clone(),
-        tags: rendered.tags.clone(),
-        capabilities: rendered.capabilities.clone(),
-        termination_protection: rendered.termination_protection,
-        stack_policy: rendered.stack_policy.as_ref().map(|policy| policy.body.clone()),
-        deployment: rendered.deployment,
-    });
+    let inputs = decided.rendered.as_ref().map(StackInputs::of);
     let id = step.seen.as_ref().map(|seen| &seen.id);
     match (&attempt.kind, id, &inputs) {
         (StepKind::Create, _, Some(inputs)) => {

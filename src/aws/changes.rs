@@ -15,6 +15,7 @@ use crate::aws::error::AwsError;
 use crate::aws::pace::Api;
 use crate::fleet::Deployment;
 use crate::ids::{StackId, StackName};
+use crate::plan::Rendered;
 
 /// What a stack is made or updated from. Parameters may be secrets: they are never printed.
 #[derive(Clone, PartialEq, Eq)]
@@ -47,6 +48,20 @@ impl fmt::Debug for StackInputs {
 }
 
 impl StackInputs {
+    /// Those of a stack whose holes are filled.
+    pub fn of(rendered: &Rendered) -> Self {
+        Self {
+            template_body: rendered.template.body().into(),
+            parameters: rendered.parameters.clone(),
+            kept_parameters: rendered.kept.clone(),
+            tags: rendered.tags.clone(),
+            capabilities: rendered.capabilities.clone(),
+            termination_protection: rendered.termination_protection,
+            stack_policy: rendered.stack_policy.as_ref().map(|policy| policy.body.clone()),
+            deployment: rendered.deployment,
+        }
+    }
+
     fn sdk_parameters(&self) -> Option<Vec<Parameter>> {
         let parameter = |(key, value): (&String, &String)| {
             Parameter::builder().parameter_key(key).parameter_value(value).build()

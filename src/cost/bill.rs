@@ -28,7 +28,7 @@ pub enum Direction {
 }
 
 /// The differences of the stacks that were added.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bill {
     charges: BTreeMap<Key, Places>,
     unknown: BTreeMap<(Direction, String), Places>,
@@ -52,7 +52,7 @@ struct Charged {
     maybe: bool,
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Places {
     stacks: usize,
     accounts: BTreeSet<AccountId>,

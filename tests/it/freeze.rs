@@ -166,7 +166,16 @@ async fn a_live_plan_shows_what_the_window_holds() {
         let target = key(tenant, "x").target;
         let look = Look { target: target.clone(), at: opens_at(), stacks };
         let (memories, insights) = (BTreeMap::new(), BTreeMap::new());
-        (target, Ok(Sighted { look, memories, insights, another_controller: None }))
+        (
+            target,
+            Ok(Sighted {
+                look,
+                memories,
+                insights,
+                drifts: BTreeMap::new(),
+                another_controller: None,
+            }),
+        )
     };
     let preview = preview_live(&LiveScene {
         desired: &desired,

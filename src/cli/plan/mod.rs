@@ -2,6 +2,8 @@
 //! reads, also with --live.
 
 mod base;
+mod change_sets;
+mod live;
 mod looks;
 
 use std::io::Write;
@@ -12,17 +14,15 @@ use clap::{Args, ValueEnum};
 use crate::cli::Failure;
 use crate::cli::context::Ending;
 use crate::cli::converge::runtime;
-use crate::cli::opening::{cloud, drawn};
+use crate::cli::opening::drawn;
+use crate::cli::plan::live::Asked;
 use crate::clock::Clock;
 use crate::controller::{Checked, checked};
 use crate::desired::Desired;
-use crate::fleet::Finding;
+use crate::fleet::{Finding, Severity};
 use crate::git::Source;
-use crate::ids::Digest;
 use crate::journal::Journal;
-use crate::plan::Steering;
-use crate::plan::deletions::{self, DeletionBook};
-use crate::plan::preview::{LiveScene, Preview, preview, preview_live};
+use crate::plan::preview::{Preview, preview};
 use crate::report::plan as report;
 use crate::settings::Settings;
 use crate::snapshot::Snapshot;
@@ -35,23 +35,26 @@ use crate::snapshot::Snapshot;
 /// files are compared with HEAD. A revision with errors was never applied, so the nearest good one
 /// before it takes its place. Where there is nothing to compare with, everything is new.
 ///
-/// Nothing is changed, in AWS or here.
+/// Nothing is changed, in AWS or here. --preview makes change sets in AWS and removes them.
 #[derive(Args, Clone, Debug, Default)]
-#[command(
-    after_help = "Exit codes: 0 nothing would change; 2 something would; 1 an error, or the \
-                        revision has errors"
-)]
+#[command(after_help = "Exit codes: 0 nothing would change; 2 something would; 1 an error, the \
+                        revision has errors, or it costs more than `idleCost.failAbove`")]
 pub(super) struct PlanArgs {
     /// Compare with this revision: anything that `git rev-parse` takes, such as origin/main. Where it
     /// has commits that the other one does not come from, their last common commit is compared with
-    #[arg(long, value_name = "REV", conflicts_with = "live")]
+    #[arg(long, value_name = "REV")]
     from: Option<String>,
     /// Read the fleet at this revision instead of the one that --fleet names
     #[arg(long, value_name = "REV")]
     to: Option<String>,
-    /// Compare with what AWS shows now: looks at every target, with read-only calls
+    /// Compare with what AWS shows now, with read-only calls: looks at every target; with --from at
+    /// those that the change touches, for stacks that will not take it and for drift
     #[arg(long)]
     live: bool,
+    /// Make real change sets of what would be updated in so many targets, show what CloudFormation
+    /// says, and remove them: targets of the first wave first, and one for each kind of change
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=100))]
+    preview: Option<u16>,
     /// How the plan is written
     #[arg(long, value_enum, default_value_t)]
     format: PlanFormat,
@@ -97,22 +100,41 @@ pub(super) fn run(
         out.write_all(refused(args.format, &snapshot, &findings, settings).as_bytes())?;
         return Ok(Ending::Findings);
     };
-    let preview = if args.live {
-        runtime()?.block_on(live(Arc::new(desired), means))?
-    } else {
-        let from = args.from.as_deref();
-        let base = base::choose(&source, means.journal, from, &snapshot)?;
-        let mut preview = preview(base.desired.as_ref(), &desired);
-        preview.notices.splice(0..0, base.notices);
-        preview
-    };
+    let preview = made(args, &source, &snapshot, desired, means)?;
     let text = match args.format {
         PlanFormat::Text => report::text(&preview, settings.terminal.colour_out),
         PlanFormat::Json => format!("{:#}\n", report::json(&preview)),
         PlanFormat::Markdown => report::markdown(&preview),
     };
     out.write_all(text.as_bytes())?;
-    Ok(if preview.has_changes() { Ending::Changes } else { Ending::Good })
+    let is_refused =
+        preview.judged.as_ref().is_some_and(|(severity, _)| *severity == Severity::Error);
+    Ok(match (is_refused, preview.has_changes()) {
+        (true, _) => Ending::Findings,
+        (false, true) => Ending::Changes,
+        (false, false) => Ending::Good,
+    })
+}
+
+fn made(
+    args: &PlanArgs,
+    source: &Source,
+    snapshot: &Snapshot,
+    desired: Desired,
+    means: Means<'_>,
+) -> Result<Preview, Failure> {
+    let desired = Arc::new(desired);
+    if args.live && args.from.is_none() && args.preview.is_none() {
+        return runtime()?.block_on(live::everywhere(desired, means));
+    }
+    let base = base::choose(source, means.journal, args.from.as_deref(), snapshot)?;
+    let mut preview = preview(base.desired.as_ref(), &desired);
+    preview.notices.splice(0..0, base.notices);
+    if !args.live && args.preview.is_none() {
+        return Ok(preview);
+    }
+    let asked = Asked { all: args.live, samples: args.preview.unwrap_or(0).into() };
+    runtime()?.block_on(live::of_change(preview, desired, means, asked))
 }
 
 fn refused(
@@ -130,31 +152,4 @@ fn refused(
         PlanFormat::Json => format!("{:#}\n", report::refused_json(revision, found)),
         PlanFormat::Markdown => report::refused_markdown(revision, found),
     }
-}
-
-async fn live(desired: Arc<Desired>, means: Means<'_>) -> Result<Preview, Failure> {
-    let Means { settings, clock, journal } = means;
-    let controller = journal.map_or(looks::NOBODY, Journal::controller_id);
-    let aws = cloud(&desired.fleet, settings, clock, controller).await?;
-    let places = looks::look_at_all(&desired, &aws, journal, clock).await?;
-    let now = clock.now();
-    let (steering, book) = match journal {
-        Some(journal) => (journal.steering(now)?, journal.deletion_book(now)?),
-        // Whoever acts will begin a journal, beside the stacks that are there.
-        None => {
-            let gap_until = Some(now + deletions::WINDOW);
-            (Steering::default(), DeletionBook { gap_until, ..DeletionBook::default() })
-        }
-    };
-    // Without a journal no value is remembered, so none is compared.
-    let keyed_hash =
-        |text: &str| journal.map_or_else(|| Digest::of(b""), |journal| journal.keyed_hash(text));
-    Ok(preview_live(&LiveScene {
-        desired: &desired,
-        steering: &steering,
-        places: &places,
-        book: &book,
-        keyed_hash: &keyed_hash,
-        now,
-    }))
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::collections::BTreeSet;
 
 use crate::desired::{Desired, Scope, Wanted};
-use crate::fleet::{Text, Variable};
+use crate::fleet::{DriftSettings, Text, Variable};
 use crate::ids::ServiceName;
 use crate::plan::preview::{HIDDEN, Line, Part};
 use crate::template::Parameter;
@@ -26,7 +26,7 @@ pub(super) struct Side<'a> {
 }
 
 /// A value before and after it is known.
-enum Value<'a> {
+pub(super) enum Value<'a> {
     Text(&'a Text),
     Default(&'a str),
 }
@@ -37,7 +37,7 @@ impl<'a> Side<'a> {
     }
 
     /// All parameters of the template that have a value, in the order of their names.
-    fn parameters(&self) -> Vec<(&'a str, &'a Parameter, Value<'a>)> {
+    pub(super) fn parameters(&self) -> Vec<(&'a str, &'a Parameter, Value<'a>)> {
         let mut explicit = self.wanted.parameters(&self.desired.fleet).peekable();
         let declared = self.wanted.service.template.parameters().iter();
         declared
@@ -57,7 +57,7 @@ impl<'a> Side<'a> {
 
     /// The value as AWS would get it. Outputs stay symbolic, with a mark in front that no document
     /// can contain, so that a literal is never taken for an output.
-    fn resolved(&self, value: &Value<'_>) -> String {
+    pub(super) fn resolved(&self, value: &Value<'_>) -> String {
         let output = |service: &ServiceName, output: &str| {
             let output = output.to_owned();
             let variable = Variable::Output { service: service.clone(), output };
@@ -212,6 +212,12 @@ pub(super) fn rules(old: &Wanted, new: &Wanted) -> Vec<Line> {
         let words = |list: &[String]| Some(list.join(", "));
         add("capabilities", words(&from.capabilities), words(&to.capabilities));
     }
+    for (name, old, new) in drift_rules(&from.drift, &to.drift) {
+        add(&format!("drift.{name}"), Some(old), Some(new));
+    }
+    if from.rollout != to.rollout {
+        add("rollout", Some("as it was".to_owned()), Some("otherwise".to_owned()));
+    }
     if (&old.depends_on, &old.depends_on_home) != (&new.depends_on, &new.depends_on_home) {
         let words = |wanted: &Wanted| {
             let home = wanted.depends_on_home.iter().map(|name| format!("{name} at home"));
@@ -221,4 +227,36 @@ pub(super) fn rules(old: &Wanted, new: &Wanted) -> Vec<Line> {
         add("depends on", words(old), words(new));
     }
     lines
+}
+
+/// What is done about drift, field by field where it differs.
+pub(super) fn drift_rules(
+    old: &DriftSettings,
+    new: &DriftSettings,
+) -> Vec<(&'static str, String, String)> {
+    let default = || "default".to_owned();
+    let policy = |side: &DriftSettings| side.policy.map_or_else(default, |one| one.to_string());
+    let every = |side: &DriftSettings| {
+        side.every.map_or_else(default, |every| format!("{} s", every.as_secs()))
+    };
+    let of = |count: usize, noun: &str| match count {
+        1 => format!("1 {noun}"),
+        count => format!("{count} {noun}s"),
+    };
+    let mut found = Vec::new();
+    let mut add = |name, old: String, new: String, differs: bool| {
+        // Rules that are others by as many are said to be others.
+        let new = if differs && old == new { format!("{new}, others") } else { new };
+        if old != new {
+            found.push((name, old, new));
+        }
+    };
+    add("policy", policy(old), policy(new), false);
+    add("every", every(old), every(new), false);
+    let (before, after) = (of(old.ignore.len(), "rule"), of(new.ignore.len(), "rule"));
+    add("ignore", before, after, old.ignore != new.ignore);
+    let (before, after) =
+        (of(old.exceptions.len(), "exception"), of(new.exceptions.len(), "exception"));
+    add("exceptions", before, after, old.exceptions != new.exceptions);
+    found
 }

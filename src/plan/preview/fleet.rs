@@ -1,6 +1,7 @@
 //! What differs between two Fleet documents, as far as it changes how the fleet is worked on.
 
 use crate::fleet::Fleet;
+use crate::plan::preview::compare::drift_rules;
 use crate::plan::preview::{Line, Part};
 
 /// How a field is written.
@@ -38,6 +39,18 @@ pub(super) fn settings(old: &Fleet, new: &Fleet) -> Vec<Line> {
     if before != after {
         let veil = |id: &Option<String>, text: &str| id.as_ref().map(|_| text.to_owned());
         add("access.externalId", veil(before, "one"), veil(after, "another"));
+    }
+    for (name, before, after) in drift_rules(&old.drift, &new.drift) {
+        add(&format!("drift.{name}"), Some(before), Some(after));
+    }
+    let whole: [(&str, bool); 4] = [
+        ("rollout", old.rollout != new.rollout),
+        ("notify", old.notify != new.notify),
+        ("idleCost", old.idle_cost != new.idle_cost),
+        ("limits.driftCalls", old.limits.drift_calls != new.limits.drift_calls),
+    ];
+    for (name, _) in whole.into_iter().filter(|(_, differs)| *differs) {
+        add(name, Some("as it was".to_owned()), Some("otherwise".to_owned()));
     }
     let mut regions: Vec<_> = old.regions.keys().chain(new.regions.keys()).collect();
     regions.sort();

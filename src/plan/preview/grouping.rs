@@ -15,6 +15,8 @@ pub(super) struct Common {
     pub(super) lines: Vec<Line>,
     /// Two templates that differ: what differs is written down once a group, not once a stack.
     pub(super) templates: Option<(Digest, Digest)>,
+    /// Which of several things happens to their resources.
+    pub(super) variant: usize,
     pub(super) notes: Vec<String>,
 }
 
@@ -43,6 +45,7 @@ impl<T> Grouping<T> {
                     kind: common.kind,
                     service: common.service.clone(),
                     lines: common.lines.clone(),
+                    effects: Vec::new(),
                     notes: common.notes.clone(),
                     members,
                 };

@@ -3,7 +3,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::cost::Bill;
 use crate::desired::{Desired, Wanted};
+use crate::drift::DriftRecord;
 use crate::ids::{AccountId, Digest, StackName, Target, TenantName};
 use crate::moment::Moment;
 use crate::observed::{Blind, KnownTemplate, Look, Seen};
@@ -27,6 +29,8 @@ pub struct Sighted {
     pub memories: BTreeMap<StackName, Memory>,
     /// What was asked beyond the listing.
     pub insights: BTreeMap<StackName, Insight>,
+    /// What is known of drift.
+    pub drifts: BTreeMap<StackName, DriftRecord>,
     /// Id of another controller that is seen at work.
     pub another_controller: Option<String>,
 }
@@ -94,6 +98,12 @@ pub fn preview_live(scene: &LiveScene<'_>) -> Preview {
 }
 
 impl LiveScene<'_> {
+    /// What a controller would decide about the stacks of a target.
+    pub fn decided(&self, target: &Target, sighted: &Sighted) -> BTreeMap<StackName, Decided> {
+        let former = Former::of(self).of_account(self.desired, &target.account);
+        self.decide(sighted, &former, &self.elsewhere(target))
+    }
+
     fn decide(
         &self,
         sighted: &Sighted,
@@ -108,7 +118,7 @@ impl LiveScene<'_> {
             insights: &sighted.insights,
             former,
             elsewhere,
-            drifts: &BTreeMap::new(),
+            drifts: &sighted.drifts,
             gates: &BTreeMap::new(),
             // What is shown here is what a plan would allow.
             requires_plan: false,
@@ -235,6 +245,7 @@ impl<'a> Living<'a> {
             service: service.or_else(|| case.seen.and_then(ownership::service_of)),
             lines,
             templates: None,
+            variant: 0,
             notes,
         };
         let member = Member {
@@ -340,6 +351,7 @@ impl<'a> Living<'a> {
             service: None,
             lines: Vec::new(),
             templates: None,
+            variant: 0,
             notes: vec![blind.reason.to_string()],
         };
         let tenant = self.scene.desired.tenant_of(&target.account);
@@ -374,6 +386,12 @@ impl<'a> Living<'a> {
             groups,
             arrivals: Vec::new(),
             releases: Vec::new(),
+            bill: Bill::default(),
+            judged: None,
+            drifted: Vec::new(),
+            samples: Vec::new(),
+            reviewed: None,
+            requires_plan: self.scene.desired.fleet.requires_plan,
             unchanged: self.unchanged,
             deletions: self.deletions(),
             notices: Vec::new(),

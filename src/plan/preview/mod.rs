@@ -2,24 +2,35 @@
 //! with the very same change are one group.
 
 mod arrivals;
+mod beside;
 mod compare;
+mod consequence;
 mod fleet;
 mod grouping;
 mod live;
 mod offline;
 mod releases;
+mod sample;
 mod template;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
+use crate::cost::Bill;
+use crate::drift::Signature;
+use crate::fleet::Severity;
 use crate::ids::{
     AccountId, DocumentName, Region, Revision, ServiceName, StackName, Target, TenantName, WaveName,
 };
 
+use crate::plan::ReviewedPlan;
+use crate::template::Effect;
+
+pub use beside::{beside, touched};
 pub use live::{LiveScene, Sighted, memories, preview_live};
 pub use offline::preview;
+pub use sample::{Sample, SampleFound, representatives, words};
 
 /// Stands for every value that must not be shown.
 pub const HIDDEN: &str = "(hidden)";
@@ -45,6 +56,20 @@ pub struct Preview {
     pub unchanged: usize,
     /// What the limit on deletions says; `None` when nothing would be deleted.
     pub deletions: Option<Deletions>,
+    /// What the change adds to what the fleet costs while nothing runs; unknown in a plan against what
+    /// AWS shows alone.
+    pub bill: Bill,
+    /// What the fleet's policy says about that; an error refuses the change.
+    pub judged: Option<(Severity, String)>,
+    /// Drift of resources that the change touches.
+    pub drifted: Vec<Signature>,
+    /// What real change sets of some stacks showed.
+    pub samples: Vec<Sample>,
+    /// What the change does to resources, for a person to approve; unknown in a plan against what AWS
+    /// shows alone.
+    pub reviewed: Option<ReviewedPlan>,
+    /// Whether nothing is executed that no approved plan allows.
+    pub requires_plan: bool,
     /// What a reader has to know besides, one sentence each.
     pub notices: Vec<String>,
 }
@@ -168,6 +193,8 @@ pub struct Group {
     pub service: Option<ServiceName>,
     /// What is otherwise than before, or what a new stack is made of.
     pub lines: Vec<Line>,
+    /// What happens to the resources of each of them, where it is changed.
+    pub effects: Vec<Effect>,
     /// What a reader has to know, one clause each.
     pub notes: Vec<String>,
     /// The stacks, in the order of their keys.

@@ -2,19 +2,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::cost::{Bill, Policy};
 use crate::desired::{Desired, Wanted};
 use crate::ids::{ServiceName, StackId, StackKey, Target, TenantName};
 use crate::moment::Moment;
 use crate::outcome::OnRemoval;
-use crate::plan::Hold;
 use crate::plan::deletions::{self, DeletionBook, Waiting};
 use crate::plan::preview::arrivals::arrivals;
 use crate::plan::preview::compare::{Side, Wording, differences, made_of, rules};
+use crate::plan::preview::consequence::Consequences;
 use crate::plan::preview::grouping::{Common, Grouping};
 use crate::plan::preview::releases::releases;
 use crate::plan::preview::{
     Basis, Deletions, Group, Kind, Line, Member, Part, Preview, fleet, template,
 };
+use crate::plan::{Hold, ResourceAction, ReviewedPlan, ReviewedService};
+use crate::rollout::reviewed_as;
+use crate::template::{Action, Effect, Replaces};
 
 /// What would happen to every stack if `new` took the place of `old`; without `old` everything is
 /// new. The same revisions give the same preview.
@@ -48,6 +52,12 @@ struct Previewing<'a> {
     /// Stacks that are shown as what another one was before.
     renamed: BTreeSet<&'a StackKey>,
     grouping: Grouping<Pair<'a>>,
+    consequences: Consequences<'a>,
+    /// What happens to resources, each once; the first is nothing.
+    variants: Vec<Vec<Effect>>,
+    /// Services with resources that macros make.
+    partial: BTreeSet<&'a ServiceName>,
+    bill: Bill,
     waiting: Waiting,
     unchanged: usize,
 }
@@ -66,6 +76,10 @@ impl<'a> Previewing<'a> {
             dropped,
             renamed: BTreeSet::new(),
             grouping: Grouping::default(),
+            consequences: Consequences::of(old, new),
+            variants: vec![Vec::new()],
+            partial: BTreeSet::new(),
+            bill: Bill::default(),
             waiting: Waiting::new(),
             unchanged: 0,
             old,
@@ -116,6 +130,8 @@ impl<'a> Previewing<'a> {
         if old.is_some() {
             notes.push("was asked to go before; what is left of it is updated".to_owned());
         }
+        let found = self.consequences.find(None, Some(new), &[]);
+        self.bill.add(new.key.target.account, None, found.after.as_ref());
         self.add(Kind::Create, Pair { old: None, new: Some(new) }, notes, None);
     }
 
@@ -145,6 +161,7 @@ impl<'a> Previewing<'a> {
         let templates = (from.digest() != to.digest()).then(|| (from.digest(), to.digest()));
         let mut lines = self.differences(pair, Wording::Symbolic);
         let changes = templates.is_some() || !lines.is_empty();
+        let variant = if changes { self.variant(old, new, &lines) } else { 0 };
         lines.extend(rules(old, new));
         if !changes && lines.is_empty() {
             self.unchanged += 1;
@@ -152,9 +169,23 @@ impl<'a> Previewing<'a> {
         }
         let kind = if changes { Kind::Update } else { Kind::Rules };
         let notes = if changes { suspended(new) } else { Vec::new() };
-        let common =
-            Common { kind, service: Some(new.service.name.clone()), lines, templates, notes };
+        let service = Some(new.service.name.clone());
+        let common = Common { kind, service, lines, templates, variant, notes };
         self.grouping.add(common, pair, member(new, None));
+    }
+
+    /// What the change does to the resources of a stack, by its number.
+    fn variant(&mut self, old: &'a Wanted, new: &'a Wanted, lines: &[Line]) -> usize {
+        let found = self.consequences.find(Some(old), Some(new), lines);
+        self.bill.add(new.key.target.account, found.before.as_ref(), found.after.as_ref());
+        if found.is_partial {
+            self.partial.insert(&new.service.name);
+        }
+        let known = self.variants.iter().position(|effects| *effects == found.effects);
+        known.unwrap_or_else(|| {
+            self.variants.push(found.effects.clone());
+            self.variants.len() - 1
+        })
     }
 
     /// Whether all documents behind both stacks are the very same: most are, and are not compared
@@ -236,6 +267,8 @@ impl<'a> Previewing<'a> {
     fn deleted(&mut self, old: &'a Wanted, new: Option<&'a Wanted>, why: &str) {
         let id = StackId::of(&old.key.to_string());
         self.waiting.insert(id, old.tenant.name.clone());
+        let found = self.consequences.find(Some(old), None, &[]);
+        self.bill.add(old.key.target.account, found.before.as_ref(), None);
         let mut notes = vec![why.to_owned()];
         notes.extend(new.into_iter().flat_map(suspended));
         self.add(Kind::Delete, Pair { old: Some(old), new }, notes, None);
@@ -256,13 +289,18 @@ impl<'a> Previewing<'a> {
             | Kind::Rules => Vec::new(),
         };
         let service = Some(wanted.service.name.clone());
-        let common = Common { kind, service, lines, templates: None, notes };
+        let common = Common { kind, service, lines, templates: None, variant: 0, notes };
         self.grouping.add(common, pair, member(wanted, was));
     }
 
     fn finish(mut self) -> Preview {
         let grouping = std::mem::take(&mut self.grouping);
         let groups = grouping.finish(|common, pair, group| self.complete(common, *pair, group));
+        let reviewed = self.reviewed(&groups);
+        let mut notices = used_outputs(&groups, self.new);
+        notices.extend(self.partial.iter().map(|service| {
+            format!("macros make resources of {service}: what becomes of these is not known here")
+        }));
         let settings =
             self.old.map_or(Vec::new(), |old| fleet::settings(&old.fleet, &self.new.fleet));
         Preview {
@@ -270,10 +308,16 @@ impl<'a> Previewing<'a> {
             basis: self.old.map_or(Basis::Nothing, |old| Basis::Revision(old.revision.clone())),
             to: self.new.revision.clone(),
             settings,
-            notices: used_outputs(&groups, self.new),
+            notices,
             groups,
             arrivals: arrivals(self.old, self.new),
             releases: releases(self.old, self.new),
+            judged: Policy::of(&self.new.fleet.idle_cost).judge(self.bill.total_added_per_month()),
+            bill: std::mem::take(&mut self.bill),
+            drifted: Vec::new(),
+            samples: Vec::new(),
+            reviewed: Some(reviewed),
+            requires_plan: self.new.fleet.requires_plan,
             unchanged: self.unchanged,
             deletions: self.deletions(),
         }
@@ -295,14 +339,35 @@ impl<'a> Previewing<'a> {
                 _ => {}
             }
         }
+        group.effects = self.variants.get(common.variant).cloned().unwrap_or_default();
         if let (Some(_), Some(old), Some(new)) = (common.templates, pair.old, pair.new) {
-            let found = template::differences(&old.service.template, &new.service.template);
-            group.notes.extend(template::protected_note(&found, &new.service.protected));
-            group.lines.extend(found);
+            group.lines.extend(template::differences(&old.service.template, &new.service.template));
+        }
+        if let (Kind::Update, Some(new)) = (group.kind, pair.new) {
+            group.notes.extend(template::protected_notes(&group.effects, &new.service.protected));
         }
         if let (Kind::Delete, Some(old)) = (group.kind, pair.old) {
             group.notes.extend(template::lost_note(&old.service));
         }
+    }
+
+    /// What a person would approve with this plan: of every service its release, and what is done to
+    /// resources at it.
+    fn reviewed(&self, groups: &[Group]) -> ReviewedPlan {
+        let fleet = &self.new.fleet;
+        let standing: BTreeMap<&ServiceName, &Wanted> =
+            self.new.all_standing().map(|wanted| (&wanted.service.name, wanted)).collect();
+        let services = standing.into_iter().map(|(name, wanted)| {
+            let release = reviewed_as(fleet, &wanted.service);
+            let mut service = ReviewedService { release, actions: BTreeMap::new() };
+            let of_service = groups.iter().filter(|group| group.service.as_ref() == Some(name));
+            for effect in of_service.flat_map(|group| &group.effects) {
+                let place = (effect.logical_id.clone(), effect.kind.clone());
+                service.actions.entry(place).or_default().extend(actions(effect));
+            }
+            (name.clone(), service)
+        });
+        ReviewedPlan { services: services.collect() }
     }
 
     fn deletions(&self) -> Option<Deletions> {
@@ -319,6 +384,19 @@ impl<'a> Previewing<'a> {
         };
         let (stacks, tenants) = (self.waiting.len(), tenants.len());
         Some(Deletions { stacks, tenants, held, approval: None })
+    }
+}
+
+/// What a change set may do to a resource. Where nobody knows whether it is replaced, only a change in
+/// place was reviewed.
+fn actions(effect: &Effect) -> &'static [ResourceAction] {
+    match (effect.action, effect.replaces) {
+        (Action::Add, _) => &[ResourceAction::Add],
+        (Action::Remove, _) => &[ResourceAction::Remove],
+        (Action::Modify, Replaces::Never | Replaces::Unknown) => &[ResourceAction::Modify],
+        (Action::Modify, Replaces::Perhaps | Replaces::Always) => {
+            &[ResourceAction::Modify, ResourceAction::Replace]
+        }
     }
 }
 

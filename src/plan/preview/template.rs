@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::fleet::{Protection, Service};
 use crate::plan::preview::{Line, Part};
-use crate::template::{Change, Template, compare};
+use crate::template::{Action, Change, Effect, Replaces, Template, compare};
 
 /// Sections that are compared entry by entry.
 const BY_ENTRY: [&str; 3] = ["Resources", "Outputs", "Parameters"];
@@ -66,20 +66,24 @@ fn entries(part: Part, old: &Value, new: &Value, of: &dyn Fn(&str) -> bool) -> V
         .collect()
 }
 
-/// A warning about protected resources that the lines remove or change.
-pub(super) fn protected_note(lines: &[Line], protection: &Protection) -> Option<String> {
-    let touched = lines.iter().filter(|line| line.part == Part::Resource).filter(|line| {
-        let kind = line.old.as_deref();
-        kind.is_some_and(|kind| protection.covers(kind) || kind == NESTED_STACK)
+/// Warnings about protected resources that an update removes, or replaces, or may.
+pub(super) fn protected_notes(effects: &[Effect], protection: &Protection) -> Vec<String> {
+    let lost = |effect: &&Effect| {
+        let goes = effect.action == Action::Remove
+            || (effect.action == Action::Modify && effect.replaces != Replaces::Never);
+        goes && effect.certain && protection.covers(&effect.kind)
+    };
+    let hides = |effect: &&Effect| effect.kind == NESTED_STACK && effect.action != Action::Add;
+    let word = |effect: &Effect| format!("{} ({})", effect.logical_id, effect.kind);
+    let lost: Vec<String> = effects.iter().filter(lost).map(word).collect();
+    let hidden: Vec<String> =
+        effects.iter().filter(hides).map(|effect| effect.logical_id.clone()).collect();
+    let lost = named(&lost)
+        .map(|named| format!("{named} is protected: it is not touched until a person approves"));
+    let hidden = named(&hidden).map(|named| {
+        format!("nested stacks ({named}) hide what happens inside: held until a person approves")
     });
-    let words: Vec<String> = touched
-        .map(|line| format!("{} ({})", line.name, line.old.as_deref().unwrap_or_default()))
-        .collect();
-    let named = named(&words)?;
-    Some(format!(
-        "touches protected {named}: the live change set decides; replaced or removed protected \
-         resources are held until approved"
-    ))
+    lost.into_iter().chain(hidden).collect()
 }
 
 /// A warning about protected resources that go when a stack of this service is deleted.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use crate::check::check;
+use crate::cost::Bill;
 use crate::desired::Desired;
 use crate::fleet::load;
 use crate::ids::{Digest, Revision, StackId, StackKey, StackName, Target};
@@ -343,7 +344,7 @@ fn sighted(desired: &Desired, target: &str, stacks: Vec<Seen>) -> Sighted {
     let learnt = look.stacks.iter().map(|(name, seen)| (name.clone(), known(seen))).collect();
     let insights = BTreeMap::new();
     let memories = memories(desired, &look, &BTreeMap::new(), &insights, &BTreeMap::new(), &learnt);
-    Sighted { look, memories, insights, another_controller: None }
+    Sighted { look, memories, insights, drifts: BTreeMap::new(), another_controller: None }
 }
 
 #[test]
@@ -422,12 +423,19 @@ fn previews() -> impl Strategy<Value = Preview> {
             settings,
             arrivals: Vec::new(),
             releases: Vec::new(),
+            bill: Bill::default(),
+            judged: None,
+            drifted: Vec::new(),
+            samples: Vec::new(),
+            reviewed: None,
+            requires_plan: false,
             groups: groups
                 .into_iter()
                 .map(|(kind, lines, note, count)| Group {
                     kind: KINDS[kind],
                     service: Some("scan-api".parse().expect("a name")),
                     lines,
+                    effects: Vec::new(),
                     notes: vec![note],
                     members: (0..count).map(member).collect(),
                 })

@@ -4,11 +4,14 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json as object};
 
+use crate::drift::Signature;
 use crate::fleet::Finding;
 use crate::ids::{AccountId, Revision, TenantName};
 use crate::plan::preview::{
-    Arrivals, Basis, Group, KINDS, Line, Member, Preview, WaveAhead, Waves,
+    Arrivals, Basis, Group, KINDS, Line, Member, Preview, Sample, SampleFound, WaveAhead, Waves,
 };
+use crate::report::plan::reviewed::Reviewed;
+use crate::template::{Action, Effect, Replaces};
 
 /// The `version` field.
 const FORMAT_VERSION: u32 = 1;
@@ -46,6 +49,10 @@ pub fn json(preview: &Preview) -> Value {
         "newTenants": preview.arrivals.iter().map(arrivals).collect::<Vec<_>>(),
         "releases": preview.releases.iter().map(release).collect::<Vec<_>>(),
         "notices": preview.notices,
+        "idleCost": cost(preview),
+        "drifted": preview.drifted.iter().map(drifted).collect::<Vec<_>>(),
+        "changeSets": preview.samples.iter().map(sample).collect::<Vec<_>>(),
+        "reviewed": preview.reviewed.as_ref().map(Reviewed::of),
         "settings": preview.settings.iter().map(line).collect::<Vec<_>>(),
         "groups": preview.groups.iter().map(group).collect::<Vec<_>>(),
     })
@@ -96,8 +103,75 @@ fn group(group: &Group) -> Value {
         "tenantCount": group.tenants(),
         "targetCount": group.targets(),
         "lines": group.lines.iter().map(line).collect::<Vec<_>>(),
+        "effects": group.effects.iter().map(effect).collect::<Vec<_>>(),
         "notes": group.notes,
         "stacks": group.members.iter().map(member).collect::<Vec<_>>(),
+    })
+}
+
+fn effect(effect: &Effect) -> Value {
+    object!({
+        "logicalId": effect.logical_id,
+        "type": effect.kind,
+        "action": match effect.action {
+            Action::Add => "add",
+            Action::Remove => "remove",
+            Action::Modify => "modify",
+        },
+        "replaces": match effect.replaces {
+            Replaces::Never => "never",
+            Replaces::Perhaps => "perhaps",
+            Replaces::Always => "always",
+            Replaces::Unknown => "unknown",
+        },
+        "certain": effect.certain,
+        "paths": effect.paths,
+        "follows": effect.follows,
+        "onlyTags": effect.only_tags,
+    })
+}
+
+/// What the change adds to what the fleet costs while nothing runs.
+fn cost(preview: &Preview) -> Value {
+    let bill = &preview.bill;
+    object!({
+        "usdPerMonth": bill.total_added_per_month(),
+        "isAtLeast": bill.is_at_least(),
+        "lines": bill.lines(),
+        "unknown": bill.unknown(),
+        "pricedByUse": bill.by_use(),
+        "finding": preview.judged.as_ref().map(|(severity, text)| object!({
+            "severity": severity.to_string(),
+            "message": text,
+        })),
+    })
+}
+
+fn drifted(signature: &Signature) -> Value {
+    object!({
+        "service": signature.service,
+        "resource": signature.place,
+        "type": signature.kind,
+        "what": signature.what,
+        "severity": signature.severity.to_string(),
+        "stacks": signature.stacks.iter().map(|(key, _)| key.to_string()).collect::<Vec<_>>(),
+    })
+}
+
+fn sample(sample: &Sample) -> Value {
+    let (found, changes, why) = match &sample.found {
+        SampleFound::Changes(changes) => ("changes", changes.as_slice(), None),
+        SampleFound::Nothing => ("nothing", &[][..], None),
+        SampleFound::Failed(why) => ("failed", &[][..], Some(why)),
+        SampleFound::NotMade(why) => ("not-made", &[][..], Some(why)),
+    };
+    object!({
+        "stack": sample.key.to_string(),
+        "tenant": sample.tenant,
+        "service": sample.service,
+        "found": found,
+        "changes": changes,
+        "why": why,
     })
 }
 

@@ -5,7 +5,9 @@ use crate::fleet::Finding;
 use crate::ids::Revision;
 use crate::plan::preview::Preview;
 use crate::report::counted;
-use crate::report::plan::{Row, Section, Sign, complaint, counts, deletions, headline, sections};
+use crate::report::plan::{
+    Row, Section, Sign, complaint, counts, deletions, digest, headline, sections,
+};
 
 /// Hidden first line, by which the one comment of a pull request is found again.
 pub const MARKER: &str = "<!-- driftless plan -->";
@@ -30,6 +32,7 @@ pub fn markdown(preview: &Preview) -> String {
         format!("{mark} **{}**", plain(&line))
     }));
     lines.extend(preview.notices.iter().map(|notice| format!("Note: {}", plain(notice))));
+    lines.extend(digest(preview).map(|line| plain(&line)));
     comment(&plain(&headline(preview)), &lines, &sections(preview))
 }
 

@@ -1,6 +1,8 @@
 //! A preview as people and programs read it. The layout is decided once here: sections of rows,
 //! which text and markdown only dress.
 
+mod besides;
+mod effects;
 #[cfg(test)]
 mod golden;
 mod json;
@@ -21,7 +23,7 @@ pub use reviewed::read_reviewed;
 pub use text::text;
 
 /// Stacks named as examples of a group.
-const EXAMPLES: usize = 3;
+pub(super) const EXAMPLES: usize = 3;
 /// Characters of a value; longer ones are cut, and json has all of them.
 const VALUE_WIDTH: usize = 200;
 /// Pointers named of one changed resource.
@@ -121,9 +123,27 @@ fn deletions(preview: &Preview) -> Option<(bool, String)> {
     })
 }
 
-/// All sections in the order of the report.
+/// What a person would approve, and whether anybody has to.
+fn digest(preview: &Preview) -> Option<String> {
+    let digest = preview.reviewed.as_ref().filter(|_| preview.has_changes())?.digest();
+    let digest = digest.short();
+    Some(if preview.requires_plan {
+        format!(
+            "Digest {digest}: nothing of it is executed until this plan is approved, with `driftless \
+             plan --format json > plan.json` and `driftless approve --plan plan.json`"
+        )
+    } else {
+        format!("Digest {digest}")
+    })
+}
+
+/// All sections in the order of the report: what goes, what the fleet's own document changes, what
+/// comes, how it goes out, what it costs, then every other change, and what AWS showed.
 fn sections(preview: &Preview) -> Vec<Section> {
-    let mut sections = Vec::new();
+    let alike = preview.groups.chunk_by(|a, b| (a.kind, &a.service) == (b.kind, &b.service));
+    let (deleted, others): (Vec<&[Group]>, Vec<&[Group]>) =
+        alike.partition(|groups| groups.iter().any(|group| group.kind == Kind::Delete));
+    let mut sections: Vec<Section> = deleted.into_iter().filter_map(section).collect();
     if !preview.settings.is_empty() {
         let rows = preview.settings.iter().map(|line| row(line, 0)).collect();
         let title = "Fleet document".to_owned();
@@ -140,8 +160,10 @@ fn sections(preview: &Preview) -> Vec<Section> {
         let title = "go out in waves".to_owned();
         sections.push(Section { sign: Sign::Plain, title, rows });
     }
-    let alike = preview.groups.chunk_by(|a, b| (a.kind, &a.service) == (b.kind, &b.service));
-    sections.extend(alike.filter_map(section));
+    sections.extend(besides::cost(preview));
+    sections.extend(others.into_iter().filter_map(section));
+    sections.extend(besides::drift(preview));
+    sections.extend(besides::samples(preview));
     sections
 }
 
@@ -204,7 +226,8 @@ fn section(groups: &[Group]) -> Option<Section> {
         String::new()
     };
     let service = first.service.as_ref().map(|service| format!(" {service}")).unwrap_or_default();
-    let title = format!("{}{service}: {}{place}", verb(first.kind), counted(count, noun));
+    let what = the_one_value(groups).unwrap_or_else(|| format!("{}{place}", counted(count, noun)));
+    let title = format!("{}{service}: {what}", verb(first.kind));
     let mut rows = Vec::new();
     for (index, group) in groups.iter().enumerate() {
         if groups.len() > 1 {
@@ -217,12 +240,38 @@ fn section(groups: &[Group]) -> Option<Section> {
             rows.push(Row { sign: Sign::Plain, depth: 0, text });
         }
         let depth = usize::from(groups.len() > 1);
+        rows.extend(effects::warnings(group, depth));
         rows.extend(group.lines.iter().map(|line| row(line, depth)));
+        rows.extend(effects::rows(group, depth));
         let sign = Sign::Attention;
         rows.extend(group.notes.iter().map(|note| Row { sign, depth, text: clean(note) }));
         rows.push(Row { sign: Sign::Plain, depth, text: examples(group) });
     }
     Some(Section { sign: sign_of(first.kind), title, rows })
+}
+
+/// `MemorySize 512 -> 1024 in 1,998 tenants; different in 2 stacks`, where one value is all that the
+/// largest group changes.
+fn the_one_value(groups: &[Group]) -> Option<String> {
+    let (first, others) = groups.split_first()?;
+    let [line] = first.lines.as_slice() else { return None };
+    let is_value = matches!(line.part, Part::Parameter | Part::Tag);
+    let (true, Some(old), Some(new), Kind::Update) = (is_value, &line.old, &line.new, first.kind)
+    else {
+        return None;
+    };
+    let others: usize = others.iter().map(|group| group.members.len()).sum();
+    let others = match others {
+        0 => String::new(),
+        count => format!("; different in {}", counted(count, "stack")),
+    };
+    let values = if old == new {
+        format!("{old} changes")
+    } else {
+        format!("{} -> {}", quoted(old), quoted(new))
+    };
+    let tenants = counted(first.tenants(), "tenant");
+    Some(format!("{} {values} in {tenants}{others}", clean(&line.name)))
 }
 
 fn verb(kind: Kind) -> &'static str {
@@ -273,11 +322,11 @@ fn row(line: &Line, depth: usize) -> Row {
     Row { sign, depth, text }
 }
 
+fn quoted(text: &str) -> String {
+    if text.is_empty() { "\"\"".to_owned() } else { clean(text) }
+}
+
 fn values(line: &Line) -> String {
-    let quoted = |text: &str| match text {
-        "" => "\"\"".to_owned(),
-        text => clean(text),
-    };
     match (line.part, &line.old, &line.new) {
         (Part::Resource, old, new) => {
             let kind = new.as_ref().or(old.as_ref()).map(|kind| format!(" ({})", clean(kind)));

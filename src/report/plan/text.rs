@@ -1,7 +1,9 @@
 //! A preview for a terminal.
 
 use crate::plan::preview::Preview;
-use crate::report::plan::{Row, Section, Sign, clean, counts, deletions, headline, sections};
+use crate::report::plan::{
+    Row, Section, Sign, clean, counts, deletions, digest, headline, sections,
+};
 
 /// The whole preview. `colours` are ANSI sequences, for terminals only.
 pub fn text(preview: &Preview, colours: bool) -> String {
@@ -13,6 +15,9 @@ pub fn text(preview: &Preview, colours: bool) -> String {
     }
     for notice in &preview.notices {
         text.push_str(&format!("Note: {}\n", clean_long(notice)));
+    }
+    if let Some(digest) = digest(preview) {
+        text.push_str(&format!("{}\n", clean_long(&digest)));
     }
     for section in sections(preview) {
         write_section(&mut text, &section, colours);

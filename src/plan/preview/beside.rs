@@ -1,0 +1,95 @@
+//! A change beside what AWS shows of the stacks that it touches: which of them will not take it, and
+//! what drifted of what it touches.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::drift::{DriftRecord, signatures};
+use crate::ids::StackKey;
+use crate::plan::preview::{Group, Kind, LiveScene, Member, Preview, preview_live};
+
+/// The stacks that a change touches.
+pub fn touched(preview: &Preview) -> BTreeSet<StackKey> {
+    let groups = preview.groups.iter().filter(|group| touches(group.kind));
+    groups.flat_map(|group| &group.members).filter_map(key).collect()
+}
+
+fn touches(kind: Kind) -> bool {
+    match kind {
+        Kind::Delete | Kind::Rename | Kind::Update | Kind::Create => true,
+        Kind::Retain | Kind::Stuck | Kind::Blind | Kind::Wait | Kind::LeaveAlone | Kind::Rules => {
+            false
+        }
+    }
+}
+
+fn key(member: &Member) -> Option<StackKey> {
+    Some(StackKey { target: member.target.clone(), name: member.name.clone()? })
+}
+
+/// The change with what AWS shows of what it touches: places that nobody looked at are not there.
+pub fn beside(mut preview: Preview, scene: &LiveScene<'_>) -> Preview {
+    let touched = touched(&preview);
+    let live = preview_live(scene);
+    let blind = scene.places.values().filter(|place| place.is_err()).count();
+    preview.notices.push(format!(
+        "looked at {} of the targets that this touches, of which {blind} cannot be seen",
+        scene.places.len()
+    ));
+    let is_touched = |member: &Member| match key(member) {
+        Some(key) => touched.contains(&key),
+        None => touched.iter().any(|key| key.target == member.target),
+    };
+    for group in live.groups {
+        let tells = match group.kind {
+            Kind::Stuck | Kind::Blind | Kind::Wait => true,
+            Kind::Rename
+            | Kind::Delete
+            | Kind::Retain
+            | Kind::Update
+            | Kind::Create
+            | Kind::LeaveAlone
+            | Kind::Rules => false,
+        };
+        let members: Vec<Member> = group.members.into_iter().filter(is_touched).collect();
+        if tells && !members.is_empty() {
+            preview.groups.push(Group { members, ..group });
+        }
+    }
+    let order = |group: &Group| (group.kind, group.service.clone(), Reverse(group.members.len()));
+    preview.groups.sort_by_key(order);
+    note_drift(&mut preview, scene);
+    preview
+}
+
+/// Drift of resources that the change touches: it writes them anew, or fails because of it.
+fn note_drift(preview: &mut Preview, scene: &LiveScene<'_>) {
+    let mut changed: BTreeMap<StackKey, BTreeSet<&str>> = BTreeMap::new();
+    for group in preview.groups.iter().filter(|group| group.kind == Kind::Update) {
+        let ids: BTreeSet<&str> =
+            group.effects.iter().map(|effect| effect.logical_id.as_str()).collect();
+        changed.extend(group.members.iter().filter_map(key).map(|key| (key, ids.clone())));
+    }
+    let known = scene.places.values().flatten().flat_map(|sighted| sighted.drifts.values());
+    let known: Vec<&DriftRecord> =
+        known.filter(|record| changed.contains_key(&record.key)).collect();
+    let unknown = known.iter().filter(|record| record.trouble.is_some()).count();
+    let records: Vec<DriftRecord> = known
+        .into_iter()
+        .map(|record| {
+            let ids = &changed[&record.key];
+            let mut record = record.clone();
+            record.foreign_at = None;
+            record.findings.retain(|finding| {
+                let top = finding.within.split('/').next().filter(|top| !top.is_empty());
+                ids.contains(top.unwrap_or(&finding.logical_id))
+            });
+            record
+        })
+        .collect();
+    preview.drifted = signatures(records.iter());
+    if unknown > 0 {
+        let notice = format!("of {unknown} stacks nobody could tell whether they drifted");
+        preview.notices.push(notice);
+    }
+}

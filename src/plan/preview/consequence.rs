@@ -1,0 +1,227 @@
+//! What a change does to the resources of a stack, and what they cost while idle, known without AWS.
+//! Stacks that differ in nothing that decides about it are looked at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use serde_json::Value;
+
+use crate::cost::{Prices, Standing, charged_types, charges};
+use crate::desired::{Desired, Wanted};
+use crate::ids::{AccountId, Digest, Region};
+use crate::plan::preview::compare::Side;
+use crate::plan::preview::{Line, Part};
+use crate::template::{Effect, Filled, Given, Inputs, Template, effects, fill};
+
+/// Functions whose result may be the same or another for any value of what they are given.
+const CHOOSING: [&str; 3] = ["Fn::FindInMap", "Fn::Select", "Fn::Split"];
+
+/// What a change comes to in one stack.
+#[derive(Debug, Default)]
+pub(super) struct Consequence {
+    /// What happens to its resources; of a stack that comes or goes nothing is said here.
+    pub(super) effects: Vec<Effect>,
+    /// Whether macros make resources of which nothing is known.
+    pub(super) is_partial: bool,
+    /// What it costs while idle, before and after.
+    pub(super) before: Option<Standing>,
+    pub(super) after: Option<Standing>,
+}
+
+/// What two stacks have in common that share a consequence.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Alike {
+    templates: (Option<Digest>, Option<Digest>),
+    lines: Vec<Line>,
+    region: Region,
+    /// Of the account only where a template asks for it.
+    account: Option<AccountId>,
+    /// The values that decide what is there and what it costs, before and after.
+    values: Vec<(bool, String, String)>,
+}
+
+/// The consequences that were found so far.
+pub(super) struct Consequences<'a> {
+    old: Option<&'a Desired>,
+    new: &'a Desired,
+    prices: Prices,
+    deciding: BTreeMap<Digest, Rc<BTreeSet<String>>>,
+    found: BTreeMap<Alike, Rc<Consequence>>,
+}
+
+impl<'a> Consequences<'a> {
+    pub(super) fn of(old: Option<&'a Desired>, new: &'a Desired) -> Self {
+        let prices = Prices::of(&new.fleet.idle_cost);
+        Self { old, new, prices, deciding: BTreeMap::new(), found: BTreeMap::new() }
+    }
+
+    /// What becomes of one stack; `lines` are what differs between the two besides the template, in
+    /// words that are the same for stacks that differ in the same way.
+    pub(super) fn find(
+        &mut self,
+        old: Option<&'a Wanted>,
+        new: Option<&'a Wanted>,
+        lines: &[Line],
+    ) -> Rc<Consequence> {
+        let (before, after) = (self.side(self.old, old), self.side(Some(self.new), new));
+        let Some(any) = new.or(old) else { return Rc::default() };
+        let mut values = Vec::new();
+        let mut asks_account = false;
+        for (is_new, side) in [(false, before), (true, after)] {
+            let Some(side) = side else { continue };
+            let deciding = self.deciding(&side.wanted.service.template);
+            asks_account |= deciding.contains("AWS::AccountId");
+            let of_side = side.given(&|name| deciding.contains(name));
+            values.extend(of_side.into_iter().map(|(name, given)| (is_new, name, text(given))));
+        }
+        let digest = |wanted: Option<&Wanted>| wanted.map(|one| one.service.template.digest());
+        let alike = Alike {
+            templates: (digest(old), digest(new)),
+            lines: lines.to_vec(),
+            region: any.key.target.region.clone(),
+            account: asks_account.then_some(any.key.target.account),
+            values,
+        };
+        if let Some(found) = self.found.get(&alike) {
+            return Rc::clone(found);
+        }
+        let found = Rc::new(self.work_out(before, after, lines));
+        self.found.insert(alike, Rc::clone(&found));
+        found
+    }
+
+    fn side(&self, desired: Option<&'a Desired>, wanted: Option<&'a Wanted>) -> Option<Side<'a>> {
+        Some(Side { desired: desired?, wanted: wanted? })
+    }
+
+    fn deciding(&mut self, template: &Template) -> Rc<BTreeSet<String>> {
+        let known = self.deciding.entry(template.digest());
+        Rc::clone(known.or_insert_with(|| Rc::new(deciding(template))))
+    }
+
+    fn work_out(
+        &self,
+        before: Option<Side<'a>>,
+        after: Option<Side<'a>>,
+        lines: &[Line],
+    ) -> Consequence {
+        let inputs = (before.map(|side| side.inputs()), after.map(|side| side.inputs()));
+        let filled = |side: Option<Side<'a>>, inputs: &Option<Inputs>| -> Option<Filled<'a>> {
+            Some(fill(&side?.wanted.service.template, inputs.as_ref()?))
+        };
+        let (old, new) = (filled(before, &inputs.0), filled(after, &inputs.1));
+        let tags_differ = lines.iter().any(|line| line.part == Part::Tag);
+        let effects = match (&old, &new) {
+            (Some(old), Some(new)) => effects(old, new, tags_differ),
+            _ => Vec::new(),
+        };
+        let standing = |filled: &Option<Filled<'_>>| Some(charges(filled.as_ref()?, &self.prices));
+        Consequence {
+            effects,
+            is_partial: [&old, &new].into_iter().flatten().any(|filled| filled.is_partial),
+            before: standing(&old),
+            after: standing(&new),
+        }
+    }
+}
+
+impl Side<'_> {
+    /// The values of the parameters that `asked` names, as AWS would get them.
+    fn given(&self, asked: &dyn Fn(&str) -> bool) -> Vec<(String, Given)> {
+        let values = self.parameters().into_iter().filter(|(name, ..)| asked(name));
+        values
+            .map(|(name, _, value)| {
+                let text = self.resolved(&value);
+                // An output of another stack is marked so.
+                let given = if text.contains('\0') {
+                    Given::Symbol(text.replace('\0', ""))
+                } else {
+                    Given::Text(text)
+                };
+                (name.to_owned(), given)
+            })
+            .collect()
+    }
+
+    fn inputs(&self) -> Inputs {
+        let key = &self.wanted.key;
+        Inputs {
+            parameters: self.given(&|_| true).into_iter().collect(),
+            account: key.target.account,
+            region: key.target.region.clone(),
+            stack_name: key.name.clone(),
+        }
+    }
+}
+
+fn text(given: Given) -> String {
+    match given {
+        Given::Text(text) => text,
+        Given::Symbol(symbol) => format!("\0{symbol}"),
+    }
+}
+
+/// The parameters on whose values it depends which resources are there, which properties change, and
+/// what they cost.
+fn deciding(template: &Template) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for condition in template.conditions().values() {
+        referred(condition, &mut names);
+    }
+    let charged: BTreeSet<&str> = charged_types().collect();
+    for resource in template.resources().values() {
+        if charged.contains(resource.kind.as_str()) {
+            referred(resource.properties(), &mut names);
+        } else {
+            chosen(&resource.section, &mut names);
+        }
+    }
+    names
+}
+
+/// What `Ref` and `Fn::Sub` anywhere in a value name, AWS's own names too.
+fn referred(value: &Value, names: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(entries) => {
+            for (key, value) in entries {
+                match (key.as_str(), value) {
+                    ("Ref", Value::String(name)) => {
+                        names.insert(name.clone());
+                    }
+                    ("Fn::Sub", Value::String(text)) => substituted(text, names),
+                    ("Fn::Sub", Value::Array(items)) => {
+                        if let Some(Value::String(text)) = items.first() {
+                            substituted(text, names);
+                        }
+                        items.iter().for_each(|item| referred(item, names));
+                    }
+                    _ => referred(value, names),
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| referred(item, names)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+fn substituted(text: &str, names: &mut BTreeSet<String>) {
+    let parts = text.split("${").skip(1).filter_map(|part| part.split('}').next());
+    names.extend(parts.map(|name| name.trim().to_owned()));
+}
+
+/// What the arguments of choosing functions name.
+fn chosen(value: &Value, names: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(entries) => {
+            for (key, value) in entries {
+                if CHOOSING.contains(&key.as_str()) {
+                    referred(value, names);
+                } else {
+                    chosen(value, names);
+                }
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| chosen(item, names)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
