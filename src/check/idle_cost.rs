@@ -157,13 +157,11 @@ fn finding(
     let pointer = format!("/Resources/{}", logical_id.replace('~', "~0").replace('/', "~1"));
     let place = service.template.position(&pointer);
     let (accounts, perhaps) = (there.accounts.len(), there.perhaps.len());
-    let plural = if accounts == 1 { "" } else { "s" };
+    let plural = if accounts == 1 { " gets" } else { "s get" };
     let perhaps = match perhaps {
         0 => String::new(),
-        all if all == accounts => {
-            ", perhaps: what its condition depends on is not known".to_owned()
-        }
-        some => format!(", in {some} of them perhaps"),
+        all if all == accounts => " perhaps: what its condition depends on is not known".to_owned(),
+        some => format!(", {some} of them perhaps"),
     };
     Some(Finding {
         code: "forbidden-type",
@@ -172,8 +170,8 @@ fn finding(
         line: place.map_or(0, |place| place.line),
         column: place.map_or(0, |place| place.column),
         message: format!(
-            "`{logical_id}` is of the type {kind}, which the Fleet document forbids: it would stand \
-             in {accounts} account{plural}{perhaps}"
+            "`{logical_id}` is of the type {kind}, which the Fleet document forbids: \
+             {accounts} account{plural} it{perhaps}"
         ),
         help: Some(format!(
             "remove it, give it a condition that is false, or take `{pattern}` out of \
@@ -181,3 +179,6 @@ fn finding(
         )),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,10 @@
 //! What a change adds to, and removes from, the idle cost of all stacks: equal differences of many
 //! stacks are one line.
 
+use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -47,7 +49,7 @@ struct Key {
 struct Charged {
     direction: Direction,
     kind: String,
-    unit: Unit,
+    unit: Arc<Unit>,
     at_least: bool,
     maybe: bool,
 }
@@ -132,6 +134,9 @@ impl Bill {
     pub fn add(&mut self, account: AccountId, old: Option<&Standing>, new: Option<&Standing>) {
         let nothing = Standing::default();
         let (old, new) = (old.unwrap_or(&nothing), new.unwrap_or(&nothing));
+        if old == new {
+            return;
+        }
         for (charged, quantity) in difference(old, new) {
             if quantity != Quantity::ZERO {
                 let key = Key { what: charged, quantity };
@@ -140,9 +145,9 @@ impl Bill {
         }
         for what in old.unknown.keys().chain(new.unknown.keys()).collect::<BTreeSet<_>>() {
             let direction = match old.unknown.get(what).cmp(&new.unknown.get(what)) {
-                std::cmp::Ordering::Less => Direction::Adds,
-                std::cmp::Ordering::Greater => Direction::Removes,
-                std::cmp::Ordering::Equal => continue,
+                Ordering::Less => Direction::Adds,
+                Ordering::Greater => Direction::Removes,
+                Ordering::Equal => continue,
             };
             self.unknown.entry((direction, what.clone())).or_default().add(account);
         }
@@ -173,7 +178,7 @@ impl Bill {
             }
         }
         // The order of before holds among equals.
-        lines.sort_by_key(|line| (line.direction, std::cmp::Reverse(line.usd_per_month)));
+        lines.sort_by_key(|line| (line.direction, Reverse(line.usd_per_month)));
         lines
     }
 
@@ -235,20 +240,19 @@ impl Bill {
         if self.is_empty() {
             return None;
         }
-        let total = self.total_added_per_month();
-        let least = if self.is_at_least() { "at least " } else { "" };
-        let rest = "a month while nothing runs";
-        Some(match (total.cmp(&Money::ZERO), self.is_at_least()) {
-            (std::cmp::Ordering::Less, false) => {
-                format!("saves {} {rest}", Money::ZERO.minus(total))
+        let (total, open) = (self.total_added_per_month(), self.is_at_least());
+        let saved = Money::ZERO.minus(total);
+        let amount = match (total.cmp(&Money::ZERO), open) {
+            (Ordering::Less, false) => format!("saves {saved}"),
+            (Ordering::Less, true) => format!("saves at most {saved}"),
+            (Ordering::Greater, false) => format!("adds {total}"),
+            (Ordering::Greater, true) => format!("adds at least {total}"),
+            (Ordering::Equal, false) => return Some("costs while nothing runs what it did".into()),
+            (Ordering::Equal, true) => {
+                return Some("adds what nobody knows the price of while nothing runs".into());
             }
-            (std::cmp::Ordering::Less, true) => {
-                format!("saves {} {rest}, less what has no price", Money::ZERO.minus(total))
-            }
-            (std::cmp::Ordering::Equal | std::cmp::Ordering::Greater, _) => {
-                format!("adds {least}{total} {rest}")
-            }
-        })
+        };
+        Some(format!("{amount} a month while nothing runs"))
     }
 }
 
@@ -283,7 +287,7 @@ fn charged(charge: &Charge, direction: Direction) -> Charged {
     Charged {
         direction,
         kind: charge.kind.clone(),
-        unit: charge.unit.clone(),
+        unit: Arc::clone(&charge.unit),
         at_least: charge.at_least,
         maybe: charge.maybe,
     }

@@ -15,3 +15,6 @@ pub use free::{Free, free};
 pub use policy::Policy;
 pub use price::{LIST_DATE, LIST_REGION, Prices, Wrong, charged_types, knows};
 pub use standing::{Charge, Standing, charges};
+
+#[cfg(test)]
+mod tests;

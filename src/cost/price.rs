@@ -1,7 +1,8 @@
 //! Prices of single units: those of the list, and over them those of the Fleet document.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use crate::cost::free::{free, is_unpriced};
 use crate::cost::table::{Row, rows};
@@ -26,9 +27,9 @@ pub(super) struct Unit {
     /// `TYPE` or `TYPE/VARIANT`, as the Fleet document names it.
     pub(super) key: String,
     /// One in words, such as `a KMS key`.
-    pub(super) one: String,
+    pub(super) one: Cow<'static, str>,
     /// Several, without their number.
-    pub(super) many: String,
+    pub(super) many: Cow<'static, str>,
     /// A month.
     pub(super) usd: Money,
     /// AWS's page with the price; none where it is the fleet's own.
@@ -50,27 +51,28 @@ impl Prices {
         Self(idle_cost.prices.clone())
     }
 
-    pub(super) fn unit(&self, kind: &str, variant: &str) -> Option<Unit> {
+    pub(super) fn unit(&self, kind: &str, variant: &str) -> Option<Arc<Unit>> {
         let row = ROWS.get(kind)?;
         let key = label(kind, variant);
         let own = self.0.get(&key).copied();
         let source = own.is_none().then_some(row.source);
         if let Some(price) = row.prices.iter().find(|price| price.variant == variant) {
             let usd = own.unwrap_or(price.usd);
-            let (one, many) = (price.one.to_owned(), price.many.to_owned());
-            return Some(Unit { key, one, many, usd, source });
+            let (one, many) = (price.one.into(), price.many.into());
+            return Some(Arc::new(Unit { key, one, many, usd, source }));
         }
         let classes = row.classes.as_ref()?;
         let usd = own.or_else(|| classes.price(variant))?;
-        let named = |noun: &str| noun.replace("{}", &variant.replace('/', " "));
-        Some(Unit { key, one: named(classes.one), many: named(classes.many), usd, source })
+        let named = |noun: &str| noun.replace("{}", &variant.replace('/', " ")).into();
+        let (one, many) = (named(classes.one), named(classes.many));
+        Some(Arc::new(Unit { key, one, many, usd, source }))
     }
 
     /// What the fleet says a resource costs of which the list knows no charge.
-    pub(super) fn whole(&self, kind: &str) -> Option<Unit> {
+    pub(super) fn whole(&self, kind: &str) -> Option<Arc<Unit>> {
         let usd = *self.0.get(kind)?;
-        let (one, many) = (format!("1 {kind}"), kind.to_owned());
-        Some(Unit { key: kind.to_owned(), one, many, usd, source: None })
+        let (one, many) = (format!("1 {kind}").into(), kind.to_owned().into());
+        Some(Arc::new(Unit { key: kind.to_owned(), one, many, usd, source: None }))
     }
 
     /// Looks at the name of a price of a Fleet document. `Ok` has the type when the list does not
@@ -106,10 +108,11 @@ impl Prices {
 
 /// The prices that a row has; one without its own is counted by those of others.
 fn listed_keys(row: &Row) -> String {
-    let mut keys: Vec<String> =
-        row.prices.iter().map(|price| format!("`{}`", label(row.kind, price.variant))).collect();
     let classes = row.classes.iter().flat_map(|classes| classes.prices.first());
-    keys.extend(classes.map(|(name, _)| format!("one such as `{}`", label(row.kind, name))));
+    let mut keys: Vec<String> =
+        classes.map(|(name, _)| format!("one such as `{}`", label(row.kind, name))).collect();
+    let prices = row.prices.iter();
+    keys.extend(prices.map(|price| format!("`{}`", label(row.kind, price.variant))));
     match keys.as_slice() {
         [] => format!("`{}` is counted by the prices of other types", row.kind),
         keys => format!("there is {}", keys.join(", ")),

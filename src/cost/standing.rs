@@ -1,6 +1,7 @@
 //! What the resources of one stack cost while nothing runs.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::cost::free::{Free, free};
 use crate::cost::price::{Prices, Unit, row};
@@ -27,7 +28,7 @@ pub struct Charge {
     pub maybe: bool,
     /// Whether the resource stays, and goes on costing, when it leaves its stack.
     pub stays: bool,
-    pub(super) unit: Unit,
+    pub(super) unit: Arc<Unit>,
 }
 
 impl Charge {
@@ -53,7 +54,11 @@ impl Charge {
 }
 
 pub(super) fn what(unit: &Unit, quantity: Quantity) -> String {
-    if quantity == Quantity::ONE { unit.one.clone() } else { format!("{quantity} {}", unit.many) }
+    if quantity == Quantity::ONE {
+        unit.one.to_string()
+    } else {
+        format!("{quantity} {}", unit.many)
+    }
 }
 
 /// What one stack costs a month while nothing runs.
@@ -102,7 +107,7 @@ fn one_resource(
     standing: &mut Standing,
 ) {
     let kind = resource.kind;
-    let charge = |unit: Unit, quantity: Quantity, at_least: bool| Charge {
+    let charge = |unit: Arc<Unit>, quantity: Quantity, at_least: bool| Charge {
         logical_id: logical_id.to_owned(),
         kind: kind.to_owned(),
         quantity,

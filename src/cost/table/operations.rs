@@ -35,12 +35,12 @@ pub(super) const ROWS: &[Row] = &[
         ALARM,
         CLOUDWATCH,
         &[
-            monthly("", "0.10", "a metric of an alarm", "metrics of alarms"),
+            monthly("", "0.10", "an alarm", "alarm metrics"),
             monthly(
                 "high-resolution",
                 "0.30",
-                "a metric of a high-resolution alarm",
-                "metrics of high-resolution alarms",
+                "a high-resolution alarm",
+                "high-resolution alarm metrics",
             ),
         ],
         alarm,
