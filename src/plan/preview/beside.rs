@@ -42,13 +42,12 @@ pub fn beside(mut preview: Preview, scene: &LiveScene<'_>) -> Preview {
     };
     for group in live.groups {
         let tells = match group.kind {
-            Kind::Stuck | Kind::Blind | Kind::Wait => true,
+            Kind::Stuck | Kind::Blind | Kind::Wait | Kind::LeaveAlone => true,
             Kind::Rename
             | Kind::Delete
             | Kind::Retain
             | Kind::Update
             | Kind::Create
-            | Kind::LeaveAlone
             | Kind::Rules => false,
         };
         let members: Vec<Member> = group.members.into_iter().filter(is_touched).collect();
