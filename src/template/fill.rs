@@ -135,15 +135,6 @@ pub fn symbol(value: &Value) -> Option<&str> {
     value.as_object().filter(|entries| entries.len() == 1)?.get(SYMBOL)?.as_str()
 }
 
-/// Whether something in a value is not known.
-pub(super) fn is_open(value: &Value) -> bool {
-    match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
-        Value::Array(items) => items.iter().any(is_open),
-        Value::Object(entries) => symbol(value).is_some() || entries.values().any(is_open),
-    }
-}
-
 /// Whether a symbol stands for what AWS finds in an SSM parameter.
 pub(super) fn is_ssm(symbol: &str) -> bool {
     symbol.starts_with(SSM)

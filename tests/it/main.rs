@@ -10,6 +10,7 @@ mod decisions;
 mod deletion_limit;
 mod deployment;
 mod drift;
+mod effects;
 mod failures;
 mod freeze;
 mod fuzz;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::{Map, Value};
 
 use crate::template::create_only::is_function;
-use crate::template::fill::{is_open, is_ssm, symbol};
+use crate::template::fill::{is_ssm, symbol};
 use crate::template::resource::below;
 
 const PROPERTIES: &str = "/Properties";
@@ -62,24 +62,27 @@ fn compare(old: &Value, new: &Value, at: &str, found: &mut BTreeMap<String, bool
     }
 }
 
-/// Whether two values, at least one of them made by a function, surely differ. The same function of
-/// different things is taken to give different values, as CloudFormation does when it compares
-/// templates; what is not known may be anything.
+/// Whether two values, at least one of them made by a function, surely differ. Of one function that is
+/// so where its arguments surely differ; what another function makes may be the same, and what is not
+/// known may be anything.
 fn differs_surely(old: &Value, new: &Value) -> bool {
     match (old, new) {
-        _ if is_choice(old) || is_choice(new) => false,
-        (Value::Object(one), Value::Object(other)) if one.len() == other.len() => {
-            let mut pairs = one.iter().zip(other);
-            if pairs.all(|((one, _), (other, _))| one == other) && symbol(old).is_none() {
-                return one.values().zip(other.values()).any(|(old, new)| differs_surely(old, new));
-            }
-            !is_open(old) && !is_open(new)
+        (Value::Object(one), Value::Object(other)) => {
+            let same = |key: &String| !is_call(old) && !is_call(new) || uses_all(key);
+            let common = one.iter().filter(|(key, _)| same(key));
+            common.filter_map(|(key, one)| Some((one, other.get(key)?))).any(differ_surely)
         }
         (Value::Array(one), Value::Array(other)) if one.len() == other.len() => {
-            one.iter().zip(other).any(|(old, new)| differs_surely(old, new))
+            one.iter().zip(other).any(differ_surely)
         }
-        (old, new) => old != new && !is_open(old) && !is_open(new),
+        (Value::Array(one), Value::Array(other)) => !one.iter().chain(other).any(is_choice),
+        _ if is_call(old) || is_call(new) => false,
+        (old, new) => old != new,
     }
+}
+
+fn differ_surely((old, new): (&Value, &Value)) -> bool {
+    differs_surely(old, new)
 }
 
 /// A function, or what is not known.
@@ -87,6 +90,12 @@ fn is_call(value: &Value) -> bool {
     let name = value.as_object().filter(|entries| entries.len() == 1);
     let name = name.and_then(|entries| entries.keys().next());
     name.is_some_and(|name| is_function(name)) || symbol(value).is_some()
+}
+
+/// Whether a function gives something else whenever one of its arguments is something else: one that
+/// chooses does not, and an attribute of another resource may be the same.
+pub(super) fn uses_all(function: &str) -> bool {
+    ["Ref", "Fn::Base64", "Fn::Join", "Fn::Sub", "Fn::ToJsonString"].contains(&function)
 }
 
 /// Whether a value may turn out to be none.

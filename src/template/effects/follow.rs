@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::template::create_only::is_function;
 use crate::template::effects::Fate;
+use crate::template::effects::difference::uses_all;
 use crate::template::references::{Pointer, each_call, named};
 
 /// A place in a resource that refers to another one.
@@ -15,6 +16,8 @@ struct Reference<'a> {
     path: String,
     /// Whether an attribute is asked for.
     attribute: bool,
+    /// Whether the value that is made of it may not depend on it.
+    chosen: bool,
 }
 
 /// Adds what follows, over any number of resources. It ends: each turn makes some change of one resource
@@ -33,7 +36,7 @@ pub(super) fn follow(fates: &mut BTreeMap<&str, Fate<'_>>) {
                 continue;
             }
             // An attribute of another resource may be equal; its id is not.
-            let certain = surely && !reference.attribute;
+            let certain = surely && !reference.attribute && !reference.chosen;
             let Some(fate) = fates.get_mut(reference.from) else { continue };
             let (kind, before) = (fate.new.map_or("", |new| new.kind), degree(fate));
             let Some(changes) = fate.stays.as_mut() else { continue };
@@ -66,8 +69,11 @@ fn references<'a>(fates: &BTreeMap<&'a str, Fate<'_>>) -> BTreeMap<&'a str, Vec<
         each_call(&new.section, &Pointer::ROOT, &mut |function, argument, pointer| {
             for (name, attribute) in named(function, argument) {
                 if let Some((name, _)) = fates.get_key_value(name.as_str()) {
-                    let path = without_functions(&pointer.to_string());
-                    let reference = Reference { from, path, attribute };
+                    let pointer = pointer.to_string();
+                    let path = without_functions(&pointer);
+                    let chosen =
+                        pointer.split('/').any(|part| is_function(part) && !uses_all(part));
+                    let reference = Reference { from, path, attribute, chosen };
                     found.entry(name).or_default().push(reference);
                 }
             }

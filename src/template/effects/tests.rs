@@ -94,6 +94,30 @@ fn what_differs_is_added_modified_or_removed() {
 }
 
 #[test]
+fn what_functions_make_may_be_the_same() {
+    for (old, new, certain) in [
+        ("a", "b", true),
+        ("a", "!Ref Q", false),
+        ("!GetAtt Q.Arn", "a", false),
+        ("!Ref Q", "!Ref R", true),
+        ("!GetAtt Q.Arn", "!GetAtt R.Arn", false),
+        ("!Sub 'a${Q}'", "!Sub 'b${Q}'", true),
+        ("!Sub 'a${Q}'", "!Join ['', [a, !Ref Q]]", false),
+        ("!Join ['-', [a, !Ref Q]]", "!Join ['-', [b, !Ref Q]]", true),
+        ("!Select [0, [a, !Ref Q]]", "!Select [0, !GetAZs '']", false),
+        ("!ImportValue a", "!ImportValue b", false),
+        ("[!Ref Q]", "[!Ref Q, a]", true),
+        ("{ A: !Ref Q }", "{ B: !Ref Q }", true),
+    ] {
+        let resources = |value: &str| {
+            format!("  R: {{ Type: AWS::EC2::EIP, Properties: {{ Domain: {value} }} }}\n")
+        };
+        let found = between(&resources(old), &resources(new));
+        assert_eq!(!found[0].ends_with('?'), certain, "{old} {new}: {found:?}");
+    }
+}
+
+#[test]
 fn order_alone_changes_nothing() {
     let old = "  A: { Type: AWS::SQS::Queue, DependsOn: B }\n  B: { Type: AWS::SQS::Queue }";
     let new = "  A: { Type: AWS::SQS::Queue }\n  B: { Type: AWS::SQS::Queue, DependsOn: [A] }";
@@ -106,7 +130,9 @@ const CHAIN: &str = "
   ByArn: { Type: AWS::Lambda::Function, Properties: { Environment: { Variables: { A: !GetAtt Table.Arn } } } }
   Allowed: { Type: AWS::Lambda::Permission, Properties: { FunctionName: !GetAtt ByArn.Arn, Action: a } }
   ById2: { Type: AWS::SSM::Parameter, Properties: { Value: !Ref ById } }
+  Chosen: { Type: AWS::SSM::Parameter, Properties: { Value: !Select [0, [!Ref Table]] } }
   Last: { Type: AWS::SSM::Parameter, Properties: { Value: !Ref Allowed } }
+  Open: { Type: AWS::SSM::Parameter, Properties: { Value: !Select [!GetAtt Apart.X, [!Ref Table]] } }
   Apart: { Type: AWS::SQS::Queue }
 ";
 
@@ -120,7 +146,9 @@ fn what_refers_to_a_replaced_resource_follows() {
             "Allowed Modify Perhaps /Properties/FunctionName after ByArn ?",
             "ByArn Modify Never /Properties/Environment/Variables/A after Table ?",
             "ById Modify Never /Properties/Value after Table",
+            "Chosen Modify Never /Properties/Value after Table",
             "Last Modify Never /Properties/Value after Allowed ?",
+            "Open Modify Never /Properties/Value after Table ?",
             "Table Modify Always /Properties/TableName",
         ]
     );
