@@ -17,7 +17,7 @@ use crate::moment::Moment;
 use crate::report::announcements::Message;
 
 pub use answer::{Verdict, retry_after};
-pub use http::{Answer, Post, Posting, Request, Unsent, over_https};
+pub use http::{Answer, Method, Post, Posting, Request, Unsent, over_https};
 pub use outgoing::{request, signature};
 pub use secrets::{Environment, Hidden};
 
