@@ -7,6 +7,7 @@ mod effects;
 mod golden;
 mod json;
 mod markdown;
+mod parts;
 mod reviewed;
 mod text;
 
@@ -18,7 +19,8 @@ use crate::plan::preview::{
 use crate::report::{brief, counted, number};
 
 pub use json::{json, refused_json};
-pub use markdown::{MARKER, MAX_COMMENT, markdown, refused_markdown};
+pub use markdown::{MARKER, MAX_COMMENT, comments, markdown, refused_comments, refused_markdown};
+pub use parts::part_of;
 pub use reviewed::read_reviewed;
 pub use text::text;
 
