@@ -1,7 +1,8 @@
 //! Delivers messages from the outbox to chats and webhooks: at least once, one a second and channel,
-//! as slowly as the receiver asks.
+//! as slowly as the receiver asks. Plans and statuses go to git hosts ([`hosts`]).
 
 mod answer;
+pub mod hosts;
 mod http;
 mod outgoing;
 mod secrets;
