@@ -64,6 +64,11 @@ impl Client {
         Self { post, clock, place, give_up_at, wrote_at: None }
     }
 
+    /// Talks to another repository of the host from now on, as patient as before.
+    pub fn go_to(&mut self, place: Place) {
+        self.place = place;
+    }
+
     /// Who the token is of, as [`Comment::author`] says it.
     pub async fn introduce(&mut self) -> Result<String, HostError> {
         match self.place.host {
@@ -186,8 +191,7 @@ impl Client {
                 (Meaning::Good, Err(_)) => continue,
             };
             if attempt >= TRIES || now + asked > self.give_up_at {
-                let why = format!("{why}; tried {attempt} times, next in {} s", asked.as_secs());
-                return Err(HostError::busy(&self.place, call.task, &why));
+                return Err(HostError::busy(&self.place, call.task, why, asked));
             }
             self.clock.sleep(asked).await;
             pause = pause.saturating_mul(2);

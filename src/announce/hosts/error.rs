@@ -1,11 +1,13 @@
 //! What a git host would not do, in words: what was asked, what it answered, what to do about it.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::announce::hosts::{GitHost, Place};
 use crate::announce::http::Answer;
+use crate::report::brief;
 
 /// What is shown of an answer.
 const MAX_TEXT: usize = 300;
@@ -140,13 +142,13 @@ impl HostError {
         }
     }
 
-    /// The host was asked as often as it is reasonable.
-    pub(super) fn busy(place: &Place, task: Task, why: &str) -> Self {
+    /// The host was asked for as long as it is reasonable, and asks for a further pause.
+    pub(super) fn busy(place: &Place, task: Task, said: String, pause: Duration) -> Self {
         Self {
             trouble: Trouble::Busy,
             what: format!("{} could not be asked to {task}", place.host.name()),
-            said: why.to_owned(),
-            help: "try again later".to_owned(),
+            said,
+            help: format!("try again in {} or later", brief(pause)),
         }
     }
 }

@@ -6,6 +6,7 @@ mod change;
 mod error;
 mod github;
 mod gitlab;
+mod posting;
 mod sticky;
 
 use std::fmt;
@@ -19,6 +20,7 @@ pub use crate::fleet::GitHost;
 pub use calls::Client;
 pub use change::{Change, Unposted};
 pub use error::{HostError, Trouble};
+pub use posting::{Interrupted, PlanPost, post};
 pub use sticky::{Kept, keep};
 
 /// A repository at a git host, and the token that may write there.

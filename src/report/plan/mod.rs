@@ -9,6 +9,7 @@ mod json;
 mod markdown;
 mod parts;
 mod reviewed;
+mod status;
 mod text;
 
 use crate::fleet::Finding;
@@ -22,6 +23,7 @@ pub use json::{json, refused_json};
 pub use markdown::{MARKER, MAX_COMMENT, comments, markdown, refused_comments, refused_markdown};
 pub use parts::part_of;
 pub use reviewed::read_reviewed;
+pub use status::{refused_status, status};
 pub use text::text;
 
 /// Stacks named as examples of a group.

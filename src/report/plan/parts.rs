@@ -37,7 +37,7 @@ fn marker(folder: &str, number: usize) -> String {
 }
 
 /// What tells one fleet of a repository from another; `None` for the one in the usual folder.
-fn label(folder: &str) -> Option<String> {
+pub(super) fn label(folder: &str) -> Option<String> {
     let folder = folder.trim_start_matches("./").trim_end_matches('/');
     if folder == USUAL_FOLDER {
         return None;
