@@ -38,7 +38,7 @@ fn server(answers: &[&'static str]) -> Server {
 }
 
 /// Head and body of a request.
-fn read(stream: &TcpStream) -> (String, String) {
+pub(crate) fn read(stream: &TcpStream) -> (String, String) {
     let mut reader = BufReader::new(stream);
     let mut head = String::new();
     loop {
