@@ -134,6 +134,10 @@ impl CommitStatuses {
             return Ok(None);
         }
         let before = told.filter(|told| told.revision == revision).map_or(0, |told| told.count);
+        // After a restart nothing is known to be well until it was looked at, which is no news.
+        if which == Told::Accepted && before > 0 && !self.board.has_seen_all() {
+            return Ok(None);
+        }
         Ok(Some((which, ToldCommit { revision, status, at: now, count: before + 1 })))
     }
 

@@ -68,7 +68,7 @@ async fn a_used_up_limit_is_a_pause_until_it_begins_anew_and_no_refusal() {
 #[tokio::test(start_paused = true)]
 async fn a_pause_that_is_too_long_is_said_instead_of_made() {
     let (forge, clock) = forge(GitHost::GitHub);
-    let reset = (clock.now().as_millis() / 1_000 + 1_800).to_string();
+    let reset = (clock.now().as_millis() / 1_000 + 1_790).to_string();
     let headers = [("x-ratelimit-remaining", "0"), ("x-ratelimit-reset", reset.as_str())];
     forge.fails("GET ", &[answers(403, &headers, r#"{"message":"API rate limit exceeded"}"#)]);
     let before = clock.now();
