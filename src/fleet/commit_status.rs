@@ -1,7 +1,7 @@
 //! The repository at a git host whose commits are told how the fleet fares. Its token is a secret:
 //! documents name the variable or the file that holds it.
 
-use crate::fleet::channel::{Secret, why_not_a_url};
+use crate::fleet::channel::{SECRET_IN_GIT, Secret, why_not_a_url};
 use crate::fleet::document::{CommitStatusSpec, GitHubSpec, GitLabSpec};
 use crate::fleet::reader::Reader;
 use crate::fleet::yaml::Node;
@@ -94,7 +94,12 @@ pub(super) fn project(
         complain(field[1], "bad-repository", message, help.to_owned());
     }
     let api = api.unwrap_or_else(|| host.usual_api().to_owned());
-    if let Some(why) = why_not_a_url(&api) {
+    if api.contains('@') {
+        let help =
+            "take it out of git and its history, and make a new one; `token` proves who calls";
+        let message = "a user or a password stands in git, where everybody can read it";
+        complain("api", SECRET_IN_GIT, message.to_owned(), help.to_owned());
+    } else if let Some(why) = why_not_a_url(&api) {
         let help = format!("write one such as `{}`", host.usual_api());
         complain("api", "bad-url", format!("the URL cannot be used: {why}"), help);
     }
