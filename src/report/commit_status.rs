@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::Revision;
 use crate::moment::Moment;
+use crate::report::number;
 
 /// GitHub's limit for the line, in characters; GitLab takes 255.
 const MAX_TEXT: usize = 140;
@@ -94,7 +95,7 @@ impl CommitStatus {
         let FleetCounts { wanted, settled, left_alone, waiting, stuck, blind, .. } = *counts;
         // Those that are to go stand as well, until they are gone.
         let all = wanted.max(settled + left_alone + waiting + stuck);
-        let mut text = format!("{} of {} in sync", grouped(settled), grouped(all));
+        let mut text = format!("{} of {} in sync", number(settled), number(all));
         let rest = [
             (stuck, "failed"),
             (waiting, "waiting"),
@@ -102,7 +103,7 @@ impl CommitStatus {
             (blind, if blind == 1 { "place out of sight" } else { "places out of sight" }),
         ];
         for (count, what) in rest.into_iter().filter(|(count, _)| *count > 0) {
-            text.push_str(&format!(", {} {what}", grouped(count)));
+            text.push_str(&format!(", {} {what}", number(count)));
         }
         let state = if counts.moves() {
             CommitState::Pending
@@ -121,7 +122,7 @@ impl CommitStatus {
         let first = findings.lines().next().unwrap_or_default();
         let text = match count {
             0 | 1 => format!("Refused: {first}"),
-            count => format!("Refused, {} errors: {first}", grouped(count)),
+            count => format!("Refused, {} errors: {first}", number(count)),
         };
         Self::new(context, CommitState::Error, &text)
     }
@@ -150,19 +151,6 @@ pub fn due_at(
     let seldom = told.at + EVERY.saturating_mul(1 << doubled);
     let is_end = told.status.state == CommitState::Pending && status.state != CommitState::Pending;
     Some(if is_end { (since + SETTLES).min(seldom.max(since)) } else { seldom.max(since) })
-}
-
-/// `1,990`
-fn grouped(number: usize) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 #[cfg(test)]

@@ -168,7 +168,9 @@ fn message(body: &str) -> Option<String> {
     let text = |value: &Value| match value {
         Value::Null => None,
         Value::String(text) => Some(text.clone()),
-        other => Some(other.to_string()),
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            Some(value.to_string())
+        }
     };
     let first = ["message", "error_description", "error"].iter().find_map(|key| text(&value[key]));
     let errors = value["errors"].as_array().map(Vec::as_slice).unwrap_or_default();

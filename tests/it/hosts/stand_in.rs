@@ -350,8 +350,8 @@ impl Forge {
             return answer(422, &json!({ "message": "description is too long" }));
         }
         let name = if self.0.kind == GitHost::GitHub { "context" } else { "name" };
-        let last = self.statuses().into_iter().rev().map(|(_, status)| status);
-        let last = last.filter(|old| old[name] == sent[name] && old["sha"] == commit).next();
+        let mut last = self.statuses().into_iter().rev().map(|(_, status)| status);
+        let last = last.find(|old| old[name] == sent[name] && old["sha"] == commit);
         let runs = last.is_some_and(|old| old["state"] == "running");
         if self.0.kind == GitHost::GitLab && state == "running" && runs {
             return answer(
