@@ -67,7 +67,7 @@ pub(super) fn verdict(
         said => format!(" ({said})"),
     };
     let text = format!("it answered {}{said}", answer.status);
-    let asked = answer.retry_after.as_deref().and_then(|value| retry_after(value, now));
+    let asked = answer.header("retry-after").and_then(|value| retry_after(value, now));
     match answer.status {
         200..=299 => Verdict::Delivered,
         429 => {
@@ -151,8 +151,9 @@ mod tests {
     const URL: &str = "https://hooks.slack.com/services/T0/B0/secret";
 
     fn judged(status: u16, retry_after: Option<&str>, body: &str) -> Verdict {
-        let retry_after = retry_after.map(str::to_owned);
-        let answer = Answer { status, retry_after, body: body.to_owned() };
+        let pause = retry_after.map(|value| ("retry-after".to_owned(), value.to_owned()));
+        let headers = pause.into_iter().collect();
+        let answer = Answer { status, headers, body: body.to_owned(), is_cut: false };
         verdict(Ok(answer), 1, "k", URL, NOW)
     }
 

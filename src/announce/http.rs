@@ -1,6 +1,7 @@
-//! One HTTP POST, over the same hyper and rustls that the AWS SDK brings. Redirects are not
+//! One HTTP request, over the same hyper and rustls that the AWS SDK brings. Redirects are not
 //! followed: a secret goes where it was given for.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
 use std::pin::Pin;
@@ -19,18 +20,48 @@ use crate::announce::secrets::Hidden;
 /// A chat answers within a second or two.
 const WHOLE_CALL: Duration = Duration::from_secs(20);
 const CONNECTING: Duration = Duration::from_secs(5);
-/// What is read of an answer: a word about what is wrong.
-const MAX_ANSWER: usize = 2_048;
+
+/// What a request does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Method {
+    /// Reads.
+    Get,
+    /// Makes something, or hands it over.
+    Post,
+    /// Changes a part.
+    Patch,
+    /// Changes the whole.
+    Put,
+    /// Removes.
+    Delete,
+}
+
+impl Method {
+    /// Its word in HTTP.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Patch => "PATCH",
+            Self::Put => "PUT",
+            Self::Delete => "DELETE",
+        }
+    }
+}
 
 /// What is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// Where to. It is a secret.
+    /// What it does.
+    pub method: Method,
+    /// Where to. It may be a secret.
     pub url: Hidden,
-    /// Names in lower case, and values.
-    pub headers: Vec<(&'static str, String)>,
-    /// JSON.
+    /// Names in lower case, and values, some of which are secrets.
+    pub headers: Vec<(&'static str, Hidden)>,
+    /// JSON, or nothing.
     pub body: String,
+    /// Bytes that are read of the answer.
+    pub max_answer: usize,
 }
 
 /// What came back.
@@ -38,10 +69,19 @@ pub struct Request {
 pub struct Answer {
     /// The status.
     pub status: u16,
-    /// The `Retry-After` header.
-    pub retry_after: Option<String>,
-    /// The start of the body.
+    /// Headers by their names in lower case; of one that came twice the last.
+    pub headers: BTreeMap<String, String>,
+    /// The body.
     pub body: String,
+    /// The body broke off or was longer than asked for: `body` is empty then.
+    pub is_cut: bool,
+}
+
+impl Answer {
+    /// A header by its name in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(String::as_str)
+    }
 }
 
 /// Nothing came back: why, in words that may hold the URL. Whether it arrived is not known.
@@ -99,21 +139,25 @@ fn client() -> Result<HttpsClient, Unsent> {
 }
 
 async fn send(client: &HttpsClient, request: Request) -> Result<Answer, Unsent> {
-    let mut builder = http::Request::post(request.url.reveal())
+    let Request { method, url, headers, body, max_answer } = request;
+    let mut builder = http::Request::builder()
+        .method(method.word())
+        .uri(url.reveal())
         .header("user-agent", concat!("driftless/", env!("CARGO_PKG_VERSION")));
-    for (name, value) in request.headers {
-        builder = builder.header(name, value);
+    for (name, value) in headers {
+        builder = builder.header(name, value.reveal());
     }
-    let built = builder.body(Full::new(Bytes::from(request.body)));
+    let built = builder.body(Full::new(Bytes::from(body)));
     let built = built.map_err(|error| Unsent(error.to_string()))?;
     let response = client.request(built).await.map_err(|error| Unsent(in_words(&error)))?;
     let status = response.status().as_u16();
-    let retry_after = response.headers().get(http::header::RETRY_AFTER);
-    let retry_after = retry_after.and_then(|value| value.to_str().ok()).map(str::to_owned);
-    // A body that is too long or breaks off says nothing; the status has said it all.
-    let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await;
+    let text = |value: &http::HeaderValue| value.to_str().ok().map(str::to_owned);
+    let headers = response.headers().iter();
+    let headers = headers.filter_map(|(name, value)| Some((name.to_string(), text(value)?)));
+    let headers = headers.collect();
+    let body = Limited::new(response.into_body(), max_answer).collect().await;
     let body = body.map(|body| String::from_utf8_lossy(&body.to_bytes()).into_owned());
-    Ok(Answer { status, retry_after, body: body.unwrap_or_default() })
+    Ok(Answer { status, headers, is_cut: body.is_err(), body: body.unwrap_or_default() })
 }
 
 /// An error with all that led to it.

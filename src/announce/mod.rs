@@ -1,7 +1,8 @@
 //! Delivers messages from the outbox to chats and webhooks: at least once, one a second and channel,
-//! as slowly as the receiver asks.
+//! as slowly as the receiver asks. Plans and statuses go to git hosts ([`hosts`]).
 
 mod answer;
+pub mod hosts;
 mod http;
 mod outgoing;
 mod secrets;
@@ -17,7 +18,7 @@ use crate::moment::Moment;
 use crate::report::announcements::Message;
 
 pub use answer::{Verdict, retry_after};
-pub use http::{Answer, Post, Posting, Request, Unsent, over_https};
+pub use http::{Answer, Method, Post, Posting, Request, Unsent, over_https};
 pub use outgoing::{request, signature};
 pub use secrets::{Environment, Hidden};
 

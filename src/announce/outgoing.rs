@@ -3,12 +3,15 @@
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
-use crate::announce::http::Request;
+use crate::announce::http::{Method, Request};
 use crate::announce::secrets::{Environment, Hidden, reveal};
 use crate::fleet::{Address, Channel, Receiver, Secret, why_not_a_url};
 use crate::moment::Moment;
 use crate::report::announcements::Message;
 use crate::report::chat;
+
+/// What is read of a chat's answer: a word about what is wrong.
+const MAX_ANSWER: usize = 2_048;
 
 /// The request that tells `message` to a channel. The error is a sentence without any secret.
 pub fn request(
@@ -26,17 +29,19 @@ pub fn request(
             (chat::cloudevent(message), "application/cloudevents+json; charset=utf-8")
         }
     };
-    let mut headers = vec![("content-type", kind.to_owned())];
+    let mut headers = vec![("content-type", Hidden::of(kind))];
     if let Receiver::Webhook { .. } = channel.receiver {
-        headers.push(("x-driftless-key", message.key.clone()));
+        headers.push(("x-driftless-key", Hidden::of(&message.key)));
         let timestamp = (now.as_millis() / 1_000).to_string();
         if let Some(key) = key {
             let signed = signature(key.reveal().as_bytes(), &timestamp, &body);
-            headers.push(("x-driftless-signature", format!("sha256={signed}")));
+            let signed = Hidden::of(format!("sha256={signed}"));
+            headers.push(("x-driftless-signature", signed));
         }
-        headers.push(("x-driftless-timestamp", timestamp));
+        headers.push(("x-driftless-timestamp", Hidden::of(timestamp)));
     }
-    Ok(Request { url, headers, body })
+    let max_answer = MAX_ANSWER;
+    Ok(Request { method: Method::Post, url, headers, body, max_answer })
 }
 
 /// Where a channel is, and the key of its signatures. The error is a sentence without any secret.

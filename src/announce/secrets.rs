@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::Read as _;
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::fleet::Secret;
@@ -40,9 +41,8 @@ pub(super) fn reveal(secret: &Secret, environment: &Environment) -> Result<Hidde
         Secret::Environment(name) => {
             environment(name).ok_or_else(|| format!("{secret} is not set where driftless runs"))?
         }
-        Secret::File(path) => {
-            read(path).map_err(|error| format!("{secret} cannot be read: {error}"))?
-        }
+        Secret::File(path) => read_file(Path::new(path), MAX_BYTES)
+            .map_err(|error| format!("{secret} cannot be read: {error}"))?,
     };
     match value.trim() {
         "" => Err(format!("{secret} is empty")),
@@ -50,12 +50,13 @@ pub(super) fn reveal(secret: &Secret, environment: &Environment) -> Result<Hidde
     }
 }
 
-fn read(path: &str) -> std::io::Result<String> {
+/// The text of a file of at most `most` bytes; what is longer is cut.
+pub(super) fn read_file(path: &Path, most: u64) -> std::io::Result<String> {
     let file = std::fs::File::open(path)?;
     if !file.metadata()?.is_file() {
         return Err(std::io::Error::other("it is not a file"));
     }
     let mut text = String::new();
-    file.take(MAX_BYTES).read_to_string(&mut text)?;
+    file.take(most).read_to_string(&mut text)?;
     Ok(text)
 }

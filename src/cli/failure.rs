@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::io;
 
+use crate::announce::hosts::HostError;
 use crate::cli::context::CommandError;
 use crate::controller::ControllerError;
 use crate::git::GitError;
@@ -100,6 +101,13 @@ impl From<JournalError> for Failure {
 impl From<CloudError> for Failure {
     fn from(error: CloudError) -> Self {
         Self::of(&error)
+    }
+}
+
+impl From<HostError> for Failure {
+    fn from(error: HostError) -> Self {
+        let HostError { what, said, help, .. } = error;
+        Self { what, causes: vec![said], help: Some(help), is_silent: false }
     }
 }
 

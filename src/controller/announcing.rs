@@ -12,6 +12,7 @@ use tracing::warn;
 use crate::announce::{Means, Postman};
 use crate::board::Board;
 use crate::clock::Clock;
+use crate::controller::commit_statuses::CommitStatuses;
 use crate::desired::Desired;
 use crate::drift::signatures;
 use crate::fleet::Channel;
@@ -33,7 +34,8 @@ const AFTER_TROUBLE: Duration = Duration::from_secs(60);
 /// How long a call under way is waited for at the end.
 const GOODBYE: Duration = Duration::from_secs(5);
 
-/// The announcements of a running controller; they end when this is dropped.
+/// The announcements of a running controller, and what its git host is told; they end when this is
+/// dropped.
 pub(super) struct Announcements {
     task: JoinSet<()>,
     stop: watch::Sender<bool>,
@@ -44,8 +46,11 @@ impl Announcements {
     /// Begins to announce.
     pub(super) fn begin(means: Means, board: Board, journal: Journal, clock: Clock) -> Self {
         let (stop, stopped) = watch::channel(false);
-        let postman = Postman { means, journal, clock: clock.clone() };
         let mut task = JoinSet::new();
+        let (told, time) = (journal.clone(), clock.clone());
+        let statuses = CommitStatuses::new(board.clone(), told, means.clone(), time);
+        task.spawn(statuses.run(stopped.clone()));
+        let postman = Postman { means, journal, clock: clock.clone() };
         task.spawn(Announcer::new(board, postman).run(stopped));
         Self { task, stop, clock }
     }
@@ -56,7 +61,7 @@ impl Announcements {
         let _ = self.stop.send(true);
         tokio::select! {
             biased;
-            _ = self.task.join_next() => {}
+            () = async { while self.task.join_next().await.is_some() {} } => {}
             () = self.clock.sleep(GOODBYE) => {}
         }
     }

@@ -1,6 +1,7 @@
 //! The loop: keeps every target converged on the newest good revision until it is told to stop.
 
 mod announcing;
+mod commit_statuses;
 mod lengths;
 mod queue;
 mod revisions;

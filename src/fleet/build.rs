@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::fleet::channel;
+use crate::fleet::commit_status;
 use crate::fleet::document::{
     AccessSpec, Dependency, ExceptionSpec, FleetDocument, FleetRegion, FreezeSpec, LimitsSpec,
     ParameterValue, ProtectedTypes, RegionChoice, SelectorSpec, ServiceDocument, ServiceSpec,
@@ -39,6 +40,8 @@ pub(super) fn fleet(node: &Rc<Node>, source: Source, reader: &mut Reader<'_>) ->
     let freeze = freeze.map(|(index, spec)| self::freeze(spec, index, node, reader));
     let freeze = freeze.collect();
     let notify = channel::channels(spec.notify.unwrap_or_default(), node, reader);
+    let commit_status =
+        spec.commit_status.and_then(|spec| commit_status::project(spec, node, reader));
     let tags = spec.tags.unwrap_or_default();
     for (key, text) in &tags {
         check_tag_key(key, &["spec", "tags", key], node, reader);
@@ -59,6 +62,7 @@ pub(super) fn fleet(node: &Rc<Node>, source: Source, reader: &mut Reader<'_>) ->
         requires_plan: spec.require_plan.unwrap_or(false),
         freeze,
         notify,
+        commit_status,
         idle_cost: idle_cost::settings(spec.idle_cost, node, reader),
         source,
     };

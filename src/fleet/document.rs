@@ -180,8 +180,39 @@ documents! {
         freeze as "freeze": Option<Vec<FreezeSpec>>,
         /// Who is told what happens: chats and webhooks.
         notify as "notify": Option<Vec<ChannelSpec>>,
+        /// The git host that `run` tells how the commit fares which it converges: a status of the
+        /// commit, `driftless/` and the fleet's name.
+        commit_status as "commitStatus": Option<CommitStatusSpec>,
         /// What may stand idle and what that may cost.
         idle_cost as "idleCost": Option<IdleCostSpec>,
+    }
+
+    /// A git host: exactly one of `github` and `gitlab`.
+    struct CommitStatusSpec {
+        /// GitHub, or an enterprise server of it.
+        github as "github": Option<GitHubSpec>,
+        /// GitLab, or an own server of it.
+        gitlab as "gitlab": Option<GitLabSpec>,
+    }
+
+    /// A repository at GitHub.
+    struct GitHubSpec {
+        /// `owner/name`
+        repository as "repository": String,
+        /// Where the API is; `https://api.github.com` unless given.
+        api as "api": Option<String>,
+        /// A token that may write statuses of commits (`statuses: write`).
+        token as "token": Secret,
+    }
+
+    /// A project at GitLab.
+    struct GitLabSpec {
+        /// Its number, quoted, or its path such as `group/name`.
+        project as "project": String,
+        /// Where the API is; `https://gitlab.com/api/v4` unless given.
+        api as "api": Option<String>,
+        /// A token with the scope `api` and the role Developer.
+        token as "token": Secret,
     }
 
     /// What may stand idle and what that may cost, in USD a month at list prices.

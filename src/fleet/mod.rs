@@ -3,6 +3,7 @@
 
 mod build;
 mod channel;
+mod commit_status;
 mod document;
 mod drift;
 pub mod edit;
@@ -27,6 +28,7 @@ mod yaml;
 
 pub(crate) use channel::SECRET_IN_GIT;
 pub use channel::{Address, Channel, Receiver, Secret, Topic, why_not_a_url};
+pub use commit_status::{GitHost, HostProject};
 pub use drift::{
     DriftException, DriftPolicy, DriftRules, DriftSettings, Glob, IgnoreRule, Pointer,
 };

@@ -9,8 +9,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::fleet::{
-    Channel, DriftPolicy, DriftSettings, Freeze, IdleCost, Protection, Selector, Source, Text,
-    WavePlan,
+    Channel, DriftPolicy, DriftSettings, Freeze, HostProject, IdleCost, Protection, Selector,
+    Source, Text, WavePlan,
 };
 use crate::ids::{AccountId, Digest, DocumentName, Region, ServiceName, Target, TenantName};
 use crate::outcome::OnRemoval;
@@ -97,6 +97,8 @@ pub struct Fleet {
     pub freeze: Vec<Freeze>,
     /// Who is told what happens, in the order in which they are written.
     pub notify: Vec<Channel>,
+    /// Where the commits that are converged are told how they fare.
+    pub commit_status: Option<HostProject>,
     /// What may stand idle and what that may cost.
     pub idle_cost: IdleCost,
     /// Where it is written.

@@ -12,6 +12,7 @@ use serde::de::DeserializeOwned;
 use crate::ids::Digest;
 use crate::moment::Moment;
 
+mod commit_status;
 mod deletions;
 mod drift;
 mod error;
@@ -27,6 +28,7 @@ mod stacks;
 mod steering;
 
 pub use crate::report::{AcceptedRevision, Event, RefusedRevision, Subject};
+pub use commit_status::Told;
 pub use error::JournalError;
 pub use file::SetAside;
 pub use history::{About, MAX_EVENTS};

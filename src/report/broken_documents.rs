@@ -225,6 +225,28 @@ fn broken_channels() {
 }
 
 #[test]
+fn broken_commit_statuses() {
+    let statuses = [
+        "",
+        "github: { repository: acme/fleet, token: { env: T } }, gitlab: { project: \"1\", token: { env: T } }",
+        "github: { repository: acme/fleet }",
+        "github: { repository: fleet, token: { env: T } }",
+        "github: { repository: acme/fleet, token: ghp_S3CRET }",
+        "github: { repository: acme/fleet, api: git.acme.example, token: { env: T } }",
+        "github: { repository: acme/fleet, api: 'http://git.acme.example', token: { env: T } }",
+        "github: { repository: acme/fleet, api: 'https://u:S3CRET@git.example', token: { env: T } }",
+        "gitlab: { project: fleet, token: { file: token } }",
+    ];
+    let lines = statuses.map(|status| format!("  commitStatus: {{ {status} }}\n  parameters: {{"));
+    let cases: Vec<_> = lines.iter().map(|line| ("  parameters: {", line.as_str())).collect();
+    let drawn = replacements("fleet.yaml", &cases);
+    for line in drawn.lines().filter(|line| !line.starts_with("####")) {
+        assert!(!line.contains("S3CRET"), "a secret: {line}");
+    }
+    insta::assert_snapshot!(drawn);
+}
+
+#[test]
 fn broken_dependencies_on_the_home_region() {
     let user = |depends_on: &str, more: &str| {
         file(&format!(

@@ -1,5 +1,6 @@
 //! Findings as people read them, drawn like the compiler's, and as machines do.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
@@ -9,6 +10,8 @@ use crate::snapshot::Snapshot;
 
 /// More of a line than this is not shown: it would wrap and lose its caret.
 const MAX_EXCERPT: usize = 120;
+/// GitHub shows so many annotations of one severity of a step, and drops the others silently.
+const ANNOTATIONS: usize = 10;
 
 /// How findings are drawn as text.
 #[derive(Clone, Copy, Debug, Default)]
@@ -154,12 +157,25 @@ fn object(finding: &Finding, folder: &str) -> Value {
     })
 }
 
-/// Workflow commands that GitHub shows at the lines of a pull request.
+/// Workflow commands that GitHub shows at the lines of a pull request. Of more than it shows, the last
+/// that it does says how many are in the log only.
 pub fn github(findings: &[Finding], folder: &str) -> String {
     let data = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
     let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
+    let of = |severity| findings.iter().filter(|one| one.severity == severity).count();
+    let mut written = BTreeMap::new();
     let mut commands = String::new();
     for finding in findings {
+        let (before, all) = (written.entry(finding.severity).or_insert(0), of(finding.severity));
+        if all > ANNOTATIONS && *before == ANNOTATIONS - 1 {
+            let (severity, shown) = (finding.severity, *before);
+            let _ = writeln!(
+                commands,
+                "::{severity} title=more-findings::{shown} of {all} {severity}s are shown at their \
+                 lines, as GitHub shows {ANNOTATIONS} of a step: the log has them all"
+            );
+        }
+        *before += 1;
         let file = property(&in_folder(&finding.path, folder));
         let mut place = format!("file={file}");
         if finding.line > 0 {
@@ -169,8 +185,10 @@ pub fn github(findings: &[Finding], folder: &str) -> String {
             let _ = write!(place, ",col={}", finding.column);
         }
         let message = match &finding.help {
-            Some(help) => format!("{}\nhelp: {help}", finding.message),
-            None => finding.message.clone(),
+            Some(help) => {
+                format!("{}\nhelp: {}", printable(&finding.message), printable(help))
+            }
+            None => printable(&finding.message),
         };
         let (severity, code) = (finding.severity, finding.code);
         let _ = writeln!(commands, "::{severity} {place},title={code}::{}", data(&message));
@@ -299,6 +317,35 @@ mod tests {
         let mut findings = [finding("unknown-field", 3, 3)];
         findings[0].message = "100% wrong".into();
         insta::assert_snapshot!(github(&findings, "fleet"), @"::error file=fleet/tenants/acme.yaml,line=3,col=3,title=unknown-field::100%25 wrong%0Ahelp: did you mean `regions`?");
+    }
+
+    #[test]
+    fn what_stands_in_a_finding_begins_no_other_command() {
+        let mut findings = [finding("bad-name", 3, 3)];
+        findings[0].path = "a,line=9::b\n::error::c%.yaml".into();
+        findings[0].message = "x\n::set-env name=PATH::y\u{1b}[2J".into();
+        findings[0].help = None;
+        insta::assert_snapshot!(github(&findings, ""), @"::error file=a%2Cline=9%3A%3Ab%0A%3A%3Aerror%3A%3Ac%25.yaml,line=3,col=3,title=bad-name::x�::set-env name=PATH::y�[2J");
+    }
+
+    #[test]
+    fn more_than_github_shows_of_a_severity_is_said_in_the_last_that_it_does() {
+        let findings: Vec<Finding> = (1..=12).map(|line| finding("x", line, 1)).collect();
+        let drawn = github(&findings, "");
+        let commands: Vec<&str> = drawn.lines().collect();
+        assert_eq!(commands.len(), 13);
+        assert_eq!(
+            commands[9],
+            "::error title=more-findings::9 of 12 errors are shown at their lines, as GitHub shows \
+             10 of a step: the log has them all"
+        );
+        assert!(commands[10].contains("line=10,"));
+        assert!(!github(&findings[..10], "").contains("more-findings"));
+        let mut mixed = findings[..10].to_vec();
+        mixed.extend(
+            (1..=10).map(|line| Finding { severity: Severity::Warning, ..finding("x", line, 1) }),
+        );
+        assert!(!github(&mixed, "").contains("more-findings"), "each severity has ten of its own");
     }
 
     #[test]

@@ -5,6 +5,7 @@ pub mod announcements;
 mod broken_documents;
 mod channels;
 pub mod chat;
+mod commit_status;
 mod drift;
 mod event;
 mod explain;
@@ -21,6 +22,7 @@ mod status_text;
 mod words;
 
 pub use channels::{ChannelRecord, SilentChannel, Trouble};
+pub use commit_status::{CommitState, CommitStatus, FleetCounts, ToldCommit, due_at};
 pub use drift::{DriftReport, drift_lines};
 pub use event::{AcceptedRevision, Event, RefusedRevision, Subject};
 pub use explain::{Explanation, InWave};

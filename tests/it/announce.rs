@@ -5,7 +5,7 @@ mod limits;
 mod outbox;
 mod shapes;
 mod stand_in;
-mod wire;
+pub(crate) mod wire;
 
 use std::time::Duration;
 

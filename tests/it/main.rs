@@ -16,6 +16,7 @@ mod freeze;
 mod fuzz;
 mod handover;
 mod home;
+mod hosts;
 mod interleavings;
 mod kill;
 mod lost_journal;

@@ -5,6 +5,7 @@ mod base;
 mod change_sets;
 mod live;
 mod looks;
+mod post;
 
 use std::io::Write;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use crate::cli::context::Ending;
 use crate::cli::converge::runtime;
 use crate::cli::opening::drawn;
 use crate::cli::plan::live::Asked;
+use crate::cli::plan::post::{Made, PostTo, Posted, to_host};
 use crate::clock::Clock;
 use crate::controller::{Checked, checked};
 use crate::desired::Desired;
@@ -58,6 +60,10 @@ pub(super) struct PlanArgs {
     /// How the plan is written
     #[arg(long, value_enum, default_value_t)]
     format: PlanFormat,
+    /// Keep the plan as a comment of the pull request that this CI job is for, and as a status of its
+    /// commit; printed as markdown instead where the job has no token, as for forks
+    #[arg(long, value_enum, value_name = "HOST")]
+    post: Option<PostTo>,
 }
 
 /// How a plan is written.
@@ -70,6 +76,22 @@ enum PlanFormat {
     Json,
     /// For a comment on a pull request, never longer than 65,536 characters
     Markdown,
+}
+
+impl PlanArgs {
+    /// Posts the plan if that is asked for.
+    fn posted(&self, made: Made<'_>, means: Means<'_>) -> Result<Option<Posted>, Failure> {
+        let posted = self.post.map(|to| to_host(to, made, means.settings, means.clock));
+        posted.transpose()
+    }
+
+    /// What nobody may post is printed as it would have been posted.
+    fn format_after(&self, posted: &Result<Option<Posted>, Failure>) -> PlanFormat {
+        match posted {
+            Ok(Some(Posted::Nowhere)) => PlanFormat::Markdown,
+            Ok(Some(Posted::There) | None) | Err(_) => self.format,
+        }
+    }
 }
 
 /// What the plan is made from.
@@ -97,16 +119,20 @@ pub(super) fn run(
     };
     let Checked { desired, findings } = checked(&snapshot);
     let Some(desired) = desired else {
-        out.write_all(refused(args.format, &snapshot, &findings, settings).as_bytes())?;
-        return Ok(Ending::Findings);
+        let posted = args.posted(Made::Refusal(&snapshot.revision, &findings), means);
+        let format = args.format_after(&posted);
+        out.write_all(refused(format, &snapshot, &findings, settings).as_bytes())?;
+        return posted.map(|_| Ending::Findings);
     };
     let preview = made(args, &source, &snapshot, desired, means)?;
-    let text = match args.format {
+    let posted = args.posted(Made::Plan(&preview), means);
+    let text = match args.format_after(&posted) {
         PlanFormat::Text => report::text(&preview, settings.terminal.colour_out),
         PlanFormat::Json => format!("{:#}\n", report::json(&preview)),
         PlanFormat::Markdown => report::markdown(&preview),
     };
     out.write_all(text.as_bytes())?;
+    posted?;
     let is_refused =
         preview.judged.as_ref().is_some_and(|(severity, _)| *severity == Severity::Error);
     Ok(match (is_refused, preview.has_changes()) {

@@ -7,7 +7,9 @@ mod effects;
 mod golden;
 mod json;
 mod markdown;
+mod parts;
 mod reviewed;
+mod status;
 mod text;
 
 use crate::fleet::Finding;
@@ -18,8 +20,10 @@ use crate::plan::preview::{
 use crate::report::{brief, counted, number};
 
 pub use json::{json, refused_json};
-pub use markdown::{MARKER, MAX_COMMENT, markdown, refused_markdown};
+pub use markdown::{MARKER, MAX_COMMENT, comments, markdown, refused_comments, refused_markdown};
+pub use parts::part_of;
 pub use reviewed::read_reviewed;
+pub use status::{refused_status, status};
 pub use text::text;
 
 /// Stacks named as examples of a group.

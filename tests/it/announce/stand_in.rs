@@ -102,20 +102,22 @@ impl StandIn {
         check(&receiver, &request.body);
         let behaviour = self.next(&receiver);
         let taken = matches!(behaviour, Behaviour::Takes | Behaviour::Loses | Behaviour::Hangs);
+        let url = request.url.reveal().to_owned();
+        let headers = request.headers.into_iter();
         self.0.got.lock().unwrap().push(Got {
             at: self.0.clock.now(),
             receiver,
-            headers: request.headers.into_iter().collect(),
+            headers: headers.map(|(name, value)| (name, value.reveal().to_owned())).collect(),
             body: request.body,
             taken,
         });
-        let url = request.url.reveal().to_owned();
         Box::pin(async move {
             match behaviour {
                 Behaviour::Takes => Ok(Answer { status: 200, ..Answer::default() }),
                 Behaviour::Answers(status, retry_after) => {
-                    let retry_after = retry_after.map(str::to_owned);
-                    Ok(Answer { status, retry_after, body: format!("no {url} here") })
+                    let pause = retry_after.map(|it| ("retry-after".to_owned(), it.to_owned()));
+                    let (headers, body) = (pause.into_iter().collect(), format!("no {url} here"));
+                    Ok(Answer { status, headers, body, is_cut: false })
                 }
                 Behaviour::Loses => Err(Unsent(format!("connection to {url} was lost"))),
                 Behaviour::Hangs => std::future::pending().await,

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
-use driftless::announce::{Hidden, Request, over_https};
+use driftless::announce::{Hidden, Method, Request, over_https};
 
 use crate::announce::shapes;
 use crate::world::World;
@@ -38,7 +38,7 @@ fn server(answers: &[&'static str]) -> Server {
 }
 
 /// Head and body of a request.
-fn read(stream: &TcpStream) -> (String, String) {
+pub(crate) fn read(stream: &TcpStream) -> (String, String) {
     let mut reader = BufReader::new(stream);
     let mut head = String::new();
     loop {
@@ -59,9 +59,11 @@ fn read(stream: &TcpStream) -> (String, String) {
 
 fn request(url: &str) -> Request {
     Request {
+        method: Method::Post,
         url: Hidden::of(url),
-        headers: vec![("content-type", "application/json".to_owned())],
+        headers: vec![("content-type", Hidden::of("application/json"))],
         body: "{}".to_owned(),
+        max_answer: 2_048,
     }
 }
 
@@ -84,7 +86,7 @@ async fn a_post_brings_back_status_pause_and_words_and_follows_nobody() {
     assert!(head.to_lowercase().contains("content-type: application/json"), "{head}");
     assert_eq!(body, "{}");
     let answer = post(request(&server.url)).await.expect("an answer");
-    assert_eq!((answer.status, answer.retry_after.as_deref()), (429, Some("7")));
+    assert_eq!((answer.status, answer.header("retry-after")), (429, Some("7")));
     let answer = post(request(&server.url)).await.expect("an answer");
     assert_eq!((answer.status, answer.body.as_str()), (410, "channel_is_archived"));
     assert_eq!(post(request(&server.url)).await.expect("an answer").status, 302);
