@@ -1,14 +1,18 @@
 //! A plan as the status of a commit.
 
-use crate::fleet::Finding;
+use crate::fleet::{Finding, Severity};
 use crate::plan::preview::Preview;
 use crate::report::plan::parts::label;
 use crate::report::plan::{complaint, counts};
 use crate::report::{CommitState, CommitStatus, counted};
 
-/// The status of a commit whose plan this is. It goes well whatever it changes: merging is what
-/// people decide. `folder` is that of the fleet, which tells several fleets of a repository apart.
+/// The status of a commit whose plan this is. It goes well whatever it changes, unless the fleet's
+/// own policy refuses it: merging is what people decide. `folder` is that of the fleet, which tells
+/// several fleets of a repository apart.
 pub fn status(preview: &Preview, folder: &str) -> CommitStatus {
+    if let Some((Severity::Error, why)) = &preview.judged {
+        return CommitStatus::new(&context(folder), CommitState::Failure, why);
+    }
     let counts = counts(preview);
     let counts = counts.strip_prefix("Stacks: ").unwrap_or(&counts);
     let is_held = preview.deletions.as_ref().is_some_and(|deletions| deletions.held.is_some());

@@ -58,6 +58,7 @@ fn with_outputs(count: usize) -> Preview {
         kind: KINDS[5],
         service: Some("scan-api".parse().expect("a name")),
         lines: (0..count).map(line).collect(),
+        effects: Vec::new(),
         notes: Vec::new(),
         members: vec![member(1)],
     }];
