@@ -68,8 +68,8 @@ impl Words {
             let mark = if held { ":no_entry:" } else { ":warning:" };
             format!("{mark} **{}**", plain(&line))
         }));
-        lines.extend(preview.notices.iter().map(|notice| format!("Note: {}", plain(notice))));
         lines.extend(digest(preview).map(|line| plain(&line)));
+        lines.extend(preview.notices.iter().map(|notice| format!("Note: {}", plain(notice))));
         Self { title: plain(&headline(preview)), lines, sections: sections(preview) }
     }
 
