@@ -27,6 +27,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 mod day;
 mod makespan;
+mod plan;
 
 const TENANTS: usize = 6_000;
 const SERVICES: usize = 20;
@@ -45,7 +46,11 @@ fn main() {
         return day::day(tenants);
     }
     let files = files(tenants);
+    if std::env::args().any(|word| word == "plan") {
+        return plan::plans(&files);
+    }
     load_and_render(&files, tenants);
+    plan::plans(&files);
     steady_pass(&files, tenants);
 }
 

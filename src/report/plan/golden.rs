@@ -1,5 +1,6 @@
 //! What plans look like, for small fleets in memory, and what holds for every plan.
 
+mod comments;
 mod splitting;
 mod status;
 mod waves;
