@@ -98,7 +98,7 @@ impl<'a> Fate<'a> {
         tags_differ: bool,
     ) -> Self {
         let possible = possibilities(old, new);
-        let can = |was: bool, is: bool| possible.contains(&(was, is));
+        let can = |was: bool, is: bool| possible.clone().any(|pair| pair == (was, is));
         let kind = |resource: Option<&'a FilledResource<'a>>| resource.map(|one| one.kind);
         let both = old.zip(new).filter(|_| can(true, true));
         let other_kind = both.is_some_and(|(old, new)| old.kind != new.kind);
@@ -107,7 +107,7 @@ impl<'a> Fate<'a> {
             new,
             goes: kind(old).filter(|_| other_kind || can(true, false)),
             comes: kind(new).filter(|_| other_kind || can(false, true)),
-            is_settled: possible.len() == 1,
+            is_settled: possible.clone().count() == 1,
             stays: stays.map(|(old, new)| changes(old, new, tags_differ)),
         }
     }
@@ -164,17 +164,18 @@ impl<'a> Fate<'a> {
 fn possibilities(
     old: Option<&FilledResource<'_>>,
     new: Option<&FilledResource<'_>>,
-) -> BTreeSet<(bool, bool)> {
-    let there = |resource: Option<&FilledResource<'_>>| match resource {
-        None => vec![false],
-        Some(resource) => resource.is_there.map_or_else(|| vec![false, true], |is| vec![is]),
+) -> impl Iterator<Item = (bool, bool)> + Clone {
+    let can = |resource: Option<&FilledResource<'_>>, there: bool| {
+        resource.map_or(Some(false), |resource| resource.is_there).is_none_or(|is| is == there)
     };
-    let depends =
-        |resource: Option<&FilledResource<'_>>| resource.and_then(|resource| resource.depends);
+    let depends = |resource: Option<&FilledResource<'_>>| resource.and_then(|one| one.depends);
     let together = depends(old).is_some() && depends(old) == depends(new);
-    let (before, after) = (there(old), there(new));
-    let all = before.iter().flat_map(|was| after.iter().map(move |is| (*was, *is)));
-    all.filter(|(was, is)| !together || was == is).collect()
+    let is_possible =
+        move |was: bool, is: bool| can(old, was) && can(new, is) && (!together || was == is);
+    let all = [(false, false), (false, true), (true, false), (true, true)];
+    all.map(|(was, is)| ((was, is), is_possible(was, is)))
+        .into_iter()
+        .filter_map(|(pair, possible)| possible.then_some(pair))
 }
 
 impl Changes {

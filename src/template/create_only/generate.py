@@ -86,7 +86,10 @@ def row(kind, schema):
 def main(wheel):
     archive = zipfile.ZipFile(wheel)
     schemas = "cfnlint/data/schemas/"
-    read = lambda name: archive.read(name).decode()
+
+    def read(name):
+        return archive.read(name).decode()
+
     metadata = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
     version = next(
         line.removeprefix("Version: ")

@@ -1,64 +1,76 @@
 //! Where two filled entries differ, and whether they surely do.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
 use crate::template::create_only::is_function;
 use crate::template::fill::{is_ssm, symbol};
+use crate::template::references::Pointer;
 use crate::template::resource::below;
 
-const PROPERTIES: &str = "/Properties";
+const PROPERTIES: &str = "Properties";
 
 /// The smallest values that differ, by JSON pointer, and whether they surely do; a value made by a
 /// function counts as a whole, and so does a list whose number of items differs.
 pub(super) fn differences(old: &Value, new: &Value) -> BTreeMap<String, bool> {
     let mut found = BTreeMap::new();
-    compare(old, new, "", &mut found);
+    // Most entries are equal, and sections without anything to fill in are the template's own.
+    if !std::ptr::eq(old, new) && old != new {
+        compare(old, new, &Pointer::ROOT, &mut found);
+    }
     found
 }
 
-fn compare(old: &Value, new: &Value, at: &str, found: &mut BTreeMap<String, bool>) {
-    // Sections that were not filled in are borrowed from one template.
-    if std::ptr::eq(old, new) {
-        return;
-    }
+fn compare(old: &Value, new: &Value, at: &Pointer<'_>, found: &mut BTreeMap<String, bool>) {
     match (old, new) {
         _ if is_call(old) || is_call(new) => {
             if old != new {
-                *found.entry(at.to_owned()).or_default() |= differs_surely(old, new);
+                found.insert(at.to_string(), differs_surely(old, new));
             }
         }
-        (Value::Object(old), Value::Object(new)) => {
+        (Value::Object(one), Value::Object(other)) => {
             let none = Value::Object(Map::new());
-            let keys: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
-            for key in keys {
-                let at = below(at, key);
-                match (old.get(key), new.get(key)) {
-                    (Some(old), Some(new)) => compare(old, new, &at, found),
-                    // An entry without properties has none of them, not others as a whole.
-                    (None, Some(new)) if at == PROPERTIES => compare(&none, new, &at, found),
-                    (Some(old), None) if at == PROPERTIES => compare(old, &none, &at, found),
-                    (Some(one), None) | (None, Some(one)) => {
-                        found.insert(at, !is_choice(one));
-                    }
-                    (None, None) => {}
-                }
+            for (key, old) in one {
+                compare_entry(Some(old), other.get(key), &none, &Pointer::Key(at, key), found);
+            }
+            for (key, new) in other.iter().filter(|(key, _)| !one.contains_key(*key)) {
+                compare_entry(None, Some(new), &none, &Pointer::Key(at, key), found);
             }
         }
         (Value::Array(old), Value::Array(new)) if old.len() == new.len() => {
             for (index, (old, new)) in old.iter().zip(new).enumerate() {
-                compare(old, new, &below(at, &index.to_string()), found);
+                compare(old, new, &Pointer::Item(at, index), found);
             }
         }
         (Value::Array(old), Value::Array(new)) => {
-            found.insert(at.to_owned(), !old.iter().chain(new).any(is_choice));
+            found.insert(at.to_string(), !old.iter().chain(new).any(is_choice));
         }
         (old, new) => {
             if old != new {
-                found.insert(at.to_owned(), true);
+                found.insert(at.to_string(), true);
             }
         }
+    }
+}
+
+fn compare_entry(
+    old: Option<&Value>,
+    new: Option<&Value>,
+    none: &Value,
+    at: &Pointer<'_>,
+    found: &mut BTreeMap<String, bool>,
+) {
+    // An entry without properties has none of them, not others as a whole.
+    let is_all = || matches!(at, Pointer::Key(Pointer::Root, key) if *key == PROPERTIES);
+    match (old, new) {
+        (Some(old), Some(new)) => compare(old, new, at, found),
+        (None, Some(new)) if is_all() => compare(none, new, at, found),
+        (Some(old), None) if is_all() => compare(old, none, at, found),
+        (Some(one), None) | (None, Some(one)) => {
+            found.insert(at.to_string(), !is_choice(one));
+        }
+        (None, None) => {}
     }
 }
 
@@ -108,7 +120,7 @@ fn is_choice(value: &Value) -> bool {
 pub(super) fn looked_up_paths(properties: &Value) -> Vec<String> {
     let all = properties.as_object().into_iter().flatten();
     let looked_up = all.filter(|(_, value)| is_looked_up(value));
-    looked_up.map(|(name, _)| below(PROPERTIES, name)).collect()
+    looked_up.map(|(name, _)| below("/Properties", name)).collect()
 }
 
 fn is_looked_up(value: &Value) -> bool {

@@ -3,15 +3,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde_json::Value;
+
 use crate::template::create_only::is_function;
 use crate::template::effects::Fate;
 use crate::template::effects::difference::uses_all;
 use crate::template::references::{Pointer, each_call, named};
 
+/// Which resources refer to a resource, and whether some of their references ask for an attribute.
+type Referring<'a> = BTreeMap<&'a str, BTreeMap<&'a str, bool>>;
+
 /// A place in a resource that refers to another one.
-struct Reference<'a> {
-    /// The logical id of the resource that refers.
-    from: &'a str,
+struct Place {
     /// The JSON pointer below its entry.
     path: String,
     /// Whether an attribute is asked for.
@@ -28,27 +31,37 @@ pub(super) fn follow(fates: &mut BTreeMap<&str, Fate<'_>>) {
     if waiting.is_empty() {
         return;
     }
-    let references = references(fates);
+    let referring = referring(fates);
     while let Some(source) = waiting.pop_first() {
-        let (is_another, surely) = fates[source].is_another();
-        for reference in references.get(source).into_iter().flatten() {
-            if !is_another && !reference.attribute {
+        let is_another = fates[source].is_another();
+        for (from, attribute) in referring.get(source).into_iter().flatten() {
+            // The id stays that of the resource.
+            if !is_another.0 && !attribute {
                 continue;
             }
-            // An attribute of another resource may be equal; its id is not.
-            let certain = surely && !reference.attribute && !reference.chosen;
-            let Some(fate) = fates.get_mut(reference.from) else { continue };
-            let (kind, before) = (fate.new.map_or("", |new| new.kind), degree(fate));
-            let Some(changes) = fate.stays.as_mut() else { continue };
-            changes.follows.insert(source.to_owned());
-            let certain_before = changes.certain;
-            // Even where the reference surely changes, CloudFormation says "Conditional".
-            changes.add(kind, reference.path.clone(), false);
-            changes.certain = certain_before || certain;
+            let Some(fate) = fates.get_mut(from) else { continue };
+            let before = degree(fate);
+            add(fate, source, is_another);
             if degree(fate) > before {
-                waiting.insert(reference.from);
+                waiting.insert(from);
             }
         }
+    }
+}
+
+/// Adds what a resource changes with another one that may be, or surely is, another one afterwards.
+fn add(fate: &mut Fate<'_>, source: &str, (is_another, surely): (bool, bool)) {
+    let (Some(new), Some(changes)) = (fate.new, fate.stays.as_mut()) else { return };
+    for place in places(&new.section, source) {
+        if !is_another && !place.attribute {
+            continue;
+        }
+        changes.follows.insert(source.to_owned());
+        // Even where the reference surely changes, CloudFormation says "Conditional".
+        let certain = changes.certain;
+        changes.add(new.kind, place.path, false);
+        // An attribute of another resource may be equal; its id is not.
+        changes.certain = certain || (surely && !place.attribute && !place.chosen);
     }
 }
 
@@ -61,20 +74,16 @@ fn degree(fate: &Fate<'_>) -> (bool, (bool, bool)) {
     (fate.changes().is_some(), fate.is_another())
 }
 
-/// All references between resources, by what they refer to.
-fn references<'a>(fates: &BTreeMap<&'a str, Fate<'_>>) -> BTreeMap<&'a str, Vec<Reference<'a>>> {
-    let mut found: BTreeMap<&str, Vec<Reference<'_>>> = BTreeMap::new();
+/// Who refers to whom. Where exactly is looked for when something follows from it: most of the time
+/// nothing does.
+fn referring<'a>(fates: &BTreeMap<&'a str, Fate<'_>>) -> Referring<'a> {
+    let mut found = Referring::new();
     for (from, fate) in fates {
         let Some(new) = fate.new.filter(|_| fate.stays.is_some()) else { continue };
-        each_call(&new.section, &Pointer::ROOT, &mut |function, argument, pointer| {
+        each_call(&new.section, &Pointer::ROOT, &mut |function, argument, _| {
             for (name, attribute) in named(function, argument) {
                 if let Some((name, _)) = fates.get_key_value(name.as_str()) {
-                    let pointer = pointer.to_string();
-                    let path = without_functions(&pointer);
-                    let chosen =
-                        pointer.split('/').any(|part| is_function(part) && !uses_all(part));
-                    let reference = Reference { from, path, attribute, chosen };
-                    found.entry(name).or_default().push(reference);
+                    *found.entry(name).or_default().entry(from).or_default() |= attribute;
                 }
             }
         });
@@ -82,8 +91,18 @@ fn references<'a>(fates: &BTreeMap<&'a str, Fate<'_>>) -> BTreeMap<&'a str, Vec<
     found
 }
 
-/// A JSON pointer up to the first function in it.
-fn without_functions(pointer: &str) -> String {
-    let parts = pointer.split('/').skip(1).take_while(|part| !is_function(part));
-    parts.fold(String::new(), |path, part| path + "/" + part)
+/// The places in a section that refer to a resource.
+fn places(section: &Value, source: &str) -> Vec<Place> {
+    let mut found = Vec::new();
+    each_call(section, &Pointer::ROOT, &mut |function, argument, pointer| {
+        for (_, attribute) in named(function, argument).filter(|(name, _)| name == source) {
+            let pointer = pointer.to_string();
+            let parts = || pointer.split('/').skip(1);
+            let path = parts().take_while(|part| !is_function(part));
+            let path = path.fold(String::new(), |path, part| path + "/" + part);
+            let chosen = parts().any(|part| is_function(part) && !uses_all(part));
+            found.push(Place { path, attribute, chosen });
+        }
+    });
+    found
 }
