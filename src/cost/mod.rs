@@ -13,7 +13,7 @@ mod tally;
 pub use bill::{Bill, BillLine, Direction, FreeLine, UnknownLine};
 pub use free::{Free, free};
 pub use policy::Policy;
-pub use price::{LIST_DATE, LIST_REGION, Prices, Wrong, charged_types, knows};
+pub use price::{LIST_DATE, LIST_REGION, Prices, Wrong, charged_types, decides, knows};
 pub use standing::{Charge, Standing, charges};
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
 use crate::cost::free::{free, is_unpriced};
-use crate::cost::table::{Row, rows};
+use crate::cost::table::{DESCRIBING, Row, rows};
 use crate::cost::tally::{is_class, label};
 use crate::fleet::{IdleCost, Money};
 
@@ -135,6 +135,12 @@ pub fn knows(kind: &str) -> bool {
 /// Every type with a standing charge, sorted, for patterns that are to fit some of them.
 pub fn charged_types() -> impl Iterator<Item = &'static str> {
     ROWS.keys().copied()
+}
+
+/// Whether what a stack costs may depend on the properties of resources of this type: those with a
+/// charge, and those that describe the machines or functions of others.
+pub fn decides(kind: &str) -> bool {
+    row(kind).is_some() || DESCRIBING.contains(&kind)
 }
 
 pub(super) fn row(kind: &str) -> Option<&'static Row> {

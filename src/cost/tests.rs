@@ -8,7 +8,9 @@ use proptest::prelude::*;
 
 use crate::cost::free::by_use;
 use crate::cost::table::rows;
-use crate::cost::{Bill, Direction, Free, Prices, Standing, charged_types, charges, free, knows};
+use crate::cost::{
+    Bill, Direction, Free, Prices, Standing, charged_types, charges, decides, free, knows,
+};
 use crate::fleet::{IdleCost, Money};
 use crate::ids::AccountId;
 use crate::template::{Given, Inputs, Template, fill};
@@ -315,6 +317,25 @@ fn every_price_of_the_list_is_that_of_some_resource() {
         }
         assert!(row.source.starts_with("https://aws.amazon.com/"), "{}", row.source);
     }
+}
+
+#[test]
+fn whatever_a_price_depends_on_is_said_to_decide() {
+    let mut deciding = BTreeSet::new();
+    for sheet in SHEETS {
+        let template = template(&format!("Resources:\n  {sheet}"));
+        for (logical_id, resource) in template.resources() {
+            let of_it = format!("{logical_id}: {{Type: {}", resource.kind);
+            let without = sheet.replace(&format!("{of_it}, Properties"), &format!("{of_it}, X"));
+            if standing(&without) != standing(sheet) {
+                assert!(decides(&resource.kind), "{} in {sheet}", resource.kind);
+                deciding.insert(resource.kind.clone());
+            }
+        }
+    }
+    let described = deciding.iter().filter(|kind| !charged_types().any(|it| it == kind.as_str()));
+    assert_eq!(described.count(), 5, "{deciding:?}");
+    assert!(!decides("AWS::SQS::Queue"));
 }
 
 #[test]

@@ -19,6 +19,15 @@ const LAMBDA: &str = "https://aws.amazon.com/lambda/pricing/";
 const APP_RUNNER: &str = "https://aws.amazon.com/apprunner/pricing/";
 const SAGEMAKER: &str = "https://aws.amazon.com/sagemaker/ai/pricing/";
 
+/// Resources without a charge that say what the machines, tasks and functions of others are like.
+pub(in crate::cost) const DESCRIBING: &[&str] = &[
+    "AWS::AutoScaling::LaunchConfiguration",
+    "AWS::EC2::LaunchTemplate",
+    "AWS::ECS::TaskDefinition",
+    "AWS::Lambda::Function",
+    "AWS::SageMaker::EndpointConfig",
+];
+
 /// IOPS and megabytes a second that a gp3 volume has without charge.
 const FREE_IOPS: &str = "3000";
 const FREE_THROUGHPUT: &str = "125";
@@ -340,7 +349,7 @@ fn provisioned(sheet: &Sheet<'_>, function: Option<&Sheet<'_>>, tally: &mut Tall
     let path = ["ProvisionedConcurrencyConfig", "ProvisionedConcurrentExecutions"];
     let (instances, at_least) = match sheet.number(&path) {
         Said::Nothing => return,
-        said => said.at_least(Quantity::ZERO, Quantity::ONE),
+        said @ (Said::This(_) | Said::Unknown) => said.at_least(Quantity::ZERO, Quantity::ONE),
     };
     let least = Quantity::whole(128);
     let memory = function.map_or(Said::Unknown, |function| function.number(&["MemorySize"]));

@@ -47,6 +47,8 @@ pub(super) struct Classes {
     pub(super) many: &'static str,
 }
 
+pub(super) use compute::DESCRIBING;
+
 /// All rows, by the part of AWS that they belong to.
 pub(super) fn rows() -> impl Iterator<Item = &'static Row> {
     [compute::ROWS, network::ROWS, databases::ROWS, search::ROWS, streams::ROWS, operations::ROWS]
