@@ -50,7 +50,7 @@
 //! | [`journal`] | SQLite: what survives a restart |
 //! | [`observe`] | one look at one target |
 //! | [`act`] | one step on one stack |
-//! | [`announce`] | chats and webhooks: messages from the outbox of the journal |
+//! | [`announce`] | chats, webhooks and git hosts: messages from the outbox of the journal, plans, statuses |
 //!
 //! Loops:
 //!

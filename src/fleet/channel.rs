@@ -9,11 +9,35 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::fleet::document::{ChannelSpec, ChatSpec, SecretSpec, WebhookSpec};
+use crate::fleet::document::{ChannelSpec, documents};
 use crate::fleet::reader::{Read, Reader, Scalar, one_of, scalar};
 use crate::fleet::values::length_within;
 use crate::fleet::yaml::{Content, Node};
 use crate::ids::{DocumentName, InvalidName};
+
+documents! {
+    /// A chat.
+    struct ChatSpec {
+        /// Where its webhook is. Whoever knows the URL can write there: it is a secret.
+        url as "url": Secret,
+    }
+
+    /// Anything that takes CloudEvents.
+    struct WebhookSpec {
+        /// Its URL, or where that is kept.
+        url as "url": Address,
+        /// The key of its signatures (HMAC-SHA256); messages are not signed unless given.
+        secret as "secret": Option<Secret>,
+    }
+
+    /// Where a secret is kept: exactly one of `env` and `file`.
+    struct SecretSpec {
+        /// An environment variable of the controller.
+        env as "env": Option<String>,
+        /// A file that the controller can read, such as `/run/secrets/slack`.
+        file as "file": Option<String>,
+    }
+}
 
 /// What is collected for one message, unless a channel says otherwise.
 const DIGEST: Duration = Duration::from_secs(15 * 60);

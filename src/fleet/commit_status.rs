@@ -1,10 +1,44 @@
 //! The repository at a git host whose commits are told how the fleet fares. Its token is a secret:
 //! documents name the variable or the file that holds it.
 
+use std::rc::Rc;
+
+use schemars::JsonSchema;
+
 use crate::fleet::channel::{SECRET_IN_GIT, Secret, why_not_a_url};
-use crate::fleet::document::{CommitStatusSpec, GitHubSpec, GitLabSpec};
-use crate::fleet::reader::Reader;
+use crate::fleet::document::documents;
+use crate::fleet::reader::{Read, Reader};
 use crate::fleet::yaml::Node;
+
+documents! {
+    /// A git host: exactly one of `github` and `gitlab`.
+    struct CommitStatusSpec {
+        /// GitHub, or an enterprise server of it.
+        github as "github": Option<GitHubSpec>,
+        /// GitLab, or an own server of it.
+        gitlab as "gitlab": Option<GitLabSpec>,
+    }
+
+    /// A repository at GitHub.
+    struct GitHubSpec {
+        /// `owner/name`
+        repository as "repository": String,
+        /// Where the API is; `https://api.github.com` unless given.
+        api as "api": Option<String>,
+        /// A token that may write statuses of commits (`statuses: write`).
+        token as "token": Secret,
+    }
+
+    /// A project at GitLab.
+    struct GitLabSpec {
+        /// Its number, quoted, or its path such as `group/name`.
+        project as "project": String,
+        /// Where the API is; `https://gitlab.com/api/v4` unless given.
+        api as "api": Option<String>,
+        /// A token with the scope `api` and the role Developer.
+        token as "token": Secret,
+    }
+}
 
 /// The kinds of git hosts that can be written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 
-use crate::fleet::channel::{Address, Chat, DigestLength, Secret, Topic, Webhook};
+use crate::fleet::channel::{Chat, DigestLength, Topic, Webhook};
+use crate::fleet::commit_status::CommitStatusSpec;
 use crate::fleet::freeze::{Pattern, Zone};
 use crate::fleet::reader::{Read, Reader};
 use crate::fleet::yaml::Node;
@@ -98,6 +99,8 @@ macro_rules! documents {
         }
     )*};
 }
+/// For parts of documents that are declared beside what they become.
+pub(super) use documents;
 
 documents! {
     /// The one document about the fleet as a whole.
@@ -187,34 +190,6 @@ documents! {
         idle_cost as "idleCost": Option<IdleCostSpec>,
     }
 
-    /// A git host: exactly one of `github` and `gitlab`.
-    struct CommitStatusSpec {
-        /// GitHub, or an enterprise server of it.
-        github as "github": Option<GitHubSpec>,
-        /// GitLab, or an own server of it.
-        gitlab as "gitlab": Option<GitLabSpec>,
-    }
-
-    /// A repository at GitHub.
-    struct GitHubSpec {
-        /// `owner/name`
-        repository as "repository": String,
-        /// Where the API is; `https://api.github.com` unless given.
-        api as "api": Option<String>,
-        /// A token that may write statuses of commits (`statuses: write`).
-        token as "token": Secret,
-    }
-
-    /// A project at GitLab.
-    struct GitLabSpec {
-        /// Its number, quoted, or its path such as `group/name`.
-        project as "project": String,
-        /// Where the API is; `https://gitlab.com/api/v4` unless given.
-        api as "api": Option<String>,
-        /// A token with the scope `api` and the role Developer.
-        token as "token": Secret,
-    }
-
     /// What may stand idle and what that may cost, in USD a month at list prices.
     struct IdleCostSpec {
         /// Resource types that no stack may have, such as `AWS::EC2::NatGateway` or `AWS::RDS::*`.
@@ -245,28 +220,6 @@ documents! {
         on as "on": Option<Vec<Topic>>,
         /// For how long what is not urgent is collected into one message; 15m unless given.
         digest as "digest": Option<DigestLength>,
-    }
-
-    /// A chat.
-    struct ChatSpec {
-        /// Where its webhook is. Whoever knows the URL can write there: it is a secret.
-        url as "url": Secret,
-    }
-
-    /// Anything that takes CloudEvents.
-    struct WebhookSpec {
-        /// Its URL, or where that is kept.
-        url as "url": Address,
-        /// The key of its signatures (HMAC-SHA256); messages are not signed unless given.
-        secret as "secret": Option<Secret>,
-    }
-
-    /// Where a secret is kept: exactly one of `env` and `file`.
-    struct SecretSpec {
-        /// An environment variable of the controller.
-        env as "env": Option<String>,
-        /// A file that the controller can read, such as `/run/secrets/slack`.
-        file as "file": Option<String>,
     }
 
     /// A window in which nothing new is started; what runs goes on to its end.

@@ -7,11 +7,12 @@ use schemars::transform::{Transform, transform_subschemas};
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
 use serde_json::{Value, json};
 
-use crate::fleet::channel::{Address, Chat, DigestLength, Secret, Webhook};
+use crate::fleet::channel::{
+    Address, Chat, ChatSpec, DigestLength, Secret, SecretSpec, Webhook, WebhookSpec,
+};
 use crate::fleet::document::{
-    Capability, ChatSpec, Dependency, DependencySpec, FleetDocument, FleetRegion, Length,
-    ParameterValue, ProtectedTypes, RegionChoice, RegionSpec, SecretSpec, ServiceDocument,
-    TenantDocument, WebhookSpec, WindowLength,
+    Capability, Dependency, DependencySpec, FleetDocument, FleetRegion, Length, ParameterValue,
+    ProtectedTypes, RegionChoice, RegionSpec, ServiceDocument, TenantDocument, WindowLength,
 };
 use crate::fleet::freeze::{Pattern, Zone};
 use crate::fleet::{Money, Text};

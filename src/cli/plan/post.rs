@@ -77,7 +77,9 @@ pub(super) fn to_host(
             say(&format!("posted to {place} number {number}: {kept}; status `{}`", status.context));
             Ok(Posted::There)
         }
-        Err(Interrupted { error, .. }) if change.is_fork && error.trouble == Trouble::Rights => {
+        Err(Interrupted { error, .. })
+            if change.is_fork && matches!(error.trouble, Trouble::Rights | Trouble::Missing) =>
+        {
             Ok(nowhere(&format!("the change comes from a fork, and {error}")))
         }
         Err(Interrupted { error, kept }) => {

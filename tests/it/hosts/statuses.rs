@@ -7,7 +7,7 @@ use driftless::moment::Moment;
 use driftless::sim::{Phase, ResourceFault};
 use serde_json::Value;
 
-use crate::hosts::stand_in::{Fault, Forge};
+use crate::hosts::stand_in::{Fault, Forge, TOKEN};
 use crate::world::{World, account};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -147,6 +147,24 @@ async fn a_host_that_fails_stops_nothing_and_is_told_when_it_is_mended() {
     run(&world, 2 * HOUR).await;
     let said = said(&forge, &commit);
     assert_eq!(said.last().map(String::as_str), Some("success: 4 of 4 in sync"), "{said:#?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_is_missing_is_said_and_neither_asked_for_nor_written_down() {
+    let (mut world, forge) = world(1, GitHost::GitHub);
+    let means = forge.means();
+    world.announcing =
+        Some(driftless::announce::Means { environment: std::sync::Arc::new(|_| None), ..means });
+    run(&world, HOUR).await;
+    assert_eq!((world.stacks(1).len(), forge.calls().len()), (2, 0));
+    world.announcing = Some(forge.means());
+    run(&world, HOUR).await;
+    assert_eq!(forge.statuses().len(), 2);
+    for file in std::fs::read_dir(world.journal_path().parent().expect("a folder")).expect("one") {
+        let bytes = std::fs::read(file.expect("a file").path()).expect("its bytes");
+        let holds = bytes.windows(TOKEN.len()).any(|part| part == TOKEN.as_bytes());
+        assert!(!holds, "the token is in the journal");
+    }
 }
 
 #[tokio::test(start_paused = true)]

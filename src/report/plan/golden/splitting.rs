@@ -1,7 +1,13 @@
 //! What holds for every plan that is written as several comments.
 
-use super::*;
-use crate::report::plan::{comments, part_of, refused_comments};
+use proptest::prelude::*;
+
+use crate::ids::Revision;
+use crate::plan::preview::{Group, KINDS, Line, Part, Preview};
+use crate::report::plan::golden::{Files, is_balanced, member, plan, previews};
+use crate::report::plan::{
+    MAX_COMMENT, comments, markdown, part_of, refused_comments, refused_markdown,
+};
 
 const SMALL: usize = MAX_COMMENT / 2;
 const ENDLESS: usize = usize::MAX / 2;

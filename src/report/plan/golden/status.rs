@@ -1,8 +1,8 @@
 //! What a plan says as the status of a commit.
 
-use super::*;
 use crate::fleet::{Finding, Severity};
 use crate::report::CommitState;
+use crate::report::plan::golden::{Files, half, plan};
 use crate::report::plan::{refused_status, status};
 
 #[test]
