@@ -23,6 +23,7 @@ mod sample;
 mod schema;
 pub mod status;
 pub mod suspend;
+mod tenant;
 mod validate;
 
 use std::ffi::OsString;
@@ -88,6 +89,9 @@ enum Command {
     /// Look into stacks for drift, say what drifted, accept it in git, or bring it back
     #[command(subcommand)]
     Drift(drift::DriftCommand),
+    /// Edit a tenant's document in place, for pull requests: add, set, offboard
+    #[command(subcommand)]
+    Tenant(tenant::TenantCommand),
     /// Test the channels that are told what happens
     #[command(subcommand)]
     Notify(notify_test::NotifyCommand),
@@ -158,6 +162,7 @@ fn dispatch(command: Command, settings: &Settings, out: &mut dyn Write) -> Resul
         Command::Resume(args) => resume::run(&args, &context, out)?,
         Command::Rollout(command) => rollout::run(&command, settings, &context, out)?,
         Command::Drift(command) => drift::run(&command, settings, &clock, &context, out)?,
+        Command::Tenant(command) => tenant::run(&command, settings, out)?,
         Command::Notify(command) => notify_test::run(&command, settings, &clock, out)?,
         Command::Cloud(command) => cloud::run(&command, settings, &clock, out)?,
     };

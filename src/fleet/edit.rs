@@ -13,6 +13,9 @@ use crate::template::line_starts;
 
 pub use written::{quoted, written};
 
+/// How much deeper the lines of a new map are than its key.
+const INDENT: usize = 2;
+
 /// Which document of a file.
 #[derive(Clone, Copy, Debug)]
 pub struct Document<'a> {
@@ -47,25 +50,19 @@ pub fn set(
     value: &str,
 ) -> Result<String, Uneditable> {
     let (documents, index) = find(text, document)?;
-    let (entries, rest) = descend(&documents[index].root, path)?;
+    let root = &documents[index].root;
+    let (entries, rest) = descend(root, path)?;
     let last = entries.last();
-    let node = last.map_or(&documents[index].root, |entry| &entry.value);
-    let made = |keys: &[&str]| {
-        keys.iter()
-            .rev()
-            .fold(value.to_owned(), |inner, key| format!("{{ {}: {inner} }}", written(key)))
-    };
+    let node = last.map_or(root, |entry| &entry.value);
     let is_nothing = scalar(node) == Some(Scalar::Nothing);
-    let edited = match (last, rest.split_first()) {
-        (Some(entry), None) => extent(text, &documents[index].root, &entries)
-            .map(|extent| (extent.replace(text, value), entry.key_place)),
-        (Some(entry), Some(_)) if is_nothing => extent(text, &documents[index].root, &entries)
-            .map(|extent| (extent.replace(text, &made(rest)), entry.key_place)),
-        (_, Some((key, below))) => {
-            insert(text, node, &format!("{}: {}", written(key), made(below)))
-                .map(|edited| (edited, node.place))
-        }
-        (None, None) => None,
+    let replaced = |entry: &Entry, value: &str| {
+        let extent = extent(text, root, &entries)?;
+        Some((extent.replace(text, value), entry.key_place))
+    };
+    let edited = match last {
+        Some(entry) if rest.is_empty() => replaced(entry, value),
+        Some(entry) if is_nothing => replaced(entry, &format!("{{ {} }}", in_flow(rest, value))),
+        Some(_) | None => insert(text, node, rest, value).map(|edited| (edited, node.place)),
     };
     let Some((edited, place)) = edited else {
         return Err(by_hand(last.map_or(node.place, |entry| entry.key_place), path));
@@ -263,10 +260,22 @@ fn opening(text: &str, bracket: char, place: Place, first: Option<Place>) -> Opt
     }
 }
 
-/// The text with an entry more in a map, behind the others.
-fn insert(text: &str, map: &Node, entry: &str) -> Option<String> {
+/// An entry between brackets whose value is below further keys: `a: { b: value }`.
+fn in_flow(keys: &[&str], value: &str) -> String {
+    let Some((key, below)) = keys.split_first() else { return String::new() };
+    let key = written(key);
+    if below.is_empty() {
+        format!("{key}: {value}")
+    } else {
+        format!("{key}: {{ {} }}", in_flow(below, value))
+    }
+}
+
+/// The text with an entry more in a map, behind the others; its value is below further keys.
+fn insert(text: &str, map: &Node, keys: &[&str], value: &str) -> Option<String> {
     let Content::Map(entries) = &map.content else { return None };
     if let Some(at) = opening(text, '{', map.place, first_place(map)) {
+        let entry = in_flow(keys, value);
         return match entries.last() {
             Some(last) => {
                 let end = Extent::in_flow(text, last)?.beside.end;
@@ -280,9 +289,18 @@ fn insert(text: &str, map: &Node, entry: &str) -> Option<String> {
             }
         };
     }
-    let first = first_place(map)?;
-    let indent = first.1 - 1;
-    Some(insert_line(text, block_end(text, first.0, indent)?, indent, entry))
+    let (first, (last, parents)) = (first_place(map)?, keys.split_last()?);
+    let mut indent = first.1 - 1;
+    let mut at = block_end(text, first.0, indent)?;
+    let mut edited = text.to_owned();
+    let lines = parents.iter().map(|key| format!("{}:", written(key)));
+    for line in lines.chain([format!("{}: {value}", written(last))]) {
+        let before = edited.len();
+        edited = insert_line(&edited, at, indent, &line);
+        at += edited.len() - before;
+        indent += INDENT;
+    }
+    Some(edited)
 }
 
 /// How the lines of a file end.

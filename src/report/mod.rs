@@ -6,6 +6,7 @@ mod broken_documents;
 mod channels;
 pub mod chat;
 mod drift;
+mod edited;
 mod event;
 mod explain;
 mod explain_text;
@@ -22,6 +23,7 @@ mod words;
 
 pub use channels::{ChannelRecord, SilentChannel, Trouble};
 pub use drift::{DriftReport, drift_lines};
+pub use edited::{Edited, FieldChange};
 pub use event::{AcceptedRevision, Event, RefusedRevision, Subject};
 pub use explain::{Explanation, InWave};
 pub use grouping::{EXAMPLES, Group};

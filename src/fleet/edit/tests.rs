@@ -59,7 +59,8 @@ fn a_value_is_set_where_it_is_or_belongs_and_nothing_else_changes() {
     let text = set(BLOCK, TENANT, &path, "\"2\"").expect("set");
     assert!(text.contains("Size: \"1\"\n        Memory: \"2\"\n\n---"), "{text}");
     let path = ["spec", "services", "files", "parameters", "Size"];
-    assert_eq!(given(TENANT, &path, "x"), ["+    files: { parameters: { Size: x } }"]);
+    let expected = ["+    files:", "+      parameters:", "+        Size: x"];
+    assert_eq!(given(TENANT, &path, "x"), expected);
     let every = ["spec", "drift", "every"];
     let expected = ["-  drift: { every: 1h }", "+  drift: { every: 2h }"];
     assert_eq!(given(SERVICE, &every, "2h"), expected);
@@ -119,7 +120,10 @@ fn a_value_is_replaced_however_it_is_written() {
         ("\n  a: # none yet\n  c: 1\n", "\n  a: { b: new } # none yet\n  c: 1\n"),
         ("\n  a: {\n    c: 1, # why\n  }\n", "\n  a: {\n    c: 1, b: new, # why\n  }\n"),
         (" {c: 1}\n", " {c: 1, a: { b: new }}\n"),
-        ("\n  c: 1\n...\n---\nkind: Other\n", "\n  c: 1\n  a: { b: new }\n...\n---\nkind: Other\n"),
+        (
+            "\n  c: 1\n...\n---\nkind: Other\n",
+            "\n  c: 1\n  a:\n    b: new\n...\n---\nkind: Other\n",
+        ),
     ] {
         becomes(before, edit, after);
     }
