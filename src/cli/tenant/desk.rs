@@ -197,6 +197,7 @@ mod tests {
         spec: { cloud: simulated, regions: [eu-central-1] }\n";
 
     #[derive(clap::Parser)]
+    #[command(disable_help_flag = true)]
     struct Line {
         #[command(flatten)]
         flags: Flags,
