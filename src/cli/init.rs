@@ -8,7 +8,7 @@ use clap::Args;
 
 use crate::cli::Failure;
 use crate::cli::context::Ending;
-use crate::cli::sample::{COMMON, TENANTS, generated};
+use crate::cli::sample::{AROUND, COMMON, TENANTS, generated};
 use crate::cli::schema::write_file;
 use crate::fleet::schemas;
 use crate::git::init_repository;
@@ -85,6 +85,7 @@ fn files(tenants: Option<u32>) -> Vec<(String, String)> {
             (format!("fleet/{path}"), text)
         })),
     }
+    files.extend(AROUND.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())));
     files.extend(schemas().into_iter().map(|(name, text)| (format!("schema/{name}"), text)));
     files.push((".gitignore".into(), IGNORED.into()));
     files.push(("README.md".into(), include_str!("init/README.md").into()));
@@ -133,8 +134,12 @@ mod tests {
                 }
             }
         }
-        let mut ours: Vec<String> =
-            COMMON.iter().chain(TENANTS).map(|(path, _)| (*path).to_owned()).collect();
+        let mut ours: Vec<String> = COMMON
+            .iter()
+            .chain(AROUND)
+            .chain(TENANTS)
+            .map(|(path, _)| (*path).to_owned())
+            .collect();
         lying.sort();
         ours.sort();
         assert_eq!(ours, lying, "list the files of fleet/ in src/cli/sample.rs");
