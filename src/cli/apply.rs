@@ -1,13 +1,13 @@
 //! `driftless apply`: converges once, shows how it goes, and exits.
 
 use std::collections::BTreeSet;
-use std::io::{self, BufRead as _, Write as _};
+use std::io::{self, BufRead as _, Write};
 
 use clap::Args;
 use tracing::warn;
 
 use crate::cli::Failure;
-use crate::cli::context::Ending;
+use crate::cli::context::{Ending, Format};
 use crate::cli::converge::Acting;
 use crate::cli::opening::{Opened, open};
 use crate::cli::render::unknown;
@@ -17,6 +17,7 @@ use crate::desired::{Desired, Wanted};
 use crate::ids::{ServiceName, TenantName};
 use crate::reconcile::Only;
 use crate::report::counted;
+use crate::report::output::{self, Applied, FORMAT_VERSION};
 use crate::settings::Settings;
 
 #[derive(Args, Clone, Debug)]
@@ -30,11 +31,19 @@ pub(super) struct ApplyArgs {
     /// Do not ask
     #[arg(long)]
     yes: bool,
+    /// How the end is told
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
 }
 
 /// Ends well when all is as git says; some stacks that failed, are held or cannot be seen ask for
 /// attention.
-pub(super) fn run(args: &ApplyArgs, settings: &Settings, clock: &Clock) -> Result<Ending, Failure> {
+pub(super) fn run(
+    args: &ApplyArgs,
+    settings: &Settings,
+    clock: &Clock,
+    out: &mut dyn Write,
+) -> Result<Ending, Failure> {
     let opened = open(settings)?;
     let desired = opened.wanted(settings)?;
     let only = Only {
@@ -59,6 +68,19 @@ pub(super) fn run(args: &ApplyArgs, settings: &Settings, clock: &Clock) -> Resul
     let standing = ended.standing;
     let total = standing.total();
     let troubled = total.stuck > 0 || total.waiting > 0 || standing.blind > 0;
+    if args.format == Format::Json {
+        let applied = Applied {
+            version: FORMAT_VERSION,
+            revision: desired.revision.as_str().to_owned(),
+            converged: !troubled,
+            settled: total.settled,
+            left_alone: total.left_alone,
+            waiting: total.waiting,
+            stuck: total.stuck,
+            blind_targets: standing.blind,
+        };
+        out.write_all(output::text(&applied).as_bytes())?;
+    }
     if !troubled {
         return Ok(Ending::Good);
     }

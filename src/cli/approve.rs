@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::cli::context::{CommandError, Context, Ending, length};
+use crate::cli::context::{CommandError, Context, Ending, Format, length};
 use crate::journal::Journal;
 use crate::moment::Moment;
 use crate::plan::{Approval, ApprovalRequest};
+use crate::report::output::{self, Approvals};
 use crate::report::{ago, ahead, counted, indented};
 
 /// How long an approval counts unless somebody says otherwise.
@@ -26,6 +27,9 @@ pub struct ApproveArgs {
     /// How long the approval counts, such as 30m, 24h or 7d
     #[arg(long = "for", value_name = "LENGTH", value_parser = length, default_value = "24h")]
     pub lasts: Duration,
+    /// How the answer is written
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
 }
 
 /// Lists the requests, or approves one. A running controller notices within a second.
@@ -37,7 +41,7 @@ pub fn run(
     let journal = context.known_journal()?;
     match &args.id {
         Some(id) => approve(id, args, context, &journal, out)?,
-        None => list(&journal, context.now(), out)?,
+        None => list(&journal, args.format, context.now(), out)?,
     }
     Ok(Ending::Good)
 }
@@ -50,6 +54,7 @@ fn approve(
     out: &mut dyn Write,
 ) -> Result<(), CommandError> {
     let now = context.now();
+    let asked = journal.requests()?.into_iter().find(|(request, _)| request.id == id);
     let approval = journal.approve(id, &context.user, &args.reason, now, now + args.lasts)?;
     let members = counted(approval.members.len(), "member");
     let text = format!("{} ({}, {members}) approved by {}", id, approval.kind, approval.by);
@@ -58,14 +63,29 @@ fn approve(
         reason => format!(": {reason}"),
     };
     journal.note(&context.event("approved", format!("{text}{reason}")))?;
+    if args.format == Format::Json {
+        let summary = asked.as_ref().map_or("", |(request, _)| &request.summary);
+        let since = asked.as_ref().map(|(_, since)| *since);
+        let given = Approvals::given(&approval, summary, since);
+        return Ok(out.write_all(output::text(&given).as_bytes())?);
+    }
     writeln!(out, "{text}; it ends {} and is for exactly this:", ahead(now, approval.expires_at))?;
     approval.members.iter().try_for_each(|member| writeln!(out, "  - {member}"))?;
     Ok(())
 }
 
-fn list(journal: &Journal, now: Moment, out: &mut dyn Write) -> Result<(), CommandError> {
+fn list(
+    journal: &Journal,
+    format: Format,
+    now: Moment,
+    out: &mut dyn Write,
+) -> Result<(), CommandError> {
     let requests = journal.requests()?;
     let approvals = journal.steering(now)?.approvals;
+    if format == Format::Json {
+        let all = Approvals::of(&requests, &approvals, now);
+        return Ok(out.write_all(output::text(&all).as_bytes())?);
+    }
     if requests.is_empty() {
         writeln!(out, "nothing waits for approval")?;
     }
@@ -111,6 +131,7 @@ mod tests {
             id: id.map(str::to_owned),
             reason: "agreed with the customer".to_owned(),
             lasts: Duration::from_secs(3_600),
+            format: Format::Text,
         };
         let mut out = Vec::new();
         run(&args, context, &mut out)?;

@@ -64,7 +64,7 @@ enum Command {
     Init(init::InitArgs),
     /// Check the fleet: all findings, without AWS
     Validate(validate::ValidateArgs),
-    /// Print the JSON Schemas of the documents, or write them to a folder
+    /// Print the JSON Schemas of documents and of --format json, or write them to a folder
     Schema(schema::SchemaArgs),
     /// Show the wanted stacks: parameters, tags, template
     Render(render::RenderArgs),
@@ -149,7 +149,7 @@ fn dispatch(command: Command, settings: &Settings, out: &mut dyn Write) -> Resul
         Command::Schema(args) => schema::run(&args, out)?,
         Command::Render(args) => render::run(&args, settings, out)?,
         Command::Plan(args) => plan::run(&args, settings, &clock, out)?,
-        Command::Apply(args) => apply::run(&args, settings, &clock)?,
+        Command::Apply(args) => apply::run(&args, settings, &clock, out)?,
         Command::Run => run::run(settings, &clock)?,
         Command::Status(args) => status::run(&args, &context, out)?,
         Command::Explain(args) => {

@@ -4,17 +4,15 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::ids::TenantName;
-use crate::report::json::FORMAT_VERSION;
+use crate::report::output::{FORMAT_VERSION, value};
 
 /// What `tenant add`, `set` and `offboard` did to a file.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-#[schemars(title = "driftless tenant")]
 pub struct Edited {
     /// Moves when a field changes its meaning or goes; fields may come.
     pub version: u32,
     /// The tenant whose document it is.
-    #[schemars(with = "String")]
     pub tenant: TenantName,
     /// The file, as it is seen from where the command ran.
     pub path: String,
@@ -61,7 +59,7 @@ impl Edited {
 
     /// One object with a `version`.
     pub fn json(&self) -> serde_json::Value {
-        serde_json::json!(self)
+        value(self)
     }
 }
 

@@ -13,7 +13,7 @@ mod explain_text;
 pub mod findings;
 pub mod plan;
 mod grouping;
-mod json;
+pub mod output;
 pub mod rollouts;
 #[cfg(test)]
 pub(crate) mod sample;
@@ -27,7 +27,7 @@ pub use edited::{Edited, FieldChange};
 pub use event::{AcceptedRevision, Event, RefusedRevision, Subject};
 pub use explain::{Explanation, InWave};
 pub use grouping::{EXAMPLES, Group};
-pub use json::FORMAT_VERSION;
+pub use output::FORMAT_VERSION;
 pub use status::{
     BlindGroup, Counting, Detail, FEW, HaltedRollout, StackLine, Status, Surroundings,
 };

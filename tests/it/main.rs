@@ -20,6 +20,7 @@ mod lost_journal;
 mod makespan;
 mod ministack;
 mod nested;
+mod outputs;
 mod removal;
 mod repair;
 mod revisions;
