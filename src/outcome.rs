@@ -142,7 +142,9 @@ impl StepKind {
 }
 
 /// Who a failure counts against, and so who has to act.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum CauseClass {
     /// AWS's own trouble: tried again after a growing cooldown.

@@ -1,13 +1,13 @@
 //! `driftless apply`: converges once, shows how it goes, and exits.
 
 use std::collections::BTreeSet;
-use std::io::{self, BufRead as _, Write as _};
+use std::io::{self, BufRead as _, Write};
 use std::path::PathBuf;
 
 use clap::Args;
 use tracing::warn;
 
-use crate::cli::context::{Context, Ending};
+use crate::cli::context::{Context, Ending, Format};
 use crate::cli::converge::Acting;
 use crate::cli::opening::{Opened, open};
 use crate::cli::render::unknown;
@@ -18,6 +18,7 @@ use crate::desired::{Desired, Wanted};
 use crate::ids::{ServiceName, TenantName};
 use crate::reconcile::Only;
 use crate::report::counted;
+use crate::report::output::{self, Applied, FORMAT_VERSION};
 use crate::settings::Settings;
 
 #[derive(Args, Clone, Debug)]
@@ -35,6 +36,9 @@ pub(super) struct ApplyArgs {
     /// Do not ask
     #[arg(long)]
     yes: bool,
+    /// How the end is told
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
 }
 
 /// Ends well when all is as git says; some stacks that failed, are held or cannot be seen ask for
@@ -44,6 +48,7 @@ pub(super) fn run(
     settings: &Settings,
     clock: &Clock,
     context: &Context,
+    out: &mut dyn Write,
 ) -> Result<Ending, Failure> {
     let opened = open(settings)?;
     let desired = opened.wanted(settings)?;
@@ -77,6 +82,19 @@ pub(super) fn run(
     let standing = ended.standing;
     let total = standing.total();
     let troubled = total.stuck > 0 || total.waiting > 0 || standing.blind > 0;
+    if args.format == Format::Json {
+        let applied = Applied {
+            version: FORMAT_VERSION,
+            revision: desired.revision.as_str().to_owned(),
+            converged: !troubled,
+            settled: total.settled,
+            left_alone: total.left_alone,
+            waiting: total.waiting,
+            stuck: total.stuck,
+            blind_targets: standing.blind,
+        };
+        out.write_all(output::text(&applied).as_bytes())?;
+    }
     if !troubled {
         return Ok(Ending::Good);
     }

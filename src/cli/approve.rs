@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::cli::context::{CommandError, Context, Ending, length};
+use crate::cli::context::{CommandError, Context, Ending, Format, length};
 use crate::cli::{Failure, plan_file};
 use crate::ids::Revision;
 use crate::journal::Journal;
 use crate::moment::Moment;
 use crate::plan::{Approval, ApprovalKind, ApprovalRequest};
+use crate::report::output::{self, Approvals};
 use crate::report::{ago, ahead, counted, indented};
 
 /// List what waits for approval, or approve one of them.
@@ -31,6 +32,9 @@ pub struct ApproveArgs {
     /// its releases are wanted
     #[arg(long = "for", value_name = "LENGTH", value_parser = length, requires = "id")]
     pub lasts: Option<Duration>,
+    /// How the answer is written
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
 }
 
 /// Lists the requests, or approves one. A running controller notices within a second.
@@ -40,13 +44,19 @@ pub fn run(args: &ApproveArgs, context: &Context, out: &mut dyn Write) -> Result
         // What a person says must be kept even before the first run.
         let journal = context.journal()?;
         let approval = plan_file::approve(&plan, &of, &journal, context, &args.reason)?;
-        write_plan(&approval, &of, out)?;
+        if args.format == Format::Json {
+            let summary = format!("plan of {}", of.short());
+            let given = Approvals::given(&approval, &summary, None);
+            out.write_all(output::text(&given).as_bytes())?;
+        } else {
+            write_plan(&approval, &of, out)?;
+        }
         return Ok(Ending::Good);
     }
     let journal = context.known_journal()?;
     match &args.id {
         Some(id) => approve(id, args, context, &journal, out)?,
-        None => list(&journal, context.now(), out)?,
+        None => list(&journal, args.format, context.now(), out)?,
     }
     Ok(Ending::Good)
 }
@@ -65,11 +75,10 @@ fn approve(
     out: &mut dyn Write,
 ) -> Result<(), CommandError> {
     let now = context.now();
-    let requests = journal.requests()?;
-    let kind = requests.iter().find(|(request, _)| request.id == id).map(|(one, _)| one.kind);
+    let asked = journal.requests()?.into_iter().find(|(request, _)| request.id == id);
     // One that is not there is refused with all that are.
-    let usual = kind.unwrap_or(ApprovalKind::Deletions).expires_at(now);
-    let expires_at = args.lasts.map_or(usual, |lasts| now + lasts);
+    let kind = asked.as_ref().map_or(ApprovalKind::Deletions, |(request, _)| request.kind);
+    let expires_at = args.lasts.map_or(kind.expires_at(now), |lasts| now + lasts);
     let approval = journal.approve(id, &context.user, &args.reason, now, expires_at)?;
     let members = counted(approval.members.len(), "member");
     let text = format!("{} ({}, {members}) approved by {}", id, approval.kind, approval.by);
@@ -78,6 +87,12 @@ fn approve(
         reason => format!(": {reason}"),
     };
     journal.note(&context.event("approved", format!("{text}{reason}")))?;
+    if args.format == Format::Json {
+        let summary = asked.as_ref().map_or("", |(request, _)| &request.summary);
+        let since = asked.as_ref().map(|(_, since)| *since);
+        let given = Approvals::given(&approval, summary, since);
+        return Ok(out.write_all(output::text(&given).as_bytes())?);
+    }
     writeln!(out, "{text}; it {} and is for exactly this:", ends(&approval, now))?;
     approval.members.iter().try_for_each(|member| writeln!(out, "  - {member}"))?;
     Ok(())
@@ -93,9 +108,18 @@ fn ends(approval: &Approval, now: Moment) -> String {
     format!("ends {}", ahead(now, approval.expires_at))
 }
 
-fn list(journal: &Journal, now: Moment, out: &mut dyn Write) -> Result<(), CommandError> {
+fn list(
+    journal: &Journal,
+    format: Format,
+    now: Moment,
+    out: &mut dyn Write,
+) -> Result<(), CommandError> {
     let requests = journal.requests()?;
     let approvals = journal.steering(now)?.approvals;
+    if format == Format::Json {
+        let all = Approvals::of(&requests, &approvals, now);
+        return Ok(out.write_all(output::text(&all).as_bytes())?);
+    }
     if requests.is_empty() {
         writeln!(out, "nothing waits for approval")?;
     }
@@ -142,6 +166,7 @@ mod tests {
             reason: "agreed with the customer".to_owned(),
             lasts: Some(Duration::from_secs(3_600)),
             plan: None,
+            format: Format::Text,
         };
         let mut out = Vec::new();
         run(&args, context, &mut out)?;

@@ -2,6 +2,7 @@
 //! about. It works on the same folder as a running controller.
 
 mod drift;
+mod show;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -9,22 +10,21 @@ use std::io::Write;
 use clap::{Args, Subcommand};
 
 use crate::cli::Failure;
-use crate::cli::context::Ending;
+use crate::cli::context::{Ending, Format};
 use crate::cli::opening::simulated_cloud;
 use crate::clock::Clock;
-use crate::ids::{AccountId, Region, StackKey, Target};
-use crate::report::counted;
+use crate::ids::{AccountId, Region, StackKey};
 use crate::settings::Settings;
-use crate::sim::{Console, Reality, ResourceView, StackView};
+use crate::sim::{Console, StackView};
 
 #[derive(Subcommand, Clone, Debug)]
 pub(super) enum CloudCommand {
     /// List stacks: of the whole cloud, of an account, or of one region of it
     Stacks(Place),
     /// Show one stack: status, parameters, tags, outputs, resources
-    Stack(OneStack),
+    Stack(ShownStack),
     /// Show what happened to one stack
-    Events(OneStack),
+    Events(ShownStack),
     /// Delete a stack
     DeleteStack(OneStack),
     /// Give a stack another tag, or another value for one
@@ -49,12 +49,24 @@ pub(super) struct Place {
     account: Option<AccountId>,
     /// Which region; without it, those in which anything stands
     region: Option<Region>,
+    /// How the answer is written
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
 }
 
 #[derive(Args, Clone, Debug)]
 pub(super) struct OneStack {
     /// ACCOUNT/REGION/NAME
     stack: StackKey,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(super) struct ShownStack {
+    /// ACCOUNT/REGION/NAME
+    stack: StackKey,
+    /// How the answer is written
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
 }
 
 #[derive(Args, Clone, Debug)]
@@ -87,9 +99,9 @@ pub(super) fn run(
     }
     let console = simulated_cloud(settings, clock)?.console();
     match command {
-        CloudCommand::Stacks(place) => list(place, &console, out)?,
-        CloudCommand::Stack(one) => show(&the_stack(&one.stack, &console)?, out)?,
-        CloudCommand::Events(one) => events(&one.stack, &console, out)?,
+        CloudCommand::Stacks(place) => show::stacks(place, &console, out)?,
+        CloudCommand::Stack(one) => show::stack(one, &console, out)?,
+        CloudCommand::Events(one) => show::events(one, &console, out)?,
         CloudCommand::DeleteStack(one) => {
             the_stack(&one.stack, &console)?;
             console.delete_stack(&one.stack)?;
@@ -123,64 +135,4 @@ fn the_stack(key: &StackKey, console: &Console) -> Result<StackView, Failure> {
     let help = "`driftless cloud stacks` lists what there is";
     let missing = || Failure::new(format!("there is no stack {key} in the simulated cloud"), help);
     console.stack(key)?.ok_or_else(missing)
-}
-
-fn list(place: &Place, console: &Console, out: &mut dyn Write) -> Result<(), Failure> {
-    let accounts = match place.account {
-        Some(account) => vec![account],
-        None => console.accounts()?,
-    };
-    let mut count = 0;
-    for account in accounts {
-        let regions = match &place.region {
-            Some(region) => vec![region.clone()],
-            None => console.regions(account)?,
-        };
-        for region in regions {
-            let target = Target { account, region: region.clone() };
-            for stack in console.stacks(account, &region)? {
-                count += 1;
-                let changed = stack.updated_at.unwrap_or(stack.created_at);
-                writeln!(out, "{target}/{}  {}  {changed}", stack.name, stack.status)?;
-            }
-        }
-    }
-    writeln!(out, "{}", counted(count, "stack"))?;
-    Ok(())
-}
-
-fn show(stack: &StackView, out: &mut dyn Write) -> Result<(), Failure> {
-    writeln!(out, "{}\n  {}", stack.id, stack.status)?;
-    if let Some(reason) = &stack.reason {
-        writeln!(out, "  {reason}")?;
-    }
-    let sections =
-        [("parameters", &stack.parameters), ("tags", &stack.tags), ("outputs", &stack.outputs)];
-    for (title, pairs) in sections.into_iter().filter(|(_, pairs)| !pairs.is_empty()) {
-        writeln!(out, "  {title}")?;
-        for (name, value) in pairs {
-            writeln!(out, "    {name}: {value}")?;
-        }
-    }
-    writeln!(out, "  resources")?;
-    for (id, resource) in &stack.resources {
-        let really = match &resource.reality {
-            Reality::AsRecorded => String::new(),
-            Reality::Changed(properties) => format!("\n      is really {properties}"),
-            Reality::Deleted => "\n      is really deleted".to_owned(),
-        };
-        let ResourceView { kind, status, physical_id, .. } = resource;
-        writeln!(out, "    {id} ({kind}): {status}, {physical_id}{really}")?;
-    }
-    Ok(())
-}
-
-fn events(key: &StackKey, console: &Console, out: &mut dyn Write) -> Result<(), Failure> {
-    the_stack(key, console)?;
-    for event in console.events(key)? {
-        let about = event.resource.unwrap_or_else(|| key.name.to_string());
-        let reason = event.reason.map(|reason| format!(": {reason}")).unwrap_or_default();
-        writeln!(out, "{}  {about}  {}{reason}", event.at, event.status)?;
-    }
-    Ok(())
 }

@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::cli::Failure;
-use crate::cli::context::Ending;
-use crate::cli::sample::{COMMON, TENANTS, generated};
+use crate::cli::context::{Ending, Format};
+use crate::cli::sample::{AROUND, COMMON, TENANTS, generated};
 use crate::cli::schema::write_file;
 use crate::fleet::schemas;
 use crate::git::init_repository;
 use crate::report::counted;
+use crate::report::output::{self, FORMAT_VERSION, Made};
 
 /// More tenants than this make more files than a snapshot may have.
 const MAX_TENANTS: u32 = 15_000;
@@ -27,6 +28,9 @@ pub(super) struct InitArgs {
     /// So many generated tenants instead of the 12 of the sample
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=i64::from(MAX_TENANTS)))]
     tenants: Option<u32>,
+    /// How the answer is written
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
 }
 
 /// Writes the files and commits them. An existing folder must be empty: nothing is overwritten.
@@ -45,6 +49,17 @@ pub(super) fn run(args: &InitArgs, out: &mut dyn Write) -> Result<Ending, Failur
     }
     let revision = init_repository(folder, "A new fleet, made by driftless init")?;
     let tenants = args.tenants.map_or(TENANTS.len(), |number| number as usize);
+    if args.format == Format::Json {
+        let made = Made {
+            version: FORMAT_VERSION,
+            folder: folder.display().to_string(),
+            tenants,
+            files: count,
+            revision: revision.as_str().to_owned(),
+        };
+        out.write_all(output::text(&made).as_bytes())?;
+        return Ok(Ending::Good);
+    }
     writeln!(
         out,
         "made a fleet of {} in `{}`: {count} files, committed as {}",
@@ -85,6 +100,7 @@ fn files(tenants: Option<u32>) -> Vec<(String, String)> {
             (format!("fleet/{path}"), text)
         })),
     }
+    files.extend(AROUND.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())));
     files.extend(schemas().into_iter().map(|(name, text)| (format!("schema/{name}"), text)));
     files.push((".gitignore".into(), IGNORED.into()));
     files.push(("README.md".into(), include_str!("init/README.md").into()));
@@ -100,7 +116,7 @@ mod tests {
     fn made(tenants: Option<u32>) -> (tempfile::TempDir, usize) {
         let parent = tempfile::tempdir().expect("a folder");
         let folder = parent.path().join("new");
-        let args = InitArgs { folder: folder.clone(), tenants };
+        let args = InitArgs { folder: folder.clone(), tenants, format: Format::Text };
         run(&args, &mut Vec::new()).expect("made");
         let path = folder.join("fleet");
         let source =
@@ -133,8 +149,12 @@ mod tests {
                 }
             }
         }
-        let mut ours: Vec<String> =
-            COMMON.iter().chain(TENANTS).map(|(path, _)| (*path).to_owned()).collect();
+        let mut ours: Vec<String> = COMMON
+            .iter()
+            .chain(AROUND)
+            .chain(TENANTS)
+            .map(|(path, _)| (*path).to_owned())
+            .collect();
         lying.sort();
         ours.sort();
         assert_eq!(ours, lying, "list the files of fleet/ in src/cli/sample.rs");
@@ -143,7 +163,8 @@ mod tests {
     #[test]
     fn a_folder_with_anything_in_it_is_left_alone() {
         let (parent, _) = made(None);
-        let args = InitArgs { folder: parent.path().to_owned(), tenants: None };
+        let folder = parent.path().to_owned();
+        let args = InitArgs { folder, tenants: None, format: Format::Text };
         let failure = run(&args, &mut Vec::new()).expect_err("not empty");
         assert!(failure.what.ends_with("is not empty"), "{failure:?}");
         assert!(!parent.path().join("fleet").exists());

@@ -24,6 +24,7 @@ mod sample;
 mod schema;
 pub mod status;
 pub mod suspend;
+mod tenant;
 mod validate;
 
 use std::ffi::OsString;
@@ -64,7 +65,7 @@ enum Command {
     Init(init::InitArgs),
     /// Check the fleet: all findings, without AWS
     Validate(validate::ValidateArgs),
-    /// Print the JSON Schemas of the documents, or write them to a folder
+    /// Print the JSON Schemas of documents and of --format json, or write them to a folder
     Schema(schema::SchemaArgs),
     /// Show the wanted stacks: parameters, tags, template
     Render(render::RenderArgs),
@@ -89,6 +90,9 @@ enum Command {
     /// Look into stacks for drift, say what drifted, accept it in git, or bring it back
     #[command(subcommand)]
     Drift(drift::DriftCommand),
+    /// Edit a tenant's document in place, for pull requests: add, set, offboard
+    #[command(subcommand)]
+    Tenant(tenant::TenantCommand),
     /// Test the channels that are told what happens
     #[command(subcommand)]
     Notify(notify_test::NotifyCommand),
@@ -146,7 +150,7 @@ fn dispatch(command: Command, settings: &Settings, out: &mut dyn Write) -> Resul
         Command::Schema(args) => schema::run(&args, out)?,
         Command::Render(args) => render::run(&args, settings, out)?,
         Command::Plan(args) => plan::run(&args, settings, &clock, out)?,
-        Command::Apply(args) => apply::run(&args, settings, &clock, &context)?,
+        Command::Apply(args) => apply::run(&args, settings, &clock, &context, out)?,
         Command::Run => run::run(settings, &clock)?,
         Command::Status(args) => status::run(&args, &context, out)?,
         Command::Explain(args) => {
@@ -159,6 +163,7 @@ fn dispatch(command: Command, settings: &Settings, out: &mut dyn Write) -> Resul
         Command::Resume(args) => resume::run(&args, &context, out)?,
         Command::Rollout(command) => rollout::run(&command, settings, &context, out)?,
         Command::Drift(command) => drift::run(&command, settings, &clock, &context, out)?,
+        Command::Tenant(command) => tenant::run(&command, settings, out)?,
         Command::Notify(command) => notify_test::run(&command, settings, &clock, out)?,
         Command::Cloud(command) => cloud::run(&command, settings, &clock, out)?,
     };

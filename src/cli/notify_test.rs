@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 
 use crate::announce::{Verdict, kind, try_once};
 use crate::cli::Failure;
-use crate::cli::context::Ending;
+use crate::cli::context::{Ending, Format};
 use crate::cli::converge::{means, runtime};
 use crate::cli::opening::open;
 use crate::clock::Clock;
@@ -14,6 +14,7 @@ use crate::fleet::Channel;
 use crate::ids::DocumentName;
 use crate::journal::Journal;
 use crate::report::announcements::test_message;
+use crate::report::output::{self, FORMAT_VERSION, TestedChannel, TestedChannels};
 use crate::settings::Settings;
 
 /// What can be asked about channels.
@@ -29,6 +30,9 @@ pub(super) struct TestArgs {
     /// Only this channel
     #[arg(long, value_name = "NAME")]
     channel: Option<DocumentName>,
+    /// How the answer is written
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
 }
 
 /// Ends well when every message arrived. A channel that was given up is told again then.
@@ -45,11 +49,21 @@ pub(super) fn run(
     let journal = Journal::open_existing(&settings.state, clock.now())?;
     let (runtime, means) = (runtime()?, means());
     let mut ending = Ending::Good;
+    let mut tested = Vec::new();
     for channel in channels {
         let now = clock.now();
         let message = test_message(fleet.name.as_str(), channel, &settings.user, now);
         let verdict = runtime.block_on(try_once(&means, clock, channel, &message, 1));
-        writeln!(out, "{} ({}): {}", channel.name, kind(&channel.receiver), in_words(&verdict))?;
+        let (kind, text) = (kind(&channel.receiver), in_words(&verdict));
+        match args.format {
+            Format::Text => writeln!(out, "{} ({kind}): {text}", channel.name)?,
+            Format::Json => tested.push(TestedChannel {
+                name: channel.name.to_string(),
+                kind: kind.to_string(),
+                arrived: verdict == Verdict::Delivered,
+                text,
+            }),
+        }
         match (verdict, &journal) {
             (Verdict::Delivered, Some(journal)) => {
                 journal.revive_channel(channel.name.as_str(), now)?;
@@ -59,6 +73,10 @@ pub(super) fn run(
                 ending = Ending::NeedsAttention;
             }
         }
+    }
+    if args.format == Format::Json {
+        let all = TestedChannels { version: FORMAT_VERSION, channels: tested };
+        out.write_all(output::text(&all).as_bytes())?;
     }
     Ok(ending)
 }

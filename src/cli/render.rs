@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use clap::{Args, ValueEnum};
-use serde_json::{Value, json};
 
 use crate::cli::Failure;
 use crate::cli::context::Ending;
@@ -13,7 +12,7 @@ use crate::desired::{Desired, Wanted};
 use crate::fleet::Deployment;
 use crate::ids::{ServiceName, TenantName};
 use crate::plan::{Missing, Rendered, render};
-use crate::report::FORMAT_VERSION;
+use crate::report::output::{self, FORMAT_VERSION, RenderedStack, RenderedStacks};
 use crate::settings::Settings;
 
 #[derive(Args, Clone, Debug)]
@@ -66,16 +65,17 @@ pub(super) fn run(
             stacks.iter().try_for_each(|(wanted, it)| write_text(wanted, it, out))?
         }
         RenderFormat::Json => {
-            let stacks: Vec<Value> =
-                stacks.iter().map(|(wanted, it)| json_of(wanted, it)).collect();
-            let revision = desired.revision.as_str();
-            let all = json!({ "version": FORMAT_VERSION, "revision": revision, "stacks": stacks });
-            writeln!(out, "{all:#}")?;
+            let all = RenderedStacks {
+                version: FORMAT_VERSION,
+                revision: desired.revision.as_str().to_owned(),
+                stacks: stacks.iter().map(|(wanted, it)| output_of(wanted, it)).collect(),
+            };
+            out.write_all(output::text(&all).as_bytes())?;
         }
         RenderFormat::Yaml => {
             for (wanted, it) in &stacks {
-                let text =
-                    serde_yaml::to_string(&json_of(wanted, it)).map_err(std::io::Error::other)?;
+                let value = output::value(&output_of(wanted, it));
+                let text = serde_yaml::to_string(&value).map_err(std::io::Error::other)?;
                 write!(out, "---\n{text}")?;
             }
         }
@@ -175,22 +175,23 @@ fn parameters(rendered: &Rendered) -> BTreeMap<String, String> {
     rendered.parameters.iter().map(shown).collect()
 }
 
-fn json_of(wanted: &Wanted, rendered: &Rendered) -> Value {
-    json!({
-        "tenant": wanted.tenant.name,
-        "service": wanted.service.name,
-        "account": wanted.key.target.account,
-        "region": wanted.key.target.region,
-        "stack": wanted.key.name,
-        "askedToGo": wanted.asked_to_go,
-        "suspendedBy": wanted.suspended,
-        "template": wanted.service.template_path,
-        "dependsOn": waits_for(wanted),
-        "parameters": parameters(rendered),
-        "tags": rendered.tags,
-        "capabilities": rendered.capabilities,
-        "terminationProtection": rendered.termination_protection,
-        "stackPolicy": rendered.stack_policy.as_ref().map(|policy| policy.body.clone()),
-        "deployment": rendered.deployment,
-    })
+fn output_of(wanted: &Wanted, rendered: &Rendered) -> RenderedStack {
+    let Wanted { key, tenant, service, .. } = wanted;
+    RenderedStack {
+        tenant: tenant.name.to_string(),
+        service: service.name.to_string(),
+        account: key.target.account.to_string(),
+        region: key.target.region.to_string(),
+        stack: key.name.to_string(),
+        asked_to_go: wanted.asked_to_go,
+        suspended_by: wanted.suspended.clone(),
+        template: service.template_path.clone(),
+        depends_on: waits_for(wanted),
+        parameters: parameters(rendered),
+        tags: rendered.tags.clone(),
+        capabilities: rendered.capabilities.clone(),
+        termination_protection: rendered.termination_protection,
+        stack_policy: rendered.stack_policy.as_ref().map(|policy| policy.body.clone()),
+        deployment: rendered.deployment,
+    }
 }

@@ -4,7 +4,8 @@ use std::io::Write;
 
 use clap::Args;
 
-use crate::cli::context::{CommandError, Context, Ending};
+use crate::cli::context::{CommandError, Context, Ending, Format};
+use crate::cli::suspend;
 use crate::plan::{Scope, Suspension};
 
 /// End the suspension of a scope.
@@ -13,6 +14,9 @@ pub struct ResumeArgs {
     /// fleet, service/NAME or tenant/NAME, as it was suspended
     #[arg(value_name = "SCOPE")]
     pub scope: Scope,
+    /// How the answer is written
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
 }
 
 /// Ends the suspension. A running controller notices within a second.
@@ -29,6 +33,10 @@ pub fn run(
         return Err(CommandError::NotFound(not_suspended(scope, &rest)));
     }
     journal.note(&context.event("resumed", format!("{scope} is resumed by {}", context.user)))?;
+    if args.format == Format::Json {
+        suspend::list(&journal, args.format, context.now(), out)?;
+        return Ok(Ending::Good);
+    }
     writeln!(out, "{scope} is resumed")?;
     if !rest.is_empty() {
         writeln!(out, "still suspended: {}", scopes(&rest))?;
@@ -56,7 +64,8 @@ mod tests {
 
     fn ask(scope: &str, context: &Context) -> Result<String, CommandError> {
         let mut out = Vec::new();
-        run(&ResumeArgs { scope: scope.parse().expect("a scope") }, context, &mut out)?;
+        let scope = scope.parse().expect("a scope");
+        run(&ResumeArgs { scope, format: Format::Text }, context, &mut out)?;
         Ok(String::from_utf8(out).expect("text"))
     }
 

@@ -13,6 +13,7 @@ use crate::ids::{ServiceName, StackKey};
 use crate::journal::{Filter, Journal};
 use crate::outcome::Mark;
 use crate::plan::{ApprovalKind, StackRecord};
+use crate::report::output::{self, Approvals, FORMAT_VERSION, Ordered};
 use crate::report::{InWave, rollouts};
 use crate::rollout::{Order, OrderWord, Rollouts};
 use crate::settings::Settings;
@@ -54,6 +55,9 @@ pub struct Said {
     /// Why, for those who read the history
     #[arg(long, value_name = "TEXT", default_value = "")]
     pub reason: String,
+    /// How the answer is written
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
 }
 
 /// Shows rollouts, or leaves an order, which a running controller obeys within a second.
@@ -174,7 +178,7 @@ fn order(
     journal: &Journal,
     out: &mut dyn Write,
 ) -> Result<Ending, Failure> {
-    let Said { service, reason } = said.clone();
+    let Said { service, reason, format } = said.clone();
     let (kept, _) = journal.rollouts().map_err(CommandError::from)?;
     let Some(rollout) = kept.get(&service) else {
         return Err(unknown(&service, kept.keys()).into());
@@ -196,7 +200,20 @@ fn order(
         return Err(CommandError::NotFound(text).into());
     }
     journal.give_order(&order).map_err(CommandError::from)?;
+    let ordered = Ordered {
+        version: FORMAT_VERSION,
+        order: word.to_string(),
+        service: Some(order.service.to_string()),
+        release: Some(release),
+        by: order.by,
+        reason: order.reason,
+        text: text.clone(),
+    };
     journal.note(&context.event("ordered", text.clone())).map_err(CommandError::from)?;
+    if format == Format::Json {
+        out.write_all(output::text(&ordered).as_bytes())?;
+        return Ok(Ending::Good);
+    }
     writeln!(
         out,
         "{text}; a running controller obeys within a second, or the next when it starts"
@@ -212,11 +229,11 @@ fn approve(
 ) -> Result<Ending, CommandError> {
     let prefix = format!("{}: ", said.service);
     let requests = journal.requests()?;
-    let found = requests.iter().map(|(request, _)| request).find(|request| {
+    let found = requests.iter().find(|(request, _)| {
         request.kind == ApprovalKind::Wave
             && request.members.iter().any(|member| member.starts_with(&prefix))
     });
-    let Some(request) = found else {
+    let Some((request, since)) = found else {
         let text = format!("no wave of {} waits for approval now", said.service);
         return Err(CommandError::NotFound(text));
     };
@@ -225,6 +242,12 @@ fn approve(
     let given = journal.approve(&request.id, &context.user, &said.reason, now, until)?;
     let text = format!("{} ({}): approved by {}", request.id, request.summary, given.by);
     journal.note(&context.event("approved", text.clone()))?;
-    writeln!(out, "{text}")?;
+    match said.format {
+        Format::Text => writeln!(out, "{text}")?,
+        Format::Json => {
+            let given = Approvals::given(&given, &request.summary, Some(*since));
+            out.write_all(output::text(&given).as_bytes())?;
+        }
+    }
     Ok(Ending::Good)
 }

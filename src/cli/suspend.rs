@@ -4,11 +4,12 @@ use std::io::Write;
 
 use clap::Args;
 
-use crate::cli::context::{CommandError, Context, Ending};
+use crate::cli::context::{CommandError, Context, Ending, Format};
 use crate::journal::{Filter, Journal, JournalError};
 use crate::moment::Moment;
 use crate::plan::{Scope, Suspension};
 use crate::report::ago;
+use crate::report::output::{self, Suspensions};
 
 /// Stop new steps in a scope; running operations finish. Without a scope, list what is suspended.
 #[derive(Args, Clone, Debug)]
@@ -19,6 +20,9 @@ pub struct SuspendArgs {
     /// Why, for those who find it stopped
     #[arg(long, value_name = "TEXT", default_value = "", requires = "scope")]
     pub reason: String,
+    /// How the answer is written
+    #[arg(long, value_enum, default_value_t)]
+    pub format: Format,
 }
 
 /// Suspends a scope, or lists what is suspended. A running controller notices within a second.
@@ -28,15 +32,15 @@ pub fn run(
     out: &mut dyn Write,
 ) -> Result<Ending, CommandError> {
     match &args.scope {
-        Some(scope) => suspend(scope, &args.reason, context, out)?,
-        None => list(&context.known_journal()?, context.now(), out)?,
+        Some(scope) => suspend(scope, args, context, out)?,
+        None => list(&context.known_journal()?, args.format, context.now(), out)?,
     }
     Ok(Ending::Good)
 }
 
 fn suspend(
     scope: &Scope,
-    reason: &str,
+    args: &SuspendArgs,
     context: &Context,
     out: &mut dyn Write,
 ) -> Result<(), CommandError> {
@@ -44,11 +48,14 @@ fn suspend(
     let suspension = Suspension {
         scope: scope.clone(),
         by: context.user.clone(),
-        reason: reason.to_owned(),
+        reason: args.reason.clone(),
         at: context.now(),
     };
     journal.suspend(&suspension)?;
     journal.note(&context.event("suspended", sentence(&suspension)))?;
+    if args.format == Format::Json {
+        return list(&journal, args.format, context.now(), out);
+    }
     writeln!(
         out,
         "{}; nothing new starts there until `driftless resume {scope}`, running operations finish",
@@ -60,8 +67,18 @@ fn suspend(
     Ok(())
 }
 
-fn list(journal: &Journal, now: Moment, out: &mut dyn Write) -> Result<(), CommandError> {
+/// Everything that is suspended.
+pub(super) fn list(
+    journal: &Journal,
+    format: Format,
+    now: Moment,
+    out: &mut dyn Write,
+) -> Result<(), CommandError> {
     let suspensions = journal.steering(now)?.suspensions;
+    if format == Format::Json {
+        let all = Suspensions::of(&suspensions, now);
+        return Ok(out.write_all(output::text(&all).as_bytes())?);
+    }
     if suspensions.is_empty() {
         writeln!(out, "nothing is suspended")?;
     }
@@ -101,6 +118,7 @@ mod tests {
         let args = SuspendArgs {
             scope: scope.map(|scope| scope.parse().expect("a scope")),
             reason: "audit".to_owned(),
+            format: Format::Text,
         };
         let mut out = Vec::new();
         assert_eq!(run(&args, context, &mut out).expect("done"), Ending::Good);

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::drift::{DriftRecord, Severity, Signature, signatures};
 use crate::ids::StackKey;
 use crate::moment::Moment;
-use crate::report::json::FORMAT_VERSION;
+use crate::report::output::{DriftOutput, DriftSignature, DriftTrouble, FORMAT_VERSION, value};
 use crate::report::words::{ago, counted, cut, indented, lasting};
 
 /// Stacks named for each signature.
@@ -232,38 +232,21 @@ impl DriftReport {
 
     /// The report for programs.
     pub fn json(&self) -> Value {
-        let signatures = self.signatures.iter().map(|signature| {
-            let stacks = signature
-                .stacks
-                .iter()
-                .map(|(key, tenant)| json!({ "stack": key.to_string(), "tenant": tenant }));
-            json!({
-                "key": signature.key(),
-                "severity": signature.severity,
-                "service": signature.service,
-                "resource": signature.place,
-                "type": signature.kind,
-                "what": signature.what,
-                "count": signature.stacks.len(),
-                "since": signature.since.to_string(),
-                "notes": signature.notes,
-                "stacks": stacks.collect::<Vec<_>>(),
-            })
-        });
-        json!({
-            "version": FORMAT_VERSION,
-            "at": self.at.to_string(),
-            "stacks": self.stacks,
-            "drifted": self.drifted,
-            "neverSeen": self.never,
-            "oldest": self.oldest.map(|at| at.to_string()),
-            "signatures": signatures.collect::<Vec<_>>(),
-            "troubles": self.troubles.iter().map(|(why, stacks)| json!({
-                "why": why,
-                "stacks": stacks.iter().map(ToString::to_string).collect::<Vec<_>>(),
-            })).collect::<Vec<_>>(),
-            "unchecked": self.unchecked,
-            "ignored": self.ignored,
+        let trouble = |(why, stacks): (&String, &Vec<StackKey>)| DriftTrouble {
+            why: why.clone(),
+            stacks: stacks.iter().map(ToString::to_string).collect(),
+        };
+        value(&DriftOutput {
+            version: FORMAT_VERSION,
+            at: self.at.to_string(),
+            stacks: self.stacks,
+            drifted: self.drifted,
+            never_seen: self.never,
+            oldest: self.oldest.map(|at| at.to_string()),
+            signatures: self.signatures.iter().map(DriftSignature::of).collect(),
+            troubles: self.troubles.iter().map(trouble).collect(),
+            unchecked: self.unchecked.clone(),
+            ignored: self.ignored.clone(),
         })
     }
 }

@@ -1,5 +1,6 @@
 //! All that is known of one stack, put together from the journal.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::drift::DriftRecord;
@@ -34,7 +35,7 @@ pub struct Explanation {
 }
 
 /// The wave of one stack.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct InWave {
     /// Its name.
@@ -45,7 +46,8 @@ pub struct InWave {
     pub of: usize,
     /// The release that goes out; `None` when none does.
     pub release: Option<String>,
-    /// When the wave began to take it.
+    /// When the wave began to take it, in milliseconds since 1970.
+    #[schemars(with = "Option<u64>")]
     pub began_at: Option<Moment>,
     /// Why no further stack takes it.
     pub halted: Option<String>,

@@ -7,13 +7,14 @@ mod channels;
 pub mod chat;
 mod commit_status;
 mod drift;
+mod edited;
 mod event;
 mod explain;
 mod explain_text;
 pub mod findings;
 pub mod plan;
 mod grouping;
-mod json;
+pub mod output;
 pub mod rollouts;
 #[cfg(test)]
 pub(crate) mod sample;
@@ -24,10 +25,11 @@ mod words;
 pub use channels::{ChannelRecord, SilentChannel, Trouble};
 pub use commit_status::{CommitState, CommitStatus, FleetCounts, ToldCommit, due_at};
 pub use drift::{DriftReport, drift_lines};
+pub use edited::{Edited, FieldChange};
 pub use event::{AcceptedRevision, Event, RefusedRevision, Subject};
 pub use explain::{Explanation, InWave};
 pub use grouping::{EXAMPLES, Group};
-pub use json::FORMAT_VERSION;
+pub use output::FORMAT_VERSION;
 pub use status::{
     BlindGroup, Counting, Detail, FEW, HaltedRollout, StackLine, Status, Surroundings,
 };

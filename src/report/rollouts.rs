@@ -2,16 +2,27 @@
 
 use std::fmt::Write as _;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::fleet::Deployment;
 use crate::ids::{ServiceName, WaveName};
 use crate::moment::Moment;
+use crate::report::output::{FORMAT_VERSION, text};
 use crate::report::{ago, brief, counted};
 use crate::rollout::{Course, Halt, Rollouts, Stage, Upcoming, WaveView};
 
+/// Rollouts, for programs.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+pub struct ShownRollouts<'a> {
+    /// Moves when a field changes its meaning or goes; fields may come.
+    pub version: u32,
+    /// One for each service that was asked for.
+    pub rollouts: &'a [Shown],
+}
+
 /// The rollouts of one service.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Shown {
     /// Which service.
@@ -22,7 +33,8 @@ pub struct Shown {
     pub running: Option<String>,
     /// The revision that brought it.
     pub revision: Option<String>,
-    /// When it began.
+    /// When it began, in milliseconds since 1970.
+    #[schemars(with = "Option<u64>")]
     pub began_at: Option<Moment>,
     /// The release that waits until it ends.
     pub waiting: Option<String>,
@@ -39,12 +51,13 @@ pub struct Shown {
 }
 
 /// One wave.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Wave {
     /// Its name.
     pub name: WaveName,
-    /// When it began; unknown where no release goes out.
+    /// When it began, in milliseconds since 1970; unknown where no release goes out.
+    #[schemars(with = "Option<u64>")]
     pub began_at: Option<Moment>,
     /// Stacks.
     pub stacks: usize,
@@ -54,7 +67,7 @@ pub struct Wave {
     pub failed: usize,
     /// Those that do not count, by reason.
     pub left_out: Vec<(String, usize)>,
-    /// How its stacks take a release.
+    /// How its stacks take a release: `standard` or `express`.
     pub deployment: &'static str,
 }
 
@@ -265,8 +278,7 @@ pub fn stage(stage: &Stage, now: Moment) -> String {
 
 /// One object with a version.
 pub fn json(shown: &[Shown]) -> String {
-    let value = serde_json::json!({ "version": 1, "rollouts": shown });
-    format!("{value:#}\n")
+    text(&ShownRollouts { version: FORMAT_VERSION, rollouts: shown })
 }
 
 #[cfg(test)]

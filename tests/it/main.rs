@@ -23,6 +23,7 @@ mod lost_journal;
 mod makespan;
 mod ministack;
 mod nested;
+mod outputs;
 mod plan;
 mod removal;
 mod repair;

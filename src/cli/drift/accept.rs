@@ -13,7 +13,7 @@ use crate::cli::opening::open;
 use crate::controller::checked;
 use crate::desired::Desired;
 use crate::drift::{DriftRecord, Finding, Remedy, remedy};
-use crate::fleet::edit::{Document, push, replace, set};
+use crate::fleet::edit::{Document, push, quoted, replace, set};
 use crate::ids::{Revision, ServiceName, TenantName};
 use crate::settings::Settings;
 use crate::snapshot::{Entry, Snapshot};
@@ -202,7 +202,8 @@ impl Work<'_> {
         let document = Document { kind: "Service", name: service.as_str() };
         let value = literal(value);
         is_given
-            && self.edit(&path, |text| set(text, document, &["spec", "parameters", name], &value))
+            && self
+                .edit(&path, |text| set(text, document, &["spec", "parameters", name], &value).ok())
     }
 
     fn give(
@@ -219,7 +220,7 @@ impl Work<'_> {
         let document = Document { kind: "Tenant", name: tenant.as_str() };
         let keys = ["spec", "services", service.as_str(), "parameters", name];
         let value = literal(value);
-        self.edit(&path, |text| set(text, document, &keys, &value))
+        self.edit(&path, |text| set(text, document, &keys, &value).ok())
     }
 
     fn ignore(&mut self, service: &ServiceName, finding: &Finding) -> bool {
@@ -300,11 +301,6 @@ fn in_template(text: &str, pointer: &str, value: &str) -> Option<String> {
 /// A value of a parameter, in which `${` stands for itself.
 fn literal(value: &str) -> String {
     quoted(&value.replace("${", "$${"))
-}
-
-/// A text in YAML that is never taken for a number.
-fn quoted(text: &str) -> String {
-    serde_json::Value::String(text.to_owned()).to_string()
 }
 
 /// A value as the one before it was written: a number stays a number.

@@ -7,11 +7,12 @@ use std::io::{BufRead as _, Write};
 use clap::Args;
 
 use crate::cli::Failure;
-use crate::cli::context::{Context, Ending};
+use crate::cli::context::{Context, Ending, Format};
 use crate::cli::drift::WhichFindings;
 use crate::drift::{DriftRecord, Finding, What, signatures};
 use crate::fleet::Protection;
 use crate::plan::{ApprovalKind, ApprovalRequest, order_member};
+use crate::report::output::{self, FORMAT_VERSION, Ordered};
 use crate::report::{counted, drift_lines};
 use crate::settings::Settings;
 
@@ -30,6 +31,9 @@ pub(crate) struct RevertArgs {
     /// Why, for those who read the history
     #[arg(long, value_name = "TEXT", default_value = "")]
     reason: String,
+    /// How the answer is written; a program cannot be asked, so it says --yes
+    #[arg(long, value_enum, default_value_t, requires_if("json", "yes"))]
+    format: Format,
 }
 
 /// Leaves the order.
@@ -52,9 +56,11 @@ pub(super) fn run(
     let signatures = signatures(records.iter());
     let what =
         format!("{} in {}", counted(members.len(), "finding"), counted(records.len(), "stack"));
-    writeln!(out, "would bring back {what}:\n{}", drift_lines(&signatures))?;
-    for warning in warnings(&records) {
-        writeln!(out, "note: {warning}")?;
+    if args.format == Format::Text {
+        writeln!(out, "would bring back {what}:\n{}", drift_lines(&signatures))?;
+        for warning in warnings(&records) {
+            writeln!(out, "note: {warning}")?;
+        }
     }
     if !args.yes && !agrees(settings, out)? {
         writeln!(out, "nothing is reverted")?;
@@ -67,7 +73,15 @@ pub(super) fn run(
     journal.withdraw_request(&request.id)?;
     let reason = if args.reason.is_empty() { String::new() } else { format!(": {}", args.reason) };
     let text = format!("{} ordered to revert {what}{reason}", context.user);
-    journal.note(&context.event("revert-ordered", text))?;
+    journal.note(&context.event("revert-ordered", text.clone()))?;
+    if args.format == Format::Json {
+        let service = args.which.which.service.as_ref().map(ToString::to_string);
+        let (by, reason) = (context.user.clone(), args.reason.clone());
+        let (version, order) = (FORMAT_VERSION, "revert-drift".to_owned());
+        let ordered = Ordered { version, order, service, release: None, by, reason, text };
+        out.write_all(output::text(&ordered).as_bytes())?;
+        return Ok(Ending::Good);
+    }
     writeln!(
         out,
         "ordered: a running controller begins within a second, else `driftless apply` does it; \

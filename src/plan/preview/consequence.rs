@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
-use crate::cost::{Prices, Standing, charged_types, charges};
+use crate::cost::{Prices, Standing, charges, decides};
 use crate::desired::{Desired, Wanted};
 use crate::ids::{AccountId, Digest, Region};
 use crate::plan::preview::compare::Side;
@@ -168,9 +168,8 @@ fn deciding(template: &Template) -> BTreeSet<String> {
     for condition in template.conditions().values() {
         referred(condition, &mut names);
     }
-    let charged: BTreeSet<&str> = charged_types().collect();
     for resource in template.resources().values() {
-        if charged.contains(resource.kind.as_str()) {
+        if decides(&resource.kind) {
             referred(resource.properties(), &mut names);
         } else {
             chosen(&resource.section, &mut names);
