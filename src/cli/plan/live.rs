@@ -32,7 +32,7 @@ pub(super) async fn everywhere(
 ) -> Result<Preview, Failure> {
     with_looking(&desired, means, async |looking| {
         let places = looking.look_at(looking.everywhere()?, &BTreeSet::new()).await?;
-        with_scene(looking, means, &places, |scene| preview_live(scene))
+        with_scene(looking, means, &places, preview_live)
     })
     .await
 }

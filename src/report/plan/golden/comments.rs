@@ -143,7 +143,7 @@ fn a_refused_fleet() {
         files.0.iter().map(|(path, text)| (path.clone(), Entry::File(text.as_bytes().into())));
     let revision = Revision::of("2222222bbbb");
     let snapshot = Snapshot::of(revision.clone(), None, entries.collect());
-    let findings = read(&snapshot).err().expect("refused");
+    let findings = read(&snapshot).expect_err("refused");
     insta::assert_snapshot!(refused_comments(&revision, &findings, "fleet", MAX_COMMENT).concat());
 }
 
