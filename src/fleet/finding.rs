@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// More findings than this are counted only: one for each tenant and service of the largest fleet.
@@ -34,7 +35,7 @@ pub(super) fn more_findings(count: usize, severity: Severity) -> Finding {
 }
 
 /// Whether a finding refuses the revision.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// The revision is not acted on.

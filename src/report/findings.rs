@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::fleet::{Finding, SECRET_IN_GIT, Severity};
+use crate::report::output::{self, FORMAT_VERSION, Found, Validated};
 use crate::snapshot::Snapshot;
 
 /// More of a line than this is not shown: it would wrap and lose its caret.
@@ -138,22 +139,21 @@ fn printable(text: &str) -> String {
 
 /// One object with `version`, `errors`, `warnings` and `findings`.
 pub fn json(findings: &[Finding], folder: &str) -> String {
-    let listed: Vec<Value> = findings.iter().map(|finding| object(finding, folder)).collect();
+    let found = |finding: &Finding| Found {
+        code: finding.code.to_owned(),
+        severity: finding.severity,
+        path: in_folder(&finding.path, folder),
+        line: finding.line,
+        column: finding.column,
+        message: finding.message.clone(),
+        help: finding.help.clone(),
+    };
     let errors = findings.iter().filter(|finding| finding.is_error()).count();
-    let warnings = findings.len() - errors;
-    let all = json!({ "version": 1, "errors": errors, "warnings": warnings, "findings": listed });
-    format!("{all:#}\n")
-}
-
-fn object(finding: &Finding, folder: &str) -> Value {
-    json!({
-        "code": finding.code,
-        "severity": finding.severity,
-        "path": in_folder(&finding.path, folder),
-        "line": finding.line,
-        "column": finding.column,
-        "message": finding.message,
-        "help": finding.help,
+    output::text(&Validated {
+        version: FORMAT_VERSION,
+        errors,
+        warnings: findings.len() - errors,
+        findings: findings.iter().map(found).collect(),
     })
 }
 

@@ -15,7 +15,7 @@ use crate::fleet::{Documents, Finding, Tenant, load};
 use crate::git::{Source, SourceSettings};
 use crate::ids::{Revision, TenantName};
 use crate::settings::Settings;
-use crate::snapshot::{Entry, Snapshot};
+use crate::snapshot::{Entry, Snapshot, Unreadable};
 
 /// The files as they lie, and the documents in them.
 pub(super) struct Desk<'a> {

@@ -8,6 +8,7 @@ mod explained;
 mod rendered;
 mod standing;
 mod steering;
+mod validated;
 
 use std::collections::BTreeMap;
 
@@ -27,6 +28,7 @@ pub use explained::Explained;
 pub use rendered::{RenderedStack, RenderedStacks};
 pub use standing::StatusOutput;
 pub use steering::{Approvals, Given, Requested, Suspended, Suspensions};
+pub use validated::{Found, Validated};
 
 /// The `version` field of every output.
 pub const FORMAT_VERSION: u32 = 1;
@@ -66,6 +68,7 @@ pub fn schemas() -> BTreeMap<&'static str, String> {
         ("output/status.json", schema::<StatusOutput>("driftless status --format json")),
         ("output/suspend.json", schema::<Suspensions>("driftless suspend --format json")),
         ("output/tenant.json", schema::<Edited>("driftless tenant set --format json")),
+        ("output/validate.json", schema::<Validated>("driftless validate --format json")),
     ])
 }
 
