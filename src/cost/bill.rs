@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::cost::free::{Free, free};
@@ -18,7 +19,7 @@ use crate::ids::AccountId;
 const MOST_QUANTITIES: usize = 3;
 
 /// Which way a line goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
     /// It costs more.
@@ -68,12 +69,11 @@ impl Places {
 }
 
 /// One thing that becomes more or less, and in how many stacks. Its text is for people.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BillLine {
     /// Which way it goes.
     pub direction: Direction,
     /// The resource's type.
-    #[serde(rename = "type")]
     pub kind: String,
     /// What it is: in each stack where they are alike, otherwise in all of them together.
     pub what: String,
@@ -84,7 +84,6 @@ pub struct BillLine {
     /// AWS's page with that price; none where it is the fleet's own.
     pub source: Option<&'static str>,
     /// Units in each stack; none where stacks differ.
-    #[serde(serialize_with = "number")]
     pub quantity: Option<Quantity>,
     /// How many stacks.
     pub stacks: usize,
@@ -99,7 +98,7 @@ pub struct BillLine {
 }
 
 /// Something that costs or may cost, and nobody knows how much.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownLine {
     /// Which way it goes.
     pub direction: Direction,
@@ -112,10 +111,9 @@ pub struct UnknownLine {
 }
 
 /// Resources that are added and cost nothing while nobody uses them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FreeLine {
     /// The resources' type.
-    #[serde(rename = "type")]
     pub kind: String,
     /// How many of them, in all stacks.
     pub resources: usize,
@@ -333,13 +331,6 @@ fn line(charged: &Charged, places: &Places) -> BillLine {
         at_least: *at_least,
         maybe: *maybe,
     }
-}
-
-fn number<S: serde::Serializer>(
-    quantity: &Option<Quantity>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    quantity.map(Quantity::as_number).serialize(serializer)
 }
 
 /// `adds a KMS key (AWS::KMS::Key): 1.00 USD x 2,000 accounts = 2,000 USD a month`

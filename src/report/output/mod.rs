@@ -5,6 +5,7 @@ mod cloud;
 mod done;
 mod drift;
 mod explained;
+mod planned;
 mod rendered;
 mod standing;
 mod steering;
@@ -25,6 +26,11 @@ pub use cloud::{CloudEvent, CloudEvents, CloudResource, CloudStack, CloudStacks,
 pub use done::{Applied, Made, Ordered, TestedChannel, TestedChannels};
 pub use drift::{DriftOutput, DriftSignature, DriftTrouble, DriftedStack};
 pub use explained::Explained;
+pub use planned::{
+    CostFinding, NewTenant, NewTenants, PlanOutput, Planned, PlannedCharge, PlannedCost,
+    PlannedDeletions, PlannedDrift, PlannedEffect, PlannedFree, PlannedGroup, PlannedLine,
+    PlannedRelease, PlannedSample, PlannedStack, PlannedUnknown, PlannedWave, RefusedPlan,
+};
 pub use rendered::{RenderedStack, RenderedStacks};
 pub use standing::StatusOutput;
 pub use steering::{Approvals, Given, Requested, Suspended, Suspensions};
@@ -60,6 +66,7 @@ pub fn schemas() -> BTreeMap<&'static str, String> {
             schema::<TestedChannels>("driftless notify test --format json"),
         ),
         ("output/order.json", schema::<Ordered>("driftless rollout halt --format json")),
+        ("output/plan.json", schema::<PlanOutput>("driftless plan --format json")),
         ("output/render.json", schema::<RenderedStacks>("driftless render --format json")),
         (
             "output/rollout.json",

@@ -2,25 +2,52 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json as object};
+use serde_json::Value;
 
+use crate::cost::{BillLine, FreeLine, UnknownLine};
 use crate::drift::Signature;
 use crate::fleet::Finding;
-use crate::ids::{AccountId, Revision, TenantName};
+use crate::ids::Revision;
 use crate::plan::preview::{
-    Arrivals, Basis, Group, KINDS, Line, Member, Preview, Sample, SampleFound, WaveAhead, Waves,
+    Arrivals, Basis, Deletions, Group, KINDS, Line, Member, Preview, Sample, SampleFound,
+    WaveAhead, Waves,
+};
+use crate::report::output::{
+    CostFinding, FORMAT_VERSION, Found, NewTenant, NewTenants, PlanOutput, Planned, PlannedCharge,
+    PlannedCost, PlannedDeletions, PlannedDrift, PlannedEffect, PlannedFree, PlannedGroup,
+    PlannedLine, PlannedRelease, PlannedSample, PlannedStack, PlannedUnknown, PlannedWave,
+    RefusedPlan, value,
 };
 use crate::report::plan::reviewed::Reviewed;
 use crate::template::{Action, Effect, Replaces};
 
-/// The `version` field.
-const FORMAT_VERSION: u32 = 1;
-
 /// The whole preview, with every stack by name.
 pub fn json(preview: &Preview) -> Value {
-    let (basis, from, blind) = match &preview.basis {
+    value(&PlanOutput::Planned(Box::new(planned(preview))))
+}
+
+/// What is wrong with a revision that is refused; paths as they are in the fleet folder.
+pub fn refused_json(revision: &Revision, findings: &[Finding]) -> Value {
+    value(&PlanOutput::Refused(RefusedPlan {
+        version: FORMAT_VERSION,
+        refused: true,
+        to: revision.as_str().to_owned(),
+        findings: list(findings, found),
+    }))
+}
+
+fn list<T, O>(items: &[T], of: impl Fn(&T) -> O) -> Vec<O> {
+    items.iter().map(of).collect()
+}
+
+fn text(name: Option<&impl ToString>) -> Option<String> {
+    name.map(ToString::to_string)
+}
+
+fn planned(preview: &Preview) -> Planned {
+    let (basis, from, blind_targets) = match &preview.basis {
         Basis::Nothing => ("nothing", None, 0),
-        Basis::Revision(from) => ("revision", Some(from.as_str()), 0),
+        Basis::Revision(from) => ("revision", Some(from.as_str().to_owned()), 0),
         Basis::Live { blind, .. } => ("live", None, *blind),
     };
     let found = preview.counts();
@@ -29,168 +56,197 @@ pub fn json(preview: &Preview) -> Value {
         .map(|kind| (kind.code(), found.get(kind).copied().unwrap_or_default()))
         .collect();
     counts.insert("unchanged", preview.unchanged);
-    object!({
-        "version": FORMAT_VERSION,
-        "refused": false,
-        "fleet": preview.fleet.as_str(),
-        "basis": basis,
-        "from": from,
-        "to": preview.to.as_str(),
-        "changes": preview.has_changes(),
-        "counts": counts,
-        "blindTargets": blind,
-        "deletions": preview.deletions.as_ref().map(|deletions| object!({
-            "stacks": deletions.stacks,
-            "tenants": deletions.tenants,
-            "held": deletions.held.is_some(),
-            "why": deletions.held,
-            "approval": deletions.approval,
-        })),
-        "newTenants": preview.arrivals.iter().map(arrivals).collect::<Vec<_>>(),
-        "releases": preview.releases.iter().map(release).collect::<Vec<_>>(),
-        "notices": preview.notices,
-        "idleCost": cost(preview),
-        "drifted": preview.drifted.iter().map(drifted).collect::<Vec<_>>(),
-        "changeSets": preview.samples.iter().map(sample).collect::<Vec<_>>(),
-        "reviewed": preview.reviewed.as_ref().map(Reviewed::of),
-        "settings": preview.settings.iter().map(line).collect::<Vec<_>>(),
-        "groups": preview.groups.iter().map(group).collect::<Vec<_>>(),
-    })
+    Planned {
+        version: FORMAT_VERSION,
+        refused: false,
+        fleet: preview.fleet.to_string(),
+        basis,
+        from,
+        to: preview.to.as_str().to_owned(),
+        changes: preview.has_changes(),
+        counts,
+        blind_targets,
+        deletions: preview.deletions.as_ref().map(deletions),
+        new_tenants: list(&preview.arrivals, arrivals),
+        releases: list(&preview.releases, release),
+        notices: preview.notices.clone(),
+        idle_cost: cost(preview),
+        drifted: list(&preview.drifted, drifted),
+        change_sets: list(&preview.samples, sample),
+        reviewed: preview.reviewed.as_ref().map(Reviewed::of),
+        settings: list(&preview.settings, line),
+        groups: list(&preview.groups, group),
+    }
 }
 
-fn arrivals(row: &Arrivals) -> Value {
-    let tenant = |(name, account): &(_, AccountId)| {
-        let name: &TenantName = name;
-        object!({ "tenant": name, "account": account.to_string() })
+fn found(finding: &Finding) -> Found {
+    Found {
+        code: finding.code.to_owned(),
+        severity: finding.severity,
+        path: finding.path.clone(),
+        line: finding.line,
+        column: finding.column,
+        message: finding.message.clone(),
+        help: finding.help.clone(),
+    }
+}
+
+fn deletions(deletions: &Deletions) -> PlannedDeletions {
+    PlannedDeletions {
+        stacks: deletions.stacks,
+        tenants: deletions.tenants,
+        held: deletions.held.is_some(),
+        why: deletions.held.clone(),
+        approval: deletions.approval.clone(),
+    }
+}
+
+fn arrivals(row: &Arrivals) -> NewTenants {
+    NewTenants {
+        tenants: list(&row.tenants, |(name, account)| NewTenant {
+            tenant: name.to_string(),
+            account: account.to_string(),
+        }),
+        order: list(&row.order, |step| list(step, ToString::to_string)),
+        regions: list(&row.regions, |region| region.as_str().to_owned()),
+        stacks_each: row.stacks_each,
+    }
+}
+
+fn release(release: &Waves) -> PlannedRelease {
+    let wave = |wave: &WaveAhead| PlannedWave {
+        wave: wave.name.to_string(),
+        stacks: wave.stacks,
+        accounts: wave.accounts,
+        soak_seconds: wave.soak.as_secs(),
+        needs_approval: wave.needs_approval,
     };
-    object!({
-        "tenants": row.tenants.iter().map(tenant).collect::<Vec<_>>(),
-        "order": row.order,
-        "regions": row.regions,
-        "stacksEach": row.stacks_each,
-    })
+    PlannedRelease { service: release.service.to_string(), waves: list(&release.waves, wave) }
 }
 
-fn release(release: &Waves) -> Value {
-    let wave = |wave: &WaveAhead| {
-        object!({
-            "wave": wave.name,
-            "stacks": wave.stacks,
-            "accounts": wave.accounts,
-            "soakSeconds": wave.soak.as_secs(),
-            "needsApproval": wave.needs_approval,
-        })
+fn cost(preview: &Preview) -> PlannedCost {
+    let bill = &preview.bill;
+    PlannedCost {
+        usd_per_month: bill.total_added_per_month().as_usd(),
+        is_at_least: bill.is_at_least(),
+        lines: list(&bill.lines(), charge),
+        unknown: list(&bill.unknown(), |line: &UnknownLine| PlannedUnknown {
+            direction: line.direction,
+            what: line.what.clone(),
+            stacks: line.stacks,
+            accounts: line.accounts,
+        }),
+        priced_by_use: list(&bill.by_use(), |line: &FreeLine| PlannedFree {
+            r#type: line.kind.clone(),
+            resources: line.resources,
+            charged_by: line.charged_by,
+            stacks: line.stacks,
+            accounts: line.accounts,
+        }),
+        finding: preview.judged.as_ref().map(|(severity, message)| CostFinding {
+            severity: severity.to_string(),
+            message: message.clone(),
+        }),
+    }
+}
+
+fn charge(line: &BillLine) -> PlannedCharge {
+    PlannedCharge {
+        direction: line.direction,
+        r#type: line.kind.clone(),
+        what: line.what.clone(),
+        price: line.price.clone(),
+        usd_per_unit: line.usd_per_unit.as_usd(),
+        source: line.source,
+        quantity: line.quantity.map(|quantity| quantity.as_number()),
+        stacks: line.stacks,
+        accounts: line.accounts,
+        usd_per_month: line.usd_per_month.as_usd(),
+        at_least: line.at_least,
+        maybe: line.maybe,
+    }
+}
+
+fn drifted(signature: &Signature) -> PlannedDrift {
+    PlannedDrift {
+        service: text(signature.service.as_ref()),
+        resource: signature.place.clone(),
+        r#type: signature.kind.clone(),
+        what: signature.what.clone(),
+        severity: signature.severity.to_string(),
+        stacks: list(&signature.stacks, |(key, _)| key.to_string()),
+    }
+}
+
+fn sample(sample: &Sample) -> PlannedSample {
+    let (found, changes, why) = match &sample.found {
+        SampleFound::Changes(changes) => ("changes", changes.clone(), None),
+        SampleFound::Nothing => ("nothing", Vec::new(), None),
+        SampleFound::Failed(why) => ("failed", Vec::new(), Some(why.clone())),
+        SampleFound::NotMade(why) => ("not-made", Vec::new(), Some(why.clone())),
     };
-    let waves = release.waves.iter().map(wave).collect::<Vec<_>>();
-    object!({ "service": release.service, "waves": waves })
+    PlannedSample {
+        stack: sample.key.to_string(),
+        tenant: sample.tenant.to_string(),
+        service: sample.service.to_string(),
+        found,
+        changes,
+        why,
+    }
 }
 
-/// What is wrong with a revision that is refused.
-pub fn refused_json(revision: &Revision, findings: &[Finding]) -> Value {
-    object!({
-        "version": FORMAT_VERSION,
-        "refused": true,
-        "to": revision.as_str(),
-        "findings": findings,
-    })
+fn group(group: &Group) -> PlannedGroup {
+    PlannedGroup {
+        action: group.kind.code(),
+        service: text(group.service.as_ref()),
+        stack_count: group.members.len(),
+        tenant_count: group.tenants(),
+        target_count: group.targets(),
+        lines: list(&group.lines, line),
+        effects: list(&group.effects, effect),
+        notes: group.notes.clone(),
+        stacks: list(&group.members, member),
+    }
 }
 
-fn group(group: &Group) -> Value {
-    object!({
-        "action": group.kind.code(),
-        "service": group.service.as_ref().map(|service| service.as_str()),
-        "stackCount": group.members.len(),
-        "tenantCount": group.tenants(),
-        "targetCount": group.targets(),
-        "lines": group.lines.iter().map(line).collect::<Vec<_>>(),
-        "effects": group.effects.iter().map(effect).collect::<Vec<_>>(),
-        "notes": group.notes,
-        "stacks": group.members.iter().map(member).collect::<Vec<_>>(),
-    })
-}
-
-fn effect(effect: &Effect) -> Value {
-    object!({
-        "logicalId": effect.logical_id,
-        "type": effect.kind,
-        "action": match effect.action {
+fn effect(effect: &Effect) -> PlannedEffect {
+    PlannedEffect {
+        logical_id: effect.logical_id.clone(),
+        r#type: effect.kind.clone(),
+        action: match effect.action {
             Action::Add => "add",
             Action::Remove => "remove",
             Action::Modify => "modify",
         },
-        "replaces": match effect.replaces {
+        replaces: match effect.replaces {
             Replaces::Never => "never",
             Replaces::Perhaps => "perhaps",
             Replaces::Always => "always",
             Replaces::Unknown => "unknown",
         },
-        "certain": effect.certain,
-        "paths": effect.paths,
-        "follows": effect.follows,
-        "onlyTags": effect.only_tags,
-    })
+        certain: effect.certain,
+        paths: effect.paths.clone(),
+        follows: effect.follows.clone(),
+        only_tags: effect.only_tags,
+    }
 }
 
-/// What the change adds to what the fleet costs while nothing runs.
-fn cost(preview: &Preview) -> Value {
-    let bill = &preview.bill;
-    object!({
-        "usdPerMonth": bill.total_added_per_month(),
-        "isAtLeast": bill.is_at_least(),
-        "lines": bill.lines(),
-        "unknown": bill.unknown(),
-        "pricedByUse": bill.by_use(),
-        "finding": preview.judged.as_ref().map(|(severity, text)| object!({
-            "severity": severity.to_string(),
-            "message": text,
-        })),
-    })
+fn line(line: &Line) -> PlannedLine {
+    PlannedLine {
+        part: line.part.word(),
+        name: line.name.clone(),
+        old: line.old.clone(),
+        new: line.new.clone(),
+        paths: line.paths.clone(),
+    }
 }
 
-fn drifted(signature: &Signature) -> Value {
-    object!({
-        "service": signature.service,
-        "resource": signature.place,
-        "type": signature.kind,
-        "what": signature.what,
-        "severity": signature.severity.to_string(),
-        "stacks": signature.stacks.iter().map(|(key, _)| key.to_string()).collect::<Vec<_>>(),
-    })
-}
-
-fn sample(sample: &Sample) -> Value {
-    let (found, changes, why) = match &sample.found {
-        SampleFound::Changes(changes) => ("changes", changes.as_slice(), None),
-        SampleFound::Nothing => ("nothing", &[][..], None),
-        SampleFound::Failed(why) => ("failed", &[][..], Some(why)),
-        SampleFound::NotMade(why) => ("not-made", &[][..], Some(why)),
-    };
-    object!({
-        "stack": sample.key.to_string(),
-        "tenant": sample.tenant,
-        "service": sample.service,
-        "found": found,
-        "changes": changes,
-        "why": why,
-    })
-}
-
-fn line(line: &Line) -> Value {
-    object!({
-        "part": line.part.word(),
-        "name": line.name,
-        "old": line.old,
-        "new": line.new,
-        "paths": line.paths,
-    })
-}
-
-fn member(member: &Member) -> Value {
-    object!({
-        "account": member.target.account.to_string(),
-        "region": member.target.region.as_str(),
-        "stack": member.name.as_ref().map(ToString::to_string),
-        "tenant": member.tenant.as_ref().map(|tenant| tenant.as_str()),
-        "was": member.was,
-    })
+fn member(member: &Member) -> PlannedStack {
+    PlannedStack {
+        account: member.target.account.to_string(),
+        region: member.target.region.as_str().to_owned(),
+        stack: text(member.name.as_ref()),
+        tenant: text(member.tenant.as_ref()),
+        was: member.was.clone(),
+    }
 }

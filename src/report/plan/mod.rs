@@ -22,7 +22,7 @@ use crate::report::{brief, counted, number};
 pub use json::{json, refused_json};
 pub use markdown::{MARKER, MAX_COMMENT, comments, markdown, refused_comments, refused_markdown};
 pub use parts::part_of;
-pub use reviewed::read_reviewed;
+pub use reviewed::{Reviewed, read_reviewed};
 pub use status::{refused_status, status};
 pub use text::text;
 

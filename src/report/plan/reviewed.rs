@@ -2,34 +2,46 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{Digest, ServiceName};
 use crate::plan::{ResourceAction, ReviewedPlan, ReviewedService};
-use crate::report::FORMAT_VERSION;
+use crate::report::output::FORMAT_VERSION;
 
 /// What a plan allows. Its digest changes with anything in it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Reviewed {
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Reviewed {
+    /// Over all that follows.
+    #[schemars(with = "String")]
     digest: Digest,
+    /// Of every service that anybody gets.
     services: Vec<Allowed>,
 }
 
 /// What is allowed of one service.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 struct Allowed {
+    /// Its name.
+    #[schemars(with = "String")]
     service: ServiceName,
+    /// Which release of it.
+    #[schemars(with = "String")]
     release: Digest,
+    /// What may be done where a stack takes that release.
     resources: Vec<AllowedResource>,
 }
 
 /// What may be done to one resource.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct AllowedResource {
+    /// Its logical id.
     logical_id: String,
+    /// Its type.
     #[serde(rename = "type")]
     kind: String,
+    /// In one stack or another.
     actions: BTreeSet<ResourceAction>,
 }
 
