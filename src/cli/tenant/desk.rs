@@ -64,8 +64,9 @@ impl<'a> Desk<'a> {
 
     /// The text of a file.
     pub(super) fn text(&self, path: &str) -> Result<String, Failure> {
-        let bytes =
-            self.snapshot.read(path).map_err(|error| Failure::new(error.to_string(), ""))?;
+        let unreadable =
+            |error: Unreadable| Failure { what: error.to_string(), ..Failure::default() };
+        let bytes = self.snapshot.read(path).map_err(unreadable)?;
         Ok(String::from_utf8_lossy(bytes).into_owned())
     }
 
