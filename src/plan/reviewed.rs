@@ -161,8 +161,11 @@ fn request(case: &Case<'_>, wanted: &Wanted, step: &Step) -> Option<ApprovalRequ
         return (!is_allowed)
             .then(|| ApprovalRequest::of(ApprovalKind::Plan, [member].into(), summary));
     }
+    let goes_back = case.release.is_some_and(|release| !release.is_head())
+        && approves(&release_member(service, &release));
     let asked: BTreeMap<String, String> = changes
         .iter()
+        .filter(|change| !(goes_back && undoes(case, service, change)))
         .map(|change| {
             let action = ResourceAction::of(change);
             let (logical_id, kind) = (&change.logical_id, &change.kind);
@@ -184,4 +187,24 @@ fn request(case: &Case<'_>, wanted: &Wanted, step: &Step) -> Option<ApprovalRequ
         named.join(", ")
     );
     Some(ApprovalRequest::of(ApprovalKind::Plan, asked.into_keys().collect(), summary))
+}
+
+/// Whether a change only takes back what an approved plan of another release of the service did. Who
+/// reviewed that release reviewed what its halt comes to.
+fn undoes(case: &Case<'_>, service: &ServiceName, change: &PlannedChange) -> bool {
+    let done = match ResourceAction::of(change) {
+        ResourceAction::Add => ResourceAction::Remove,
+        ResourceAction::Remove => ResourceAction::Add,
+        same @ (ResourceAction::Modify | ResourceAction::Replace) => same,
+    };
+    let any_release = format!("{service} at ");
+    let end = format!(": {} {} ({})", done.word(), change.logical_id, change.kind);
+    let (steering, now) = (case.scene.steering, case.scene.now);
+    let plans = steering
+        .approvals
+        .iter()
+        .filter(|approval| approval.kind == ApprovalKind::Plan && now < approval.expires_at);
+    plans
+        .flat_map(|approval| &approval.members)
+        .any(|member| member.starts_with(&any_release) && member.ends_with(&end))
 }

@@ -244,6 +244,11 @@ impl Release {
         declared.any(|(name, one)| !one.no_echo && self.is_guessed(tenant, name))
     }
 
+    /// Whether it is what git says now.
+    pub fn is_head(&self) -> bool {
+        self.is_head
+    }
+
     /// The service as this release has it.
     pub fn service(&self) -> &Arc<Service> {
         &self.service

@@ -2,6 +2,7 @@
 
 mod large;
 mod partial;
+mod reviewed;
 mod together;
 
 use std::collections::BTreeMap;
