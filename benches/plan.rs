@@ -14,7 +14,7 @@ use crate::Usage;
 
 /// Changes of the sample fleet, each with what is replaced in which file.
 const CHANGES: [(&str, &str, &str, &str); 4] = [
-    ("a parameter of a service", "s1/service.yaml", "${labels.tier}", "paid"),
+    ("a parameter of a service", "s1/service.yaml", "${labels.tier}", "free"),
     (
         "a template",
         "s1/template.yaml",

@@ -64,7 +64,11 @@ pub fn run(args: &ApproveArgs, context: &Context, out: &mut dyn Write) -> Result
 fn write_plan(approval: &Approval, of: &Revision, out: &mut dyn Write) -> io::Result<()> {
     let (of, by) = (of.short(), &approval.by);
     writeln!(out, "the plan of {of} approved by {by}; it allows exactly this:")?;
-    approval.members.iter().try_for_each(|member| writeln!(out, "  - {}", indented(member, 4)))
+    approval.members.iter().try_for_each(|member| writeln!(out, "  - {}", indented(member, 4)))?;
+    if approval.members.iter().all(|member| !member.contains(": ")) {
+        writeln!(out, "no change of any resource is among them: was it made with `--from`?")?;
+    }
+    Ok(())
 }
 
 fn approve(

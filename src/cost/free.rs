@@ -60,7 +60,10 @@ const BY_USE: &[(&[&str], &str)] = &[
         ],
         "events",
     ),
-    (&["AWS::Events::Archive", "AWS::Logs::LogGroup"], "data that is written and kept"),
+    (
+        &["AWS::Events::Archive", "AWS::Logs::LogGroup", "AWS::Logs::AccountPolicy"],
+        "data that is written and kept",
+    ),
     (
         &[
             "AWS::S3::Bucket",

@@ -151,12 +151,10 @@ fn request(case: &Case<'_>, wanted: &Wanted, step: &Step) -> Option<ApprovalRequ
     let release = reviewed_as(case.fleet, &wanted.service);
     let (steering, now) = (case.scene.steering, case.scene.now);
     let approves = |member: &str| steering.approves(ApprovalKind::Plan, member, now);
-    let short = release.short();
     if step.kind == StepKind::Create {
         let member = release_member(service, &release);
-        let summary = format!(
-            "stacks of {service} would be made at release {short}, which is in no approved plan"
-        );
+        let summary =
+            format!("stacks of {service} would be made, and no plan of its release was approved");
         let is_allowed = approves(&member);
         return (!is_allowed)
             .then(|| ApprovalRequest::of(ApprovalKind::Plan, [member].into(), summary));
@@ -183,7 +181,7 @@ fn request(case: &Case<'_>, wanted: &Wanted, step: &Step) -> Option<ApprovalRequ
         more => format!(" and {more} more"),
     };
     let summary = format!(
-        "updates of {service} to release {short} would {}{more}, which no approved plan of it allows",
+        "updates of {service} would {}{more}, which no approved plan of its release allows",
         named.join(", ")
     );
     Some(ApprovalRequest::of(ApprovalKind::Plan, asked.into_keys().collect(), summary))

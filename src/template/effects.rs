@@ -47,6 +47,8 @@ pub struct Effect {
     pub paths: Vec<String>,
     /// Logical ids of the changed resources that `paths` refer to, sorted.
     pub follows: Vec<String>,
+    /// Those of `paths` that differ for these references alone: what they give may be the same.
+    pub followed: Vec<String>,
     /// Whether nothing but its tags changes.
     pub only_tags: bool,
 }
@@ -89,6 +91,7 @@ struct Changes {
     replaces: Replaces,
     paths: BTreeSet<String>,
     follows: BTreeSet<String>,
+    followed: BTreeSet<String>,
 }
 
 impl<'a> Fate<'a> {
@@ -139,6 +142,7 @@ impl<'a> Fate<'a> {
             certain: self.is_settled,
             paths: Vec::new(),
             follows: Vec::new(),
+            followed: Vec::new(),
             only_tags: false,
         };
         let goes = self.goes.map(|kind| plain(kind, Action::Remove));
@@ -152,6 +156,7 @@ impl<'a> Fate<'a> {
                 only_tags: changes.paths.iter().all(|path| is_tags(new.kind, path)),
                 paths: changes.paths.into_iter().collect(),
                 follows: changes.follows.into_iter().collect(),
+                followed: changes.followed.into_iter().collect(),
                 ..plain(new.kind, Action::Modify)
             });
         }

@@ -32,7 +32,19 @@ pub(super) fn choose(
     let mut notices = Vec::new();
     if let Some(accepted) = journal.map(Journal::accepted_revision).transpose()?.flatten() {
         match source.read_at(accepted.revision.as_str()) {
-            Ok(snapshot) => return Ok(good(source, &snapshot)),
+            Ok(snapshot) => {
+                let mut base = good(source, &snapshot);
+                let waiting =
+                    journal.map(Journal::requests).transpose()?.map_or(0, |all| all.len());
+                if waiting > 0 {
+                    base.notices.push(format!(
+                        "{} for a person (`driftless approve`): not all stacks are at the revision that \
+                         is compared with",
+                        if waiting == 1 { "1 question waits".to_owned() } else { format!("{waiting} questions wait") }
+                    ));
+                }
+                return Ok(base);
+            }
             Err(_) => notices.push(format!(
                 "the revision that was accepted last, {}, cannot be read any more",
                 accepted.revision.short()

@@ -94,6 +94,9 @@ impl PlanArgs {
     }
 }
 
+/// More warnings than this are counted.
+const NAMED_WARNINGS: usize = 3;
+
 /// What the plan is made from.
 #[derive(Clone, Copy)]
 struct Means<'a> {
@@ -114,6 +117,12 @@ pub(super) fn run(
     let means = Means { settings, clock, journal: journal.as_ref() };
     let source = Source::open(settings.source.clone())?;
     let snapshot = match &args.to {
+        Some(to) if settings.source.worktree || settings.source.revision.is_some() => {
+            return Err(Failure::new(
+                format!("--to {to} names a revision, and so does --fleet PATH@REV or --worktree"),
+                "leave one of them out",
+            ));
+        }
         Some(to) => source.read_at(to)?,
         None => source.read()?,
     };
@@ -124,7 +133,8 @@ pub(super) fn run(
         out.write_all(refused(format, &snapshot, &findings, settings).as_bytes())?;
         return posted.map(|_| Ending::Findings);
     };
-    let preview = made(args, &source, &snapshot, desired, means)?;
+    let mut preview = made(args, &source, &snapshot, desired, means)?;
+    preview.notices.extend(warned(&findings));
     let posted = args.posted(Made::Plan(&preview), means);
     let text = match args.format_after(&posted) {
         PlanFormat::Text => report::text(&preview, settings.terminal.colour_out),
@@ -140,6 +150,19 @@ pub(super) fn run(
         (false, true) => Ending::Changes,
         (false, false) => Ending::Good,
     })
+}
+
+/// What `validate` warns of, as far as a reader takes it in here.
+fn warned(findings: &[Finding]) -> Vec<String> {
+    let all: Vec<&Finding> = findings.iter().filter(|finding| !finding.is_error()).collect();
+    let word = |finding: &&Finding| {
+        format!("warning: {}:{}: {}", finding.path, finding.line, finding.message)
+    };
+    let mut notices: Vec<String> = all.iter().take(NAMED_WARNINGS).map(word).collect();
+    if all.len() > NAMED_WARNINGS {
+        notices.push(format!("and {} more: `driftless validate`", all.len() - NAMED_WARNINGS));
+    }
+    notices
 }
 
 fn made(
@@ -170,12 +193,13 @@ fn refused(
     settings: &Settings,
 ) -> String {
     let revision = &snapshot.revision;
+    let folder = settings.fleet_folder().display().to_string();
     match format {
         PlanFormat::Text => {
             let drawn = drawn(found, snapshot, settings, settings.terminal.colour_out);
             format!("{drawn}{} is refused: nothing of it is applied\n", revision.short())
         }
-        PlanFormat::Json => format!("{:#}\n", report::refused_json(revision, found)),
-        PlanFormat::Markdown => report::refused_markdown(revision, found),
+        PlanFormat::Json => format!("{:#}\n", report::refused_json(revision, found, &folder)),
+        PlanFormat::Markdown => report::refused_markdown(revision, found, &folder),
     }
 }

@@ -116,7 +116,7 @@ impl<'a> Desk<'a> {
             let drawn = self.drawn(&errors, &edited);
             return Err(Failure::new(
                 format!("the fleet would have errors, so nothing is written\n{drawn}"),
-                "ask for something else, or mend what is wrong already",
+                "mend what the findings say: a parameter that lacks a value is given with `--parameter NAME=VALUE`",
             ));
         }
         let at = self.at(path);

@@ -32,31 +32,49 @@ pub fn beside(mut preview: Preview, scene: &LiveScene<'_>) -> Preview {
     let touched = touched(&preview);
     let live = preview_live(scene);
     let blind = scene.places.values().filter(|place| place.is_err()).count();
+    let places = scene.places.len();
+    let targets = if places == 1 { "target" } else { "targets" };
+    let blind =
+        if blind == 0 { String::new() } else { format!(", {blind} of which cannot be seen") };
     preview.notices.push(format!(
-        "looked at {} of the targets that this touches, of which {blind} cannot be seen",
-        scene.places.len()
+        "looked at {places} {targets}{blind}; drift is known as far as it was looked for before (`driftless \
+         drift detect` looks now)"
     ));
+    let updated: BTreeSet<StackKey> = preview
+        .groups
+        .iter()
+        .filter(|group| group.kind == Kind::Update)
+        .flat_map(|group| &group.members)
+        .filter_map(key)
+        .collect();
     let is_touched = |member: &Member| match key(member) {
         Some(key) => touched.contains(&key),
         None => touched.iter().any(|key| key.target == member.target),
     };
     for group in live.groups {
+        // One that is to be updated, and is not there.
+        let is_missing = group.kind == Kind::Create;
         let tells = match group.kind {
+            Kind::Create => true,
             Kind::Stuck | Kind::Blind | Kind::Wait | Kind::LeaveAlone => true,
-            Kind::Rename
-            | Kind::Delete
-            | Kind::Retain
-            | Kind::Update
-            | Kind::Create
-            | Kind::Rules => false,
+            Kind::Rename | Kind::Delete | Kind::Retain | Kind::Update | Kind::Rules => false,
         };
-        let members: Vec<Member> = group.members.into_iter().filter(is_touched).collect();
+        let expected =
+            |member: &Member| !is_missing || key(member).is_some_and(|it| updated.contains(&it));
+        let members: Vec<Member> =
+            group.members.into_iter().filter(is_touched).filter(expected).collect();
         if tells && !members.is_empty() {
-            preview.groups.push(Group { members, ..group });
+            let notes = if is_missing {
+                vec!["it is not there: it will be made, and not updated".to_owned()]
+            } else {
+                group.notes
+            };
+            let lines = if is_missing { Vec::new() } else { group.lines };
+            preview.seen.push(Group { members, notes, lines, ..group });
         }
     }
     let order = |group: &Group| (group.kind, group.service.clone(), Reverse(group.members.len()));
-    preview.groups.sort_by_key(order);
+    preview.seen.sort_by_key(order);
     note_drift(&mut preview, scene);
     preview
 }

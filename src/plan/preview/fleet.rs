@@ -1,11 +1,15 @@
 //! What differs between two Fleet documents, as far as it changes how the fleet is worked on.
 
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, Money};
 use crate::plan::preview::compare::drift_rules;
 use crate::plan::preview::{Line, Part};
 
 /// How a field is written.
 type Field = fn(&Fleet) -> String;
+
+fn limit(of: Option<Money>) -> String {
+    of.map_or_else(|| "none".to_owned(), Money::exact)
+}
 
 /// Lines about settings that differ. Parameters and tags show at the stacks.
 pub(super) fn settings(old: &Fleet, new: &Fleet) -> Vec<Line> {
@@ -15,7 +19,7 @@ pub(super) fn settings(old: &Fleet, new: &Fleet) -> Vec<Line> {
             lines.push(Line::of(Part::Setting, name, old, new));
         }
     };
-    let fields: [(&str, Field); 12] = [
+    let fields: [(&str, Field); 15] = [
         ("metadata.name", |fleet| fleet.name.to_string()),
         ("cloud", |fleet| fleet.cloud.to_string()),
         ("access.roleArn", |fleet| fleet.access.role_arn.to_string()),
@@ -27,6 +31,12 @@ pub(super) fn settings(old: &Fleet, new: &Fleet) -> Vec<Line> {
         ("resync", |fleet| format!("{} s", fleet.resync.as_secs())),
         ("suspend", |fleet| fleet.suspend.to_string()),
         ("requirePlan", |fleet| fleet.requires_plan.to_string()),
+        ("idleCost.warnAbove", |fleet| limit(fleet.idle_cost.warn_above)),
+        ("idleCost.failAbove", |fleet| limit(fleet.idle_cost.fail_above)),
+        ("idleCost.forbid", |fleet| match fleet.idle_cost.forbid.as_slice() {
+            [] => "nothing".to_owned(),
+            patterns => patterns.join(", "),
+        }),
         ("freeze", |fleet| {
             let windows: Vec<String> = fleet.freeze.iter().map(ToString::to_string).collect();
             if windows.is_empty() { "none".to_owned() } else { windows.join("; ") }
@@ -46,7 +56,7 @@ pub(super) fn settings(old: &Fleet, new: &Fleet) -> Vec<Line> {
     let whole: [(&str, bool); 4] = [
         ("rollout", old.rollout != new.rollout),
         ("notify", old.notify != new.notify),
-        ("idleCost", old.idle_cost != new.idle_cost),
+        ("idleCost.prices", old.idle_cost.prices != new.idle_cost.prices),
         ("limits.driftCalls", old.limits.drift_calls != new.limits.drift_calls),
     ];
     for (name, _) in whole.into_iter().filter(|(_, differs)| *differs) {

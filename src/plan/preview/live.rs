@@ -384,6 +384,7 @@ impl<'a> Living<'a> {
             to: self.scene.desired.revision.clone(),
             settings: Vec::new(),
             groups,
+            seen: Vec::new(),
             arrivals: Vec::new(),
             releases: Vec::new(),
             bill: Bill::default(),

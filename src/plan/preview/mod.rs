@@ -50,6 +50,9 @@ pub struct Preview {
     pub groups: Vec<Group>,
     /// Tenants that come, those that get the same together; unknown in a plan against what AWS shows.
     pub arrivals: Vec<Arrivals>,
+    /// What AWS shows of stacks that the change touches and that stands in its way: they are counted in
+    /// `groups`.
+    pub seen: Vec<Group>,
     /// Releases that go out in waves, by service; unknown in a plan against what AWS shows.
     pub releases: Vec<Waves>,
     /// Stacks to which nothing happens.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::cost::{Bill, Policy};
 use crate::desired::{Desired, Wanted};
+use crate::fleet::Severity;
 use crate::ids::{ServiceName, StackId, StackKey, Target, TenantName};
 use crate::moment::Moment;
 use crate::outcome::OnRemoval;
@@ -310,9 +311,10 @@ impl<'a> Previewing<'a> {
             settings,
             notices,
             groups,
+            seen: Vec::new(),
             arrivals: arrivals(self.old, self.new),
             releases: releases(self.old, self.new),
-            judged: Policy::of(&self.new.fleet.idle_cost).judge(self.bill.total_added_per_month()),
+            judged: self.judged(),
             bill: std::mem::take(&mut self.bill),
             drifted: Vec::new(),
             samples: Vec::new(),
@@ -349,6 +351,17 @@ impl<'a> Previewing<'a> {
         if let (Kind::Delete, Some(old)) = (group.kind, pair.old) {
             group.notes.extend(template::lost_note(&old.service));
         }
+    }
+
+    /// What the fleet's policy says to the cost; where the change itself moves the limit, what it said
+    /// before is a warning.
+    fn judged(&self) -> Option<(Severity, String)> {
+        let added = self.bill.total_added_per_month();
+        let judge = |desired: &Desired| Policy::of(&desired.fleet.idle_cost).judge(added);
+        judge(self.new).or_else(|| {
+            let (_, text) = self.old.and_then(judge)?;
+            Some((Severity::Warning, format!("{text} before this change, which moves it")))
+        })
     }
 
     /// What a person would approve with this plan: of every service its release, and what is done to

@@ -71,6 +71,8 @@ outputs! {
         settings: Vec<PlannedLine>,
         /// Equal changes together: deletions first.
         groups: Vec<PlannedGroup>,
+        /// What AWS shows of these stacks that stands in the way: those that will not take the change.
+        seen: Vec<PlannedGroup>,
     }
 
     /// What is wrong with a revision that is refused.
@@ -303,6 +305,8 @@ outputs! {
         paths: Vec<String>,
         /// Changed resources that these refer to.
         follows: Vec<String>,
+        /// Paths that differ for these references alone.
+        followed: Vec<String>,
         /// Whether nothing but its tags changes.
         only_tags: bool,
     }

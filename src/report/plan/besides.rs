@@ -85,7 +85,9 @@ pub(super) fn samples(preview: &Preview) -> Option<Section> {
                 add(Sign::Plain, 0, &format!("{place}:"));
                 for line in lines {
                     let harms = ["remove", "replace", "perhaps"];
-                    let sign = if harms.iter().any(|verb| line.starts_with(verb)) {
+                    let sign = if line.starts_with("add ") {
+                        Sign::Plus
+                    } else if harms.iter().any(|verb| line.starts_with(verb)) {
                         Sign::Minus
                     } else {
                         Sign::Change

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::plan::preview::{Group, Kind, Part};
+use crate::plan::preview::{Group, Kind, Line, Part};
 use crate::report::counted;
 use crate::report::plan::{Row, Sign, clean, paths};
-use crate::template::{Action, Effect, Replaces};
+use crate::template::{Action, Effect, Replaces, replacement};
 
 /// Resources named in one row.
 const NAMED: usize = 5;
@@ -17,7 +17,10 @@ pub(super) fn warnings(group: &Group, depth: usize) -> Vec<Row> {
     let mut add = |sign: Sign, text: String| rows.push(Row { sign, depth, text });
     let modified = || certain(group).filter(|effect| effect.action == Action::Modify);
     for effect in modified() {
-        let (name, paths) = (name(effect), paths(&effect.paths));
+        let is_fixed = |path: &&String| replacement(&effect.kind, path) == Replaces::Always;
+        let fixed: Vec<String> = effect.paths.iter().filter(is_fixed).cloned().collect();
+        let at = if fixed.is_empty() { &effect.paths } else { &fixed };
+        let (name, paths) = (name(effect), paths(at));
         match effect.replaces {
             Replaces::Always => {
                 let what = "which cannot be changed in place";
@@ -61,7 +64,11 @@ pub(super) fn rows(group: &Group, depth: usize) -> Vec<Row> {
             }
             Action::Add => add(Sign::Plus, format!("resource {name}: its condition holds now")),
             Action::Modify if effect.only_tags || effect.replaces == Replaces::Always => {}
-            Action::Modify => add(Sign::Change, format!("resource {name}{}", paths(&effect.paths))),
+            Action::Modify => {
+                let own = |path: &&String| !effect.followed.contains(path);
+                let own: Vec<String> = effect.paths.iter().filter(own).cloned().collect();
+                add(Sign::Change, format!("resource {name}{}", paths(&own)));
+            }
         }
     }
     let possible = || group.effects.iter().filter(|effect| !effect.certain);
@@ -87,4 +94,18 @@ fn named(names: impl Iterator<Item = String>) -> Option<String> {
     let more = all.len().saturating_sub(NAMED);
     let text = all.into_iter().take(NAMED).collect::<Vec<_>>().join(", ");
     Some(if more == 0 { text } else { format!("{text} and {more} more") })
+}
+
+/// What a line about a resource of the template has to say beside it, where its condition has a say:
+/// templates are compared as they are written.
+pub(super) fn beside(group: &Group, line: &Line) -> &'static str {
+    let is_whole = line.part == Part::Resource && (line.old.is_none() || line.new.is_none());
+    if group.kind != Kind::Update || !is_whole {
+        return "";
+    }
+    match group.effects.iter().find(|effect| effect.logical_id == line.name) {
+        None => ": not here, as its condition does not hold",
+        Some(effect) if !effect.certain => ": perhaps, as nobody can tell its condition",
+        Some(_) => "",
+    }
 }

@@ -424,6 +424,7 @@ fn previews() -> impl Strategy<Value = Preview> {
             basis: Basis::Nothing,
             to: Revision::of(&notice),
             settings,
+            seen: Vec::new(),
             arrivals: Vec::new(),
             releases: Vec::new(),
             bill: Bill::default(),
@@ -489,6 +490,6 @@ fn a_comment_that_was_cut_says_so() {
     assert!(comment.len() <= MAX_COMMENT && comment.len() > MAX_COMMENT - 1_000);
     assert!(is_balanced(&comment));
     assert!(comment.contains("left out for the size of a comment"), "{comment}");
-    let refused = refused_markdown(&Revision::of("2222222bbbb"), &findings);
+    let refused = refused_markdown(&Revision::of("2222222bbbb"), &findings, "fleet");
     assert!(refused.starts_with(MARKER) && is_balanced(&refused));
 }

@@ -18,6 +18,7 @@ use crate::report::output::{
     PlannedLine, PlannedRelease, PlannedSample, PlannedStack, PlannedUnknown, PlannedWave,
     RefusedPlan, value,
 };
+use crate::report::plan::in_folder;
 use crate::report::plan::reviewed::Reviewed;
 use crate::template::{Action, Effect, Replaces};
 
@@ -26,13 +27,13 @@ pub fn json(preview: &Preview) -> Value {
     value(&PlanOutput::Planned(Box::new(planned(preview))))
 }
 
-/// What is wrong with a revision that is refused; paths as they are in the fleet folder.
-pub fn refused_json(revision: &Revision, findings: &[Finding]) -> Value {
+/// What is wrong with a revision that is refused; `folder` is that of the fleet.
+pub fn refused_json(revision: &Revision, findings: &[Finding], folder: &str) -> Value {
     value(&PlanOutput::Refused(RefusedPlan {
         version: FORMAT_VERSION,
         refused: true,
         to: revision.as_str().to_owned(),
-        findings: list(findings, found),
+        findings: list(findings, |finding| found(finding, folder)),
     }))
 }
 
@@ -76,14 +77,15 @@ fn planned(preview: &Preview) -> Planned {
         reviewed: preview.reviewed.as_ref().map(Reviewed::of),
         settings: list(&preview.settings, line),
         groups: list(&preview.groups, group),
+        seen: list(&preview.seen, group),
     }
 }
 
-fn found(finding: &Finding) -> Found {
+fn found(finding: &Finding, folder: &str) -> Found {
     Found {
         code: finding.code.to_owned(),
         severity: finding.severity,
-        path: finding.path.clone(),
+        path: in_folder(folder, &finding.path),
         line: finding.line,
         column: finding.column,
         message: finding.message.clone(),
@@ -227,6 +229,7 @@ fn effect(effect: &Effect) -> PlannedEffect {
         certain: effect.certain,
         paths: effect.paths.clone(),
         follows: effect.follows.clone(),
+        followed: effect.followed.clone(),
         only_tags: effect.only_tags,
     }
 }

@@ -7,7 +7,7 @@ use crate::plan::preview::Preview;
 use crate::report::counted;
 use crate::report::plan::parts::{MAX_PARTS, headed};
 use crate::report::plan::{
-    Row, Section, Sign, complaint, counts, deletions, digest, headline, sections,
+    Row, Section, Sign, complaint, counts, digest, headline, loud, sections,
 };
 
 /// Hidden first line, by which the one comment of a pull request is found again.
@@ -33,8 +33,8 @@ pub fn markdown(preview: &Preview) -> String {
 }
 
 /// What is wrong with a revision that is refused, as a comment.
-pub fn refused_markdown(revision: &Revision, findings: &[Finding]) -> String {
-    Words::of_refusal(revision, findings).only_comment()
+pub fn refused_markdown(revision: &Revision, findings: &[Finding], folder: &str) -> String {
+    Words::of_refusal(revision, findings, folder).only_comment()
 }
 
 /// The whole preview as one to five comments of at most `limit` bytes each; `limit` is no less than
@@ -51,7 +51,7 @@ pub fn refused_comments(
     folder: &str,
     limit: usize,
 ) -> Vec<String> {
-    Words::of_refusal(revision, findings).comments(folder, limit)
+    Words::of_refusal(revision, findings, folder).comments(folder, limit)
 }
 
 /// What is written, before it is cut into comments.
@@ -64,8 +64,8 @@ struct Words {
 impl Words {
     fn of(preview: &Preview) -> Self {
         let mut lines = vec![format!("**{}**", counts(preview))];
-        lines.extend(deletions(preview).map(|(held, line)| {
-            let mark = if held { ":no_entry:" } else { ":warning:" };
+        lines.extend(loud(preview).into_iter().map(|(stops, line)| {
+            let mark = if stops { ":no_entry:" } else { ":warning:" };
             format!("{mark} **{}**", plain(&line))
         }));
         lines.extend(digest(preview).map(|line| plain(&line)));
@@ -73,13 +73,13 @@ impl Words {
         Self { title: plain(&headline(preview)), lines, sections: sections(preview) }
     }
 
-    fn of_refusal(revision: &Revision, findings: &[Finding]) -> Self {
+    fn of_refusal(revision: &Revision, findings: &[Finding], folder: &str) -> Self {
         let errors = findings.iter().filter(|finding| finding.is_error()).count();
         let title = format!("Plan: {} is refused", revision.short());
         let line = format!("**{}: nothing of it would be applied**", counted(errors, "error"));
         let row = |finding: &Finding| {
             let sign = if finding.is_error() { Sign::Minus } else { Sign::Attention };
-            Row { sign, depth: 0, text: complaint(finding) }
+            Row { sign, depth: 0, text: complaint(finding, folder) }
         };
         let rows = findings.iter().map(row).collect();
         let section = Section { sign: Sign::Minus, title: "Findings".to_owned(), rows };

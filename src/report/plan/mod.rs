@@ -12,12 +12,15 @@ mod reviewed;
 mod status;
 mod text;
 
-use crate::fleet::Finding;
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::fleet::{Finding, Severity};
 use crate::ids::{Region, ServiceName};
 use crate::plan::preview::{
     Arrivals, Basis, Group, KINDS, Kind, Line, Part, Preview, WaveAhead, Waves,
 };
 use crate::report::{brief, counted, number};
+use crate::template::Replaces;
 
 pub use json::{json, refused_json};
 pub use markdown::{MARKER, MAX_COMMENT, comments, markdown, refused_comments, refused_markdown};
@@ -30,6 +33,8 @@ pub use text::text;
 pub(super) const EXAMPLES: usize = 3;
 /// Characters of a value; longer ones are cut, and json has all of them.
 const VALUE_WIDTH: usize = 200;
+/// Ways in which the stacks of a service change that are shown; nobody reads a hundred.
+const MOST_GROUPS: usize = 12;
 /// Pointers named of one changed resource.
 const PATHS: usize = 4;
 
@@ -127,18 +132,54 @@ fn deletions(preview: &Preview) -> Option<(bool, String)> {
     })
 }
 
-/// What a person would approve, and whether anybody has to.
+/// What a person approves, where anybody has to.
 fn digest(preview: &Preview) -> Option<String> {
-    let digest = preview.reviewed.as_ref().filter(|_| preview.has_changes())?.digest();
-    let digest = digest.short();
-    Some(if preview.requires_plan {
-        format!(
-            "Digest {digest}: nothing of it is executed until this plan is approved, with `driftless \
-             plan --format json > plan.json` and `driftless approve --plan plan.json`"
-        )
-    } else {
-        format!("Digest {digest}")
-    })
+    let wanted = preview.requires_plan && preview.has_changes();
+    let digest = preview.reviewed.as_ref().filter(|_| wanted)?.digest();
+    let from = match &preview.basis {
+        Basis::Revision(from) => format!(" --from {}", from.short()),
+        Basis::Nothing | Basis::Live { .. } => String::new(),
+    };
+    let (digest, to) = (digest.short(), preview.to.short());
+    Some(format!(
+        "Resources are touched, and stacks made, as approved plans of their releases allow only. What this \
+         one allows has the digest {digest}; to approve it: `driftless plan{from} --to {to} --format json > \
+         plan.json`, then `driftless approve --plan plan.json`"
+    ))
+}
+
+/// What nobody may overlook, above everything else: deletions, replacements, and what the policy says to
+/// the cost. The bool is whether it stops something.
+fn loud(preview: &Preview) -> Vec<(bool, String)> {
+    let mut lines: Vec<(bool, String)> = deletions(preview).into_iter().collect();
+    let mut replaced: BTreeMap<(Option<&ServiceName>, &str, &str), usize> = BTreeMap::new();
+    for group in preview.groups.iter().filter(|group| group.kind == Kind::Update) {
+        for effect in &group.effects {
+            if effect.certain && effect.replaces == Replaces::Always {
+                let place = (group.service.as_ref(), &*effect.logical_id, &*effect.kind);
+                *replaced.entry(place).or_default() += group.members.len();
+            }
+        }
+    }
+    if !replaced.is_empty() {
+        let named = replaced.iter().take(EXAMPLES).map(|((service, id, kind), stacks)| {
+            let of = service.map(|service| format!(" of {service}")).unwrap_or_default();
+            format!("{} ({}){of} in {}", clean(id), clean(kind), counted(*stacks, "stack"))
+        });
+        let named = named.collect::<Vec<_>>().join(", ");
+        let more = match replaced.len().saturating_sub(EXAMPLES) {
+            0 => String::new(),
+            more => format!(" and {} more", number(more)),
+        };
+        lines.push((false, format!("REPLACES {named}{more}")));
+    }
+    lines.extend(
+        preview
+            .judged
+            .iter()
+            .map(|(severity, text)| (*severity == Severity::Error, format!("COST: {text}"))),
+    );
+    lines
 }
 
 /// All sections in the order of the report: what goes, what the fleet's own document changes, what
@@ -166,6 +207,8 @@ fn sections(preview: &Preview) -> Vec<Section> {
     }
     sections.extend(besides::cost(preview));
     sections.extend(others.into_iter().filter_map(section));
+    let seen = preview.seen.chunk_by(|a, b| (a.kind, &a.service) == (b.kind, &b.service));
+    sections.extend(seen.filter_map(section));
     sections.extend(besides::drift(preview));
     sections.extend(besides::samples(preview));
     sections
@@ -233,7 +276,7 @@ fn section(groups: &[Group]) -> Option<Section> {
     let what = the_one_value(groups).unwrap_or_else(|| format!("{}{place}", counted(count, noun)));
     let title = format!("{}{service}: {what}", verb(first.kind));
     let mut rows = Vec::new();
-    for (index, group) in groups.iter().enumerate() {
+    for (index, group) in groups.iter().take(MOST_GROUPS).enumerate() {
         if groups.len() > 1 {
             let members = number(group.members.len());
             let text = if index == 0 {
@@ -245,37 +288,62 @@ fn section(groups: &[Group]) -> Option<Section> {
         }
         let depth = usize::from(groups.len() > 1);
         rows.extend(effects::warnings(group, depth));
-        rows.extend(group.lines.iter().map(|line| row(line, depth)));
+        rows.extend(group.lines.iter().map(|line| {
+            let Row { sign, text, .. } = row(line, depth);
+            Row { sign, depth, text: text + effects::beside(group, line) }
+        }));
         rows.extend(effects::rows(group, depth));
-        let sign = Sign::Attention;
+        let sign = if group.kind == Kind::Delete { Sign::Minus } else { Sign::Attention };
         rows.extend(group.notes.iter().map(|note| Row { sign, depth, text: clean(note) }));
         rows.push(Row { sign: Sign::Plain, depth, text: examples(group) });
+    }
+    if let Some(others) = groups.get(MOST_GROUPS..).filter(|others| !others.is_empty()) {
+        let stacks: usize = others.iter().map(|group| group.members.len()).sum();
+        let text = format!(
+            "and {} other ways in {}: --format json has all of them",
+            number(others.len()),
+            counted(stacks, "stack")
+        );
+        rows.push(Row { sign: Sign::Plain, depth: 0, text });
     }
     Some(Section { sign: sign_of(first.kind), title, rows })
 }
 
-/// `MemorySize 512 -> 1024 in 1,998 tenants; different in 2 stacks`, where one value is all that the
-/// largest group changes.
+/// `MemorySize 512 -> 1024 in 1,998 tenants; different in 2 stacks`, where one value is all that most of
+/// the stacks change; `Seats changes in 600 tenants` where each changes it in its own way.
 fn the_one_value(groups: &[Group]) -> Option<String> {
     let (first, others) = groups.split_first()?;
-    let [line] = first.lines.as_slice() else { return None };
-    let is_value = matches!(line.part, Part::Parameter | Part::Tag);
-    let (true, Some(old), Some(new), Kind::Update) = (is_value, &line.old, &line.new, first.kind)
-    else {
-        return None;
-    };
-    let others: usize = others.iter().map(|group| group.members.len()).sum();
-    let others = match others {
+    let line = only_value(first)?;
+    let name = clean(&line.name);
+    let rest: usize = others.iter().map(|group| group.members.len()).sum();
+    if rest >= first.members.len() {
+        let alike =
+            others.iter().all(|group| only_value(group).is_some_and(|it| it.name == line.name));
+        let tenants: BTreeSet<_> = groups
+            .iter()
+            .flat_map(|group| &group.members)
+            .filter_map(|member| member.tenant.as_ref())
+            .collect();
+        return alike.then(|| format!("{name} changes in {}", counted(tenants.len(), "tenant")));
+    }
+    let others = match rest {
         0 => String::new(),
         count => format!("; different in {}", counted(count, "stack")),
     };
+    let (old, new) = (line.old.as_ref()?, line.new.as_ref()?);
     let values = if old == new {
         format!("{old} changes")
     } else {
         format!("{} -> {}", quoted(old), quoted(new))
     };
-    let tenants = counted(first.tenants(), "tenant");
-    Some(format!("{} {values} in {tenants}{others}", clean(&line.name)))
+    Some(format!("{name} {values} in {}{others}", counted(first.tenants(), "tenant")))
+}
+
+/// The one value that the stacks of a group change, if that is all.
+fn only_value(group: &Group) -> Option<&Line> {
+    let [line] = group.lines.as_slice() else { return None };
+    let is_value = matches!(line.part, Part::Parameter | Part::Tag) && group.kind == Kind::Update;
+    (is_value && line.old.is_some() && line.new.is_some()).then_some(line)
 }
 
 fn verb(kind: Kind) -> &'static str {
@@ -359,6 +427,14 @@ fn paths(paths: &[String]) -> String {
     format!(": {}{more}", named.join(", "))
 }
 
+/// A path of the fleet as it is seen from where the command ran.
+fn in_folder(folder: &str, path: &str) -> String {
+    match folder.trim_end_matches('/') {
+        "" | "." => path.to_owned(),
+        folder => format!("{folder}/{path}"),
+    }
+}
+
 /// Text of others on one line: without control characters, which could rewrite a terminal, and
 /// without what could end a fence.
 fn clean(text: &str) -> String {
@@ -379,9 +455,9 @@ fn clean(text: &str) -> String {
     line.replace("```", "'''").replace("~~~", "'''")
 }
 
-/// `error: tenants/acme.yaml:3:1: what (fix)` for each finding.
-fn complaint(finding: &Finding) -> String {
-    let mut place = clean(&finding.path);
+/// `error: fleet/tenants/acme.yaml:3:1: what (fix)` for each finding; `folder` is that of the fleet.
+fn complaint(finding: &Finding, folder: &str) -> String {
+    let mut place = clean(&in_folder(folder, &finding.path));
     if finding.line > 0 {
         place.push_str(&format!(":{}", finding.line));
     }

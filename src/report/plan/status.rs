@@ -23,7 +23,7 @@ pub fn status(preview: &Preview, folder: &str) -> CommitStatus {
 /// The status of a commit that is refused.
 pub fn refused_status(findings: &[Finding], folder: &str) -> CommitStatus {
     let errors: Vec<&Finding> = findings.iter().filter(|finding| finding.is_error()).collect();
-    let first = errors.first().map(|finding| complaint(finding)).unwrap_or_default();
+    let first = errors.first().map(|finding| complaint(finding, folder)).unwrap_or_default();
     let text =
         format!("{}: {}", counted(errors.len(), "error"), first.trim_start_matches("error: "));
     CommitStatus::new(&context(folder), CommitState::Failure, &text)

@@ -1,15 +1,13 @@
 //! A preview for a terminal.
 
 use crate::plan::preview::Preview;
-use crate::report::plan::{
-    Row, Section, Sign, clean, counts, deletions, digest, headline, sections,
-};
+use crate::report::plan::{Row, Section, Sign, clean, counts, digest, headline, loud, sections};
 
 /// The whole preview. `colours` are ANSI sequences, for terminals only.
 pub fn text(preview: &Preview, colours: bool) -> String {
     let mut text = format!("{}\n{}\n", headline(preview), counts(preview));
-    if let Some((held, line)) = deletions(preview) {
-        let sign = if held { Sign::Minus } else { Sign::Attention };
+    for (stops, line) in loud(preview) {
+        let sign = if stops { Sign::Minus } else { Sign::Attention };
         text.push_str(&painted(sign, &clean_long(&line), colours));
         text.push('\n');
     }

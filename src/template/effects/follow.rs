@@ -57,6 +57,9 @@ fn add(fate: &mut Fate<'_>, source: &str, (is_another, surely): (bool, bool)) {
             continue;
         }
         changes.follows.insert(source.to_owned());
+        if !changes.paths.contains(&place.path) {
+            changes.followed.insert(place.path.clone());
+        }
         // Even where the reference surely changes, CloudFormation says "Conditional".
         let certain = changes.certain;
         changes.add(new.kind, place.path, false);

@@ -79,7 +79,7 @@ fn a_plan_that_fits_is_one_comment_as_it_is_printed() {
     let revision = Revision::of("2222222bbbb");
     assert_eq!(
         refused_comments(&revision, &findings, "fleet", MAX_COMMENT),
-        [refused_markdown(&revision, &findings)]
+        [refused_markdown(&revision, &findings, "fleet")]
     );
 }
 
