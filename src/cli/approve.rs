@@ -43,13 +43,13 @@ pub fn run(args: &ApproveArgs, context: &Context, out: &mut dyn Write) -> Result
         let (plan, of) = plan_file::read(path)?;
         // What a person says must be kept even before the first run.
         let journal = context.journal()?;
-        let approval = plan_file::approve(&plan, &of, &journal, context, &args.reason)?;
+        let approvals = plan_file::approve(&plan, &of, &journal, context, &args.reason)?;
         if args.format == Format::Json {
-            let summary = format!("plan of {}", of.short());
-            let given = Approvals::given(&approval, &summary, None);
-            out.write_all(output::text(&given).as_bytes())?;
+            let now = context.now();
+            let all = Approvals::of(&journal.requests()?, &journal.steering(now)?.approvals, now);
+            out.write_all(output::text(&all).as_bytes())?;
         } else {
-            write_plan(&approval, &of, out)?;
+            write_plan(&approvals, &of, out)?;
         }
         return Ok(Ending::Good);
     }
@@ -61,11 +61,13 @@ pub fn run(args: &ApproveArgs, context: &Context, out: &mut dyn Write) -> Result
     Ok(Ending::Good)
 }
 
-fn write_plan(approval: &Approval, of: &Revision, out: &mut dyn Write) -> io::Result<()> {
-    let (of, by) = (of.short(), &approval.by);
-    writeln!(out, "the plan of {of} approved by {by}; it allows exactly this:")?;
-    approval.members.iter().try_for_each(|member| writeln!(out, "  - {}", indented(member, 4)))?;
-    if approval.members.iter().all(|member| !member.contains(": ")) {
+fn write_plan(approvals: &[Approval], of: &Revision, out: &mut dyn Write) -> io::Result<()> {
+    let by = approvals.first().map_or("", |approval| &approval.by);
+    writeln!(out, "the plan of {} approved by {by}; it allows exactly this:", of.short())?;
+    let mut members = approvals.iter().flat_map(|approval| &approval.members);
+    members.try_for_each(|member| writeln!(out, "  - {}", indented(member, 4)))?;
+    let changes = |member: &String| member.contains(": ") || member.starts_with("delete ");
+    if !approvals.iter().flat_map(|approval| &approval.members).any(changes) {
         writeln!(out, "no change of any resource is among them: was it made with `--from`?")?;
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! A plan that somebody reviewed, in a file: read, and approved as a whole.
 
 use std::path::Path;
+use std::time::Duration;
 
 use crate::cli::Failure;
 use crate::cli::context::Context;
@@ -57,29 +58,38 @@ pub(super) fn see_that_it_fits(
     ))
 }
 
-/// Says yes to all that a plan allows. It counts as long as its releases are wanted: what it is of
-/// does not change.
+/// A name may be given to another stack later, and a yes to its deletion is not meant for that one.
+const DELETIONS_LAST: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// Says yes to all that a plan allows. It counts as long as its releases are wanted, as what it is of
+/// does not change; deletions for a week. Returns the approvals, that of the releases first.
 pub(super) fn approve(
     plan: &ReviewedPlan,
     of: &Revision,
     journal: &Journal,
     context: &Context,
     reason: &str,
-) -> Result<Approval, Failure> {
+) -> Result<Vec<Approval>, Failure> {
     let what = format!(
         "plan {} of {}, {}",
         plan.digest().short(),
         of.short(),
         counted(plan.services.len(), "service")
     );
-    let request = ApprovalRequest::of(ApprovalKind::Plan, plan.members(), what.clone());
     let now = context.now();
-    journal.put_request(&request, now)?;
-    let expires_at = ApprovalKind::Plan.expires_at(now);
-    let approval = journal.approve(&request.id, &context.user, reason, now, expires_at)?;
-    journal.withdraw_request(&request.id)?;
+    let mut approvals = Vec::new();
+    let parts = [
+        (plan.members(), ApprovalKind::Plan.expires_at(now)),
+        (plan.deleted_members(), now + DELETIONS_LAST),
+    ];
+    for (members, expires_at) in parts.into_iter().filter(|(members, _)| !members.is_empty()) {
+        let request = ApprovalRequest::of(ApprovalKind::Plan, members, what.clone());
+        journal.put_request(&request, now)?;
+        approvals.push(journal.approve(&request.id, &context.user, reason, now, expires_at)?);
+        journal.withdraw_request(&request.id)?;
+    }
     let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
     let text = format!("{what} approved by {}{reason}", context.user);
     journal.note(&context.event("approved", text))?;
-    Ok(approval)
+    Ok(approvals)
 }

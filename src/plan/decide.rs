@@ -297,6 +297,8 @@ pub(super) struct Case<'a> {
     pub(super) kept_back: Option<&'a BTreeSet<ServiceName>>,
     /// How the stack is made or updated, if not as its service says.
     pub(super) deployment: Option<Deployment>,
+    /// Whether the release after this one was halted, and is taken back.
+    pub(super) goes_back: bool,
     /// Why no release may be given to it, where none may.
     pub(super) closed: Option<Hold>,
     pub(super) seen: Option<&'a Seen>,
@@ -326,6 +328,7 @@ impl<'a> Case<'a> {
             release,
             kept_back: None,
             deployment: None,
+            goes_back: false,
             closed: None,
             seen: scene.look.stacks.get(&key.name).filter(|seen| {
                 // A stack that is gone is as good as one that was never there.

@@ -7,13 +7,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::desired::Wanted;
-use crate::ids::{Digest, ServiceName};
+use crate::ids::{Digest, ServiceName, StackKey};
 use crate::observed::{ChangeAction, PlannedChange, Replacement};
 use crate::outcome::StepKind;
 use crate::plan::decide::{Case, Decision, Step};
 use crate::plan::{ApprovalKind, ApprovalRequest, Hold};
 use crate::rollout::reviewed_as;
 
+/// Between two releases, the later one first.
+const AFTER: &str = " after ";
 /// More actions than this are counted, not named, in one line.
 const NAMED_ACTIONS: usize = 5;
 
@@ -44,6 +46,15 @@ impl ResourceAction {
         }
     }
 
+    /// What takes it back.
+    fn undone(self) -> Self {
+        match self {
+            Self::Add => Self::Remove,
+            Self::Remove => Self::Add,
+            Self::Modify | Self::Replace => self,
+        }
+    }
+
     /// What a change of a change set comes to. What AWS cannot tell beforehand may be anything, so
     /// that no plan of less allows it.
     fn of(change: &PlannedChange) -> Self {
@@ -65,6 +76,8 @@ impl ResourceAction {
 pub struct ReviewedService {
     /// The release that it was made for, as [`reviewed_as`] gives it.
     pub release: Digest,
+    /// The release that it changes, where that is another one.
+    pub after: Option<Digest>,
     /// What may be done to each resource, by logical id and type, in one stack or another.
     pub actions: BTreeMap<(String, String), BTreeSet<ResourceAction>>,
 }
@@ -74,10 +87,12 @@ pub struct ReviewedService {
 pub struct ReviewedPlan {
     /// By service.
     pub services: BTreeMap<ServiceName, ReviewedService>,
+    /// Stacks that are deleted.
+    pub deletions: BTreeSet<StackKey>,
 }
 
 impl ReviewedPlan {
-    /// Exactly what is allowed, a line each: what an approval of the plan names.
+    /// Exactly what is allowed, a line each, without deletions: what an approval of the plan names.
     pub fn members(&self) -> BTreeSet<String> {
         let of = |(name, service): (&ServiceName, &ReviewedService)| {
             let release = release_member(name, &service.release);
@@ -88,20 +103,34 @@ impl ReviewedPlan {
                 actions.iter().map(member).collect::<Vec<_>>()
             };
             let actions = service.actions.iter().flat_map(action);
-            std::iter::once(release).chain(actions).collect::<Vec<_>>()
+            let after = service.after.map(|after| format!("{release}{AFTER}{after}"));
+            std::iter::once(release).chain(after).chain(actions).collect::<Vec<_>>()
         };
         self.services.iter().flat_map(of).collect()
     }
 
+    /// The stacks that may be deleted, a line each. They may come again under the same names, so a yes
+    /// to these does not hold for ever.
+    pub fn deleted_members(&self) -> BTreeSet<String> {
+        self.deletions.iter().map(deletion_member).collect()
+    }
+
     /// The hash of what is allowed.
     pub fn digest(&self) -> Digest {
-        Digest::of_parts(self.members().iter().map(String::as_bytes))
+        let members = self.members();
+        let deleted = self.deleted_members();
+        Digest::of_parts(members.iter().chain(&deleted).map(String::as_bytes))
     }
 }
 
 /// Stacks of this release may be made.
 pub fn release_member(service: &ServiceName, release: &Digest) -> String {
     format!("{service} at {release}")
+}
+
+/// This stack may be deleted.
+fn deletion_member(key: &StackKey) -> String {
+    format!("delete {key}")
 }
 
 /// This may be done to this resource, where a stack takes this release.
@@ -122,55 +151,91 @@ pub(super) fn unless_unplanned(case: &Case<'_>, decision: Decision) -> Decision 
     if !case.scene.requires_plan {
         return decision;
     }
-    let Some(wanted) = case.wanted.as_deref() else { return decision };
-    match request(case, wanted, step) {
+    let wanted = case.wanted.as_deref().filter(|wanted| !wanted.asked_to_go);
+    let asked = match (wanted, &step.kind) {
+        (Some(wanted), StepKind::Create) => creation(case, wanted),
+        (Some(wanted), StepKind::ExecuteChangeSet { .. }) => update(case, wanted),
+        (None, StepKind::Delete { .. } | StepKind::SetTerminationProtection(_)) => {
+            deletion(case, step)
+        }
+        // These undo what did not end well, bring back what drifted, or touch no resource.
+        (
+            _,
+            StepKind::Create
+            | StepKind::ExecuteChangeSet { .. }
+            | StepKind::CreateChangeSet { .. }
+            | StepKind::PrepareRevert { .. }
+            | StepKind::Revert { .. }
+            | StepKind::DeleteChangeSet { .. }
+            | StepKind::Delete { .. }
+            | StepKind::ContinueRollback { .. }
+            | StepKind::RollBack
+            | StepKind::SetTerminationProtection(_)
+            | StepKind::SetStackPolicy,
+        ) => None,
+    };
+    match asked {
         Some(request) => Decision::Hold(Hold::Unplanned(Box::new(request))),
         None => decision,
     }
 }
 
-/// What a person would have to approve before the step may be made.
-fn request(case: &Case<'_>, wanted: &Wanted, step: &Step) -> Option<ApprovalRequest> {
+fn approves(case: &Case<'_>, member: &str) -> bool {
+    case.scene.steering.approves(ApprovalKind::Plan, member, case.scene.now)
+}
+
+/// What a person would have to approve before the stack may be made.
+fn creation(case: &Case<'_>, wanted: &Wanted) -> Option<ApprovalRequest> {
     let service = &wanted.service.name;
-    let changes = match &step.kind {
-        StepKind::Create => &[][..],
-        StepKind::ExecuteChangeSet { .. } => {
-            case.insight.change_set.as_ref().map_or(&[][..], |set| set.changes.as_slice())
-        }
-        // These undo what did not end well, bring back what drifted, or touch no resource.
-        StepKind::CreateChangeSet { .. }
-        | StepKind::PrepareRevert { .. }
-        | StepKind::Revert { .. }
-        | StepKind::DeleteChangeSet { .. }
-        | StepKind::Delete { .. }
-        | StepKind::ContinueRollback { .. }
-        | StepKind::RollBack
-        | StepKind::SetTerminationProtection(_)
-        | StepKind::SetStackPolicy => return None,
-    };
-    let release = reviewed_as(case.fleet, &wanted.service);
-    let (steering, now) = (case.scene.steering, case.scene.now);
-    let approves = |member: &str| steering.approves(ApprovalKind::Plan, member, now);
-    if step.kind == StepKind::Create {
-        let member = release_member(service, &release);
-        let summary =
-            format!("stacks of {service} would be made, and no plan of its release was approved");
-        let is_allowed = approves(&member);
-        return (!is_allowed)
-            .then(|| ApprovalRequest::of(ApprovalKind::Plan, [member].into(), summary));
+    let member = release_member(service, &reviewed_as(case.fleet, &wanted.service));
+    let summary =
+        format!("stacks of {service} would be made, and no plan of its release was approved");
+    let is_allowed = approves(case, &member);
+    (!is_allowed).then(|| ApprovalRequest::of(ApprovalKind::Plan, [member].into(), summary))
+}
+
+/// What a person would have to approve before the stack may be deleted.
+fn deletion(case: &Case<'_>, step: &Step) -> Option<ApprovalRequest> {
+    let member = deletion_member(&case.key);
+    if approves(case, &member) {
+        return None;
     }
-    let goes_back = case.release.is_some_and(|release| !release.is_head())
-        && approves(&release_member(service, &release));
+    let summary =
+        format!("{} would be deleted ({}), which is in no approved plan", case.key, step.why);
+    Some(ApprovalRequest::of(ApprovalKind::Plan, [member].into(), summary))
+}
+
+/// What a person would have to approve before the change set may be executed.
+fn update(case: &Case<'_>, wanted: &Wanted) -> Option<ApprovalRequest> {
+    let service = &wanted.service.name;
+    let changes = case.insight.change_set.as_ref().map_or(&[][..], |set| set.changes.as_slice());
+    let release = reviewed_as(case.fleet, &wanted.service);
+    // A stack that did not take the releases before this one takes what they did with it.
+    let releases = leading_to(case, service, &release);
+    let undone = if case.goes_back { leading_away(case, service, &release) } else { Vec::new() };
+    let is_allowed = |change: &PlannedChange| {
+        let action = ResourceAction::of(change);
+        let at = |release: &String, action: ResourceAction| {
+            let member = format!(
+                "{service} at {release}: {} {} ({})",
+                action.word(),
+                change.logical_id,
+                change.kind
+            );
+            approves(case, &member)
+        };
+        releases.iter().any(|release| at(release, action))
+            || undone.iter().any(|release| at(release, action.undone()))
+    };
     let asked: BTreeMap<String, String> = changes
         .iter()
-        .filter(|change| !(goes_back && undoes(case, service, change)))
+        .filter(|change| !is_allowed(change))
         .map(|change| {
             let action = ResourceAction::of(change);
             let (logical_id, kind) = (&change.logical_id, &change.kind);
             let member = action_member(service, &release, action, logical_id, kind);
             (member, format!("{} {logical_id} ({kind})", action.word()))
         })
-        .filter(|(member, _)| !approves(member))
         .collect();
     if asked.is_empty() {
         return None;
@@ -187,22 +252,34 @@ fn request(case: &Case<'_>, wanted: &Wanted, step: &Step) -> Option<ApprovalRequ
     Some(ApprovalRequest::of(ApprovalKind::Plan, asked.into_keys().collect(), summary))
 }
 
-/// Whether a change only takes back what an approved plan of another release of the service did. Who
-/// reviewed that release reviewed what its halt comes to.
-fn undoes(case: &Case<'_>, service: &ServiceName, change: &PlannedChange) -> bool {
-    let done = match ResourceAction::of(change) {
-        ResourceAction::Add => ResourceAction::Remove,
-        ResourceAction::Remove => ResourceAction::Add,
-        same @ (ResourceAction::Modify | ResourceAction::Replace) => same,
-    };
-    let any_release = format!("{service} at ");
-    let end = format!(": {} {} ({})", done.word(), change.logical_id, change.kind);
+/// All that plans say which count now.
+fn planned<'a>(case: &'a Case<'_>) -> impl Iterator<Item = &'a str> {
     let (steering, now) = (case.scene.steering, case.scene.now);
-    let plans = steering
-        .approvals
-        .iter()
-        .filter(|approval| approval.kind == ApprovalKind::Plan && now < approval.expires_at);
-    plans
-        .flat_map(|approval| &approval.members)
-        .any(|member| member.starts_with(&any_release) && member.ends_with(&end))
+    let plans = steering.approvals.iter();
+    let plans = plans
+        .filter(move |approval| approval.kind == ApprovalKind::Plan && now < approval.expires_at);
+    plans.flat_map(|approval| &approval.members).map(String::as_str)
+}
+
+/// A release and those before it that approved plans led to it from, one after the other.
+fn leading_to(case: &Case<'_>, service: &ServiceName, release: &Digest) -> Vec<String> {
+    let mut found = vec![release.to_string()];
+    let mut next = 0;
+    while let Some(release) = found.get(next).cloned() {
+        next += 1;
+        let edge = format!("{service} at {release}{AFTER}");
+        for before in planned(case).filter_map(|member| member.strip_prefix(&edge)) {
+            if !found.iter().any(|known| known == before) {
+                found.push(before.to_owned());
+            }
+        }
+    }
+    found
+}
+
+/// The releases that approved plans made of a release.
+fn leading_away(case: &Case<'_>, service: &ServiceName, release: &Digest) -> Vec<String> {
+    let (start, end) = (format!("{service} at "), format!("{AFTER}{release}"));
+    let of = |member: &str| Some(member.strip_prefix(&start)?.strip_suffix(&end)?.to_owned());
+    planned(case).filter_map(of).collect()
 }

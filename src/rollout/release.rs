@@ -160,7 +160,9 @@ pub fn reviewed_as(fleet: &Fleet, service: &Service) -> Digest {
     };
     // Maps of text with text for keys always serialise.
     let rest = serde_json::to_vec(&body).unwrap_or_default();
-    Digest::of_parts([service.template.digest().as_bytes() as &[u8], &rest])
+    // A plan of one fleet says nothing about another.
+    let (fleet, template) = (fleet.name.as_str().as_bytes(), service.template.digest());
+    Digest::of_parts([fleet, template.as_bytes() as &[u8], &rest])
 }
 
 impl Release {
@@ -242,11 +244,6 @@ impl Release {
     pub fn lacks_something(&self, tenant: &Tenant) -> bool {
         let mut declared = self.service.template.parameters().iter();
         declared.any(|(name, one)| !one.no_echo && self.is_guessed(tenant, name))
-    }
-
-    /// Whether it is what git says now.
-    pub fn is_head(&self) -> bool {
-        self.is_head
     }
 
     /// The service as this release has it.

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::cost::{Prices, Standing, charges, decides};
 use crate::desired::{Desired, Wanted};
-use crate::ids::{AccountId, Digest, Region};
+use crate::ids::{AccountId, Digest, Region, ServiceName};
 use crate::plan::preview::compare::Side;
 use crate::plan::preview::{Line, Part};
 use crate::template::{Effect, Filled, Given, Inputs, Template, effects, fill};
@@ -47,12 +47,21 @@ pub(super) struct Consequences<'a> {
     prices: Prices,
     deciding: BTreeMap<Digest, Rc<BTreeSet<String>>>,
     found: BTreeMap<Alike, Rc<Consequence>>,
+    /// By service, region and the values that decide.
+    followed: BTreeMap<(ServiceName, Region, Vec<(String, String)>), Rc<Vec<Effect>>>,
 }
 
 impl<'a> Consequences<'a> {
     pub(super) fn of(old: Option<&'a Desired>, new: &'a Desired) -> Self {
         let prices = Prices::of(&new.fleet.idle_cost);
-        Self { old, new, prices, deciding: BTreeMap::new(), found: BTreeMap::new() }
+        Self {
+            old,
+            new,
+            prices,
+            deciding: BTreeMap::new(),
+            found: BTreeMap::new(),
+            followed: BTreeMap::new(),
+        }
     }
 
     /// What becomes of one stack; `lines` are what differs between the two besides the template, in
@@ -87,6 +96,36 @@ impl<'a> Consequences<'a> {
         }
         let found = Rc::new(self.work_out(before, after, lines));
         self.found.insert(alike, Rc::clone(&found));
+        found
+    }
+
+    /// What happens to the resources of a stack when outputs of these services have other values.
+    pub(super) fn with_other_outputs(
+        &mut self,
+        wanted: &'a Wanted,
+        used: &BTreeSet<ServiceName>,
+    ) -> Rc<Vec<Effect>> {
+        let side = Side { desired: self.new, wanted };
+        let template = &wanted.service.template;
+        let deciding = self.deciding(template);
+        let values = side.given(&|name| deciding.contains(name)).into_iter();
+        let values = values.map(|(name, given)| (name, text(given))).collect();
+        let service = wanted.service.name.clone();
+        let key = (service, wanted.key.target.region.clone(), values);
+        if let Some(found) = self.followed.get(&key) {
+            return Rc::clone(found);
+        }
+        let before = side.inputs();
+        let mut after = before.clone();
+        for given in after.parameters.values_mut() {
+            if let Given::Symbol(symbol) = given
+                && used.iter().any(|name| symbol.contains(&format!("${{services.{name}.outputs.")))
+            {
+                symbol.push('\'');
+            }
+        }
+        let found = Rc::new(effects(&fill(template, &before), &fill(template, &after), false));
+        self.followed.insert(key, Rc::clone(&found));
         found
     }
 
@@ -170,12 +209,21 @@ fn deciding(template: &Template) -> BTreeSet<String> {
     }
     for resource in template.resources().values() {
         if decides(&resource.kind) {
-            referred(resource.properties(), &mut names);
-        } else {
-            chosen(&resource.section, &mut names);
+            let properties = resource.properties().as_object().into_iter().flatten();
+            for (_, value) in properties.filter(|(name, _)| may_cost(name)) {
+                referred(value, &mut names);
+            }
         }
+        chosen(&resource.section, &mut names);
     }
     names
+}
+
+/// Whether a property may decide what its resource costs. What it is called, who may use it and how it is
+/// tagged does not, and is another text in every account.
+fn may_cost(property: &str) -> bool {
+    let idle = ["Name", "Policy", "PolicyDocument", "Description", "Tags", "Arn", "Identifier"];
+    !idle.iter().any(|end| property.ends_with(end))
 }
 
 /// What `Ref` and `Fn::Sub` anywhere in a value name, AWS's own names too.

@@ -8,18 +8,16 @@ use crate::fleet::Severity;
 use crate::ids::{ServiceName, StackId, StackKey, Target, TenantName};
 use crate::moment::Moment;
 use crate::outcome::OnRemoval;
+use crate::plan::Hold;
 use crate::plan::deletions::{self, DeletionBook, Waiting};
+use crate::plan::preview::allowed::{self, allowed, follow, readers};
 use crate::plan::preview::arrivals::arrivals;
 use crate::plan::preview::compare::{Side, Wording, differences, made_of, rules};
 use crate::plan::preview::consequence::Consequences;
 use crate::plan::preview::grouping::{Common, Grouping};
 use crate::plan::preview::releases::releases;
-use crate::plan::preview::{
-    Basis, Deletions, Group, Kind, Line, Member, Part, Preview, fleet, template,
-};
-use crate::plan::{Hold, ResourceAction, ReviewedPlan, ReviewedService};
-use crate::rollout::reviewed_as;
-use crate::template::{Action, Effect, Replaces};
+use crate::plan::preview::{Basis, Deletions, Group, Kind, Line, Member, Preview, fleet, template};
+use crate::template::Effect;
 
 /// What would happen to every stack if `new` took the place of `old`; without `old` everything is
 /// new. The same revisions give the same preview.
@@ -126,6 +124,12 @@ impl<'a> Previewing<'a> {
                     }
                 ),
             );
+            let before = self.consequences.find(Some(from), None, &[]);
+            let after = self.consequences.find(None, Some(new), &[]);
+            // Until a person approves it nothing is done; then the old one goes or stays.
+            let goes = self.on_removal(from) == OnRemoval::Delete;
+            let old = before.before.as_ref().filter(|_| goes);
+            self.bill.add(new.key.target.account, old, after.after.as_ref());
             return self.add(Kind::Rename, pair, notes, Some(was));
         }
         if old.is_some() {
@@ -297,8 +301,10 @@ impl<'a> Previewing<'a> {
     fn finish(mut self) -> Preview {
         let grouping = std::mem::take(&mut self.grouping);
         let groups = grouping.finish(|common, pair, group| self.complete(common, *pair, group));
-        let reviewed = self.reviewed(&groups);
-        let mut notices = used_outputs(&groups, self.new);
+        let readers = readers(&groups, self.new);
+        let follows = follow(&readers, self.new, &mut self.consequences);
+        let reviewed = allowed(self.old, self.new, &groups, &follows);
+        let mut notices = allowed::notices(&readers);
         notices.extend(self.partial.iter().map(|service| {
             format!("macros make resources of {service}: what becomes of these is not known here")
         }));
@@ -364,25 +370,6 @@ impl<'a> Previewing<'a> {
         })
     }
 
-    /// What a person would approve with this plan: of every service its release, and what is done to
-    /// resources at it.
-    fn reviewed(&self, groups: &[Group]) -> ReviewedPlan {
-        let fleet = &self.new.fleet;
-        let standing: BTreeMap<&ServiceName, &Wanted> =
-            self.new.all_standing().map(|wanted| (&wanted.service.name, wanted)).collect();
-        let services = standing.into_iter().map(|(name, wanted)| {
-            let release = reviewed_as(fleet, &wanted.service);
-            let mut service = ReviewedService { release, actions: BTreeMap::new() };
-            let of_service = groups.iter().filter(|group| group.service.as_ref() == Some(name));
-            for effect in of_service.flat_map(|group| &group.effects) {
-                let place = (effect.logical_id.clone(), effect.kind.clone());
-                service.actions.entry(place).or_default().extend(actions(effect));
-            }
-            (name.clone(), service)
-        });
-        ReviewedPlan { services: services.collect() }
-    }
-
     fn deletions(&self) -> Option<Deletions> {
         let first = self.waiting.keys().next()?;
         let tenants: BTreeSet<&TenantName> = self.waiting.values().collect();
@@ -400,19 +387,6 @@ impl<'a> Previewing<'a> {
     }
 }
 
-/// What a change set may do to a resource. Where nobody knows whether it is replaced, only a change in
-/// place was reviewed.
-fn actions(effect: &Effect) -> &'static [ResourceAction] {
-    match (effect.action, effect.replaces) {
-        (Action::Add, _) => &[ResourceAction::Add],
-        (Action::Remove, _) => &[ResourceAction::Remove],
-        (Action::Modify, Replaces::Never | Replaces::Unknown) => &[ResourceAction::Modify],
-        (Action::Modify, Replaces::Perhaps | Replaces::Always) => {
-            &[ResourceAction::Modify, ResourceAction::Replace]
-        }
-    }
-}
-
 fn member(wanted: &Wanted, was: Option<String>) -> Member {
     Member {
         target: wanted.key.target.clone(),
@@ -425,34 +399,4 @@ fn member(wanted: &Wanted, was: Option<String>) -> Member {
 fn suspended(wanted: &Wanted) -> Vec<String> {
     let by = wanted.suspended.iter().cloned();
     by.map(|by| Hold::Suspended { by }).map(|hold| format!("{hold}: nothing is done yet")).collect()
-}
-
-/// Services that read outputs of a service whose template changes, and so may be updated after it.
-fn used_outputs(groups: &[Group], new: &Desired) -> Vec<String> {
-    let in_template = |line: &Line| matches!(line.part, Part::Resource | Part::Output);
-    let changing: BTreeSet<&ServiceName> = groups
-        .iter()
-        .filter(|group| group.kind == Kind::Update && group.lines.iter().any(in_template))
-        .filter_map(|group| group.service.as_ref())
-        .collect();
-    let uses = |user: &ServiceName, used: &ServiceName| {
-        let service = new.services.get(user);
-        let texts = service.into_iter().flat_map(|service| service.parameters.values());
-        texts.into_iter().any(|text| text.services_used().any(|name| name == used))
-    };
-    changing
-        .into_iter()
-        .filter_map(|used| {
-            let users: Vec<&str> = new
-                .services
-                .keys()
-                .filter(|user| uses(user, used))
-                .map(ServiceName::as_str)
-                .collect();
-            (!users.is_empty()).then(|| {
-                let users = users.join(", ");
-                format!("{users} reads outputs of {used}: where these change, it is updated too")
-            })
-        })
-        .collect()
 }

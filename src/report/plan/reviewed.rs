@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{Digest, ServiceName};
+use crate::ids::{Digest, ServiceName, StackKey};
 use crate::plan::{ResourceAction, ReviewedPlan, ReviewedService};
 use crate::report::output::FORMAT_VERSION;
 
@@ -17,6 +17,8 @@ pub struct Reviewed {
     digest: Digest,
     /// Of every service that anybody gets.
     services: Vec<Allowed>,
+    /// Stacks that are deleted: account/region/name.
+    deletions: Vec<String>,
 }
 
 /// What is allowed of one service.
@@ -28,6 +30,9 @@ struct Allowed {
     /// Which release of it.
     #[schemars(with = "String")]
     release: Digest,
+    /// The release that it changes, where that is another one.
+    #[schemars(with = "Option<String>")]
+    after: Option<Digest>,
     /// What may be done where a stack takes that release.
     resources: Vec<AllowedResource>,
 }
@@ -54,18 +59,26 @@ impl Reviewed {
         let service = |(name, service): (&ServiceName, &ReviewedService)| Allowed {
             service: name.clone(),
             release: service.release,
+            after: service.after,
             resources: service.actions.iter().map(resource).collect(),
         };
-        Self { digest: plan.digest(), services: plan.services.iter().map(service).collect() }
+        Self {
+            digest: plan.digest(),
+            services: plan.services.iter().map(service).collect(),
+            deletions: plan.deletions.iter().map(ToString::to_string).collect(),
+        }
     }
 
-    fn plan(self) -> ReviewedPlan {
+    fn plan(self) -> Result<ReviewedPlan, String> {
         let service = |allowed: Allowed| {
             let resource = |one: AllowedResource| ((one.logical_id, one.kind), one.actions);
             let actions: BTreeMap<_, _> = allowed.resources.into_iter().map(resource).collect();
-            (allowed.service, ReviewedService { release: allowed.release, actions })
+            let Allowed { service, release, after, .. } = allowed;
+            (service, ReviewedService { release, after, actions })
         };
-        ReviewedPlan { services: self.services.into_iter().map(service).collect() }
+        let deletion = |key: String| key.parse::<StackKey>().map_err(|error| error.to_string());
+        let deletions = self.deletions.into_iter().map(deletion).collect::<Result<_, _>>()?;
+        Ok(ReviewedPlan { services: self.services.into_iter().map(service).collect(), deletions })
     }
 }
 
@@ -93,7 +106,7 @@ pub fn read_reviewed(text: &str) -> Result<(ReviewedPlan, String), String> {
          one between two revisions, with --from",
     )?;
     let digest = reviewed.digest;
-    let plan = reviewed.plan();
+    let plan = reviewed.plan()?;
     if plan.digest() != digest {
         return Err(format!(
             "its digest {} is not that of what it allows: somebody edited it",

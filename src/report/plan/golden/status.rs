@@ -47,5 +47,5 @@ fn a_refused_revision_fails_with_its_first_error() {
     let findings = [finding(Severity::Warning, "odd"), finding(Severity::Error, "wrong")];
     let status = refused_status(&findings, "fleet");
     assert_eq!(status.state, CommitState::Failure);
-    assert_eq!(status.text, "1 error: fleet.yaml:3:1: wrong (mend it)");
+    assert_eq!(status.text, "1 error: fleet/fleet.yaml:3:1: wrong (mend it)");
 }
