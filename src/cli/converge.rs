@@ -164,7 +164,10 @@ pub(super) fn runtime() -> Result<Runtime, Failure> {
 }
 
 /// The first resolves when SIGTERM or SIGINT comes, the second when one comes again.
-fn stop_signals() -> Result<(impl Future<Output = ()>, impl Future<Output = ()>), Failure> {
+pub(super) fn stop_signals() -> Result<
+    (impl Future<Output = ()> + Send + use<>, impl Future<Output = ()> + Send + use<>),
+    Failure,
+> {
     let listen = |kind| {
         signal(kind).map_err(|error| Failure {
             causes: vec![error.to_string()],

@@ -105,18 +105,22 @@ impl CommitStatuses {
         let Some(project) = &desired.fleet.commit_status else { return Ok(()) };
         let context = format!("driftless/{}", desired.fleet.name);
         let mut due = Vec::new();
+        let held = self.hold(&desired, &context);
+        due.extend(self.due(Told::Accepted, held.revision, held.status, held.since)?);
         if let Some(refused) = self.journal.refused_revision()? {
             let status = CommitStatus::of_refusal(&context, &refused.findings, refused.count);
             due.extend(self.due(Told::Refused, refused.revision, status, refused.at)?);
         }
-        let held = self.hold(&desired, &context);
-        due.extend(self.due(Told::Accepted, held.revision, held.status, held.since)?);
+        let mut failed = None;
         for (which, told) in due {
             let place = Place::of(project, &self.means.environment)?;
-            self.send(place, &told).await?;
-            self.journal.note_told_commit(which, &told)?;
+            match self.send(place, &told).await {
+                Ok(()) => self.journal.note_told_commit(which, &told)?,
+                // A commit that the host does not have, or will not hear about, keeps no other waiting.
+                Err(error) => failed = Some(error),
+            }
         }
-        Ok(())
+        failed.map_or(Ok(()), |error| Err(error.into()))
     }
 
     /// The status to send now, if it is due and the revision is a commit.

@@ -141,6 +141,12 @@ fn one_resource(
 }
 
 impl Standing {
+    /// The same without the charges of these logical ids.
+    pub fn without(mut self, logical_ids: &BTreeSet<&str>) -> Self {
+        self.charges.retain(|charge| !logical_ids.contains(charge.logical_id.as_str()));
+        self
+    }
+
     fn count_unknown(&mut self, what: String) {
         *self.unknown.entry(what).or_default() += 1;
     }

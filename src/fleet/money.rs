@@ -27,12 +27,12 @@ pub struct Quantity(i64);
 /// six decimal places or a billion.
 const fn millionths(text: &str) -> Option<i64> {
     let bytes = text.as_bytes();
-    let (mut index, mut value, mut places, mut digits) = (0, 0_i64, None, 0);
+    let (mut index, mut value, mut places, mut digits) = (0, 0_i128, None, 0);
     while index < bytes.len() {
         match (bytes[index], places) {
             (b'.', None) => places = Some(0),
             (digit @ b'0'..=b'9', _) => {
-                value = value * 10 + (digit - b'0') as i64;
+                value = value * 10 + (digit - b'0') as i128;
                 digits += 1;
                 if let Some(count) = places {
                     places = Some(count + 1);
@@ -54,7 +54,8 @@ const fn millionths(text: &str) -> Option<i64> {
         value *= 10;
         left -= 1;
     }
-    if digits == 0 || value > 1_000_000_000 * MILLION { None } else { Some(value) }
+    let most = 1_000_000_000 * MILLION as i128;
+    if digits == 0 || value > most { None } else { Some(value as i64) }
 }
 
 impl Money {
@@ -264,6 +265,13 @@ mod tests {
         assert_eq!(Money::usd_an_hour("0.0042"), money("3.066"));
         assert_eq!(Money::usd_an_hour("0.0042").times_whole(2_000), money("6132"));
         assert_eq!(Money::usd("0.12").times(Quantity::parse("0.5").expect("half")), money("0.06"));
+    }
+
+    #[test]
+    fn an_amount_of_fifteen_digits_is_refused() {
+        for text in ["999999999999999", "100000000000000", "20000000000000"] {
+            assert_eq!(Money::parse(text), None, "{text}");
+        }
     }
 
     proptest! {

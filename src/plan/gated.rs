@@ -23,8 +23,7 @@ pub(super) fn decide(
         let mut case = Case::of(scene, name.clone(), satisfied, Some(release));
         case.kept_back = Some(kept_back);
         case.deployment = gate.deployment;
-        let is_another = |behind: &Behind| behind.release != release.id;
-        case.goes_back = gate.halted.is_some() && gate.behind.as_ref().is_some_and(is_another);
+        case.goes_back = gate.goes_back;
         let decided = table::decide_stack(&case);
         Decided { release: decided.wanted.then_some(release.id), ..decided }
     };

@@ -18,6 +18,8 @@ pub struct Gate {
     pub deployment: Option<Deployment>,
     /// The release that it may not take yet.
     pub behind: Option<Behind>,
+    /// Whether the release that it is behind is taken back.
+    pub goes_back: bool,
     /// Whether a halt lets nothing new start: what is tried again then.
     pub halted: Option<Halted>,
 }

@@ -19,10 +19,12 @@ use crate::plan::{Decided, Decision, Rendered};
 
 /// How often a change set is asked about: AWS needs seconds, and minutes for the largest stacks.
 const POLLS: u32 = 120;
+/// How often one that AWS would not remove is tried again: a minute's worth.
+const REMOVALS: u32 = 30;
 /// Between two questions.
 const PAUSE: Duration = Duration::from_secs(2);
 /// The names of these change sets. They are no controller's, so no controller takes them for its own.
-const PREFIX: &str = "plan-preview-";
+pub(super) const PREFIX: &str = "plan-preview-";
 
 /// One change set that is to be made.
 struct Wish {
@@ -75,15 +77,17 @@ pub(super) async fn try_out(
     let mut tries = JoinSet::new();
     for Wishes { target, wishes, refused } in wishes {
         samples.extend(refused);
-        let stopped = Arc::clone(stopped);
-        let making = looking.api(&target, Arc::new(move || !stopped.load(Ordering::SeqCst)));
+        let (stopped, asked) = (Arc::clone(stopped), Arc::clone(stopped));
+        let making = looking.api(&target, Arc::new(move || !asked.load(Ordering::SeqCst)));
         // What was made is removed, whatever happens.
         let api = looking.api(&target, Arc::new(|| true));
         let clock = looking.clock.clone();
         tries.spawn(async move {
             let mut found = Vec::new();
             for wish in wishes {
-                found.push(sample(&wish.wanted, try_one(&making, &api, &wish, &clock).await));
+                let trying =
+                    Trying { making: &making, api: &api, clock: &clock, stopped: &stopped };
+                found.push(sample(&wish.wanted, trying.one(&wish).await));
             }
             found
         });
@@ -132,50 +136,75 @@ fn wish(wanted: &Wanted, decided: Option<&Decided>) -> Result<Wish, SampleFound>
     }
 }
 
-async fn try_one(making: &TargetApi, api: &TargetApi, wish: &Wish, clock: &Clock) -> SampleFound {
-    let parts = [wish.stack.as_str().as_bytes(), wish.rendered.digest.as_bytes()];
-    let name = format!("{PREFIX}{}", &Digest::of_parts(parts).to_string()[..32]);
-    // One that was left behind by a preview that was killed.
-    if let Err(error) = making.delete_change_set(&wish.stack, &name).await {
-        return SampleFound::NotMade(error.cause().to_string());
-    }
-    let token = format!("{name}-{}", clock.now().as_millis());
-    let inputs = StackInputs::of(&wish.rendered);
-    let made = making.create_change_set(&wish.stack, &name, &inputs, &token).await;
-    let found = match made {
-        Ok(()) => awaited(api, &wish.stack, &name, clock).await,
-        Err(error) if error.may_have_happened() => Err(error),
-        Err(error) => return SampleFound::NotMade(error.cause().to_string()),
-    };
-    let removed = api.delete_change_set(&wish.stack, &name).await;
-    match (found, removed) {
-        (Ok(found), Ok(())) => found,
-        (Ok(_), Err(error)) => {
-            let why = error.cause();
-            SampleFound::NotMade(format!("its change set {name} could not be removed: {why}"))
-        }
-        (Err(error), _) => SampleFound::NotMade(error.cause().to_string()),
-    }
+/// What one change set is made with.
+struct Trying<'a> {
+    /// Makes, until it is told to stop.
+    making: &'a TargetApi,
+    /// Looks and removes.
+    api: &'a TargetApi,
+    clock: &'a Clock,
+    stopped: &'a AtomicBool,
 }
 
-/// What the set would do, once AWS has computed it.
-async fn awaited(
-    api: &TargetApi,
-    stack: &StackId,
-    name: &str,
-    clock: &Clock,
-) -> Result<SampleFound, AwsError> {
-    for _ in 0..POLLS {
-        clock.sleep(PAUSE).await;
-        let Some(found) = api.change_set(stack, name).await? else { continue };
-        return Ok(match found.status {
-            ChangeSetStatus::Pending => continue,
-            ChangeSetStatus::Empty => SampleFound::Nothing,
-            ChangeSetStatus::Failed(why) => SampleFound::Failed(why),
-            ChangeSetStatus::Ready => SampleFound::Changes(words(&found.changes)),
-            ChangeSetStatus::Obsolete => SampleFound::NotMade("the stack changed".to_owned()),
-            ChangeSetStatus::Unknown(word) => SampleFound::NotMade(format!("its status is {word}")),
-        });
+impl Trying<'_> {
+    async fn one(&self, wish: &Wish) -> SampleFound {
+        let parts = [wish.stack.as_str().as_bytes(), wish.rendered.digest.as_bytes()];
+        let name = format!("{PREFIX}{}", &Digest::of_parts(parts).to_string()[..32]);
+        // One that was left behind by a preview that was killed.
+        if let Err(error) = self.making.delete_change_set(&wish.stack, &name).await {
+            return SampleFound::NotMade(error.cause().to_string());
+        }
+        let token = format!("{name}-{}", self.clock.now().as_millis());
+        let inputs = StackInputs::of(&wish.rendered);
+        let made = self.making.create_change_set(&wish.stack, &name, &inputs, &token).await;
+        let found = match made {
+            Ok(()) => self.awaited(&wish.stack, &name).await,
+            Err(error) if error.may_have_happened() => Err(error),
+            Err(error) => return SampleFound::NotMade(error.cause().to_string()),
+        };
+        match (found, self.removed(&wish.stack, &name).await) {
+            (Ok(found), Ok(())) => found,
+            (_, Err(error)) => {
+                let why = error.cause();
+                SampleFound::NotMade(format!("its change set {name} could not be removed: {why}"))
+            }
+            (Err(error), Ok(())) => SampleFound::NotMade(error.cause().to_string()),
+        }
     }
-    Ok(SampleFound::NotMade("AWS did not compute it within four minutes".to_owned()))
+
+    /// What the set would do, once AWS has computed it.
+    async fn awaited(&self, stack: &StackId, name: &str) -> Result<SampleFound, AwsError> {
+        let not_made = |why: &str| Ok(SampleFound::NotMade(why.to_owned()));
+        for _ in 0..POLLS {
+            self.clock.sleep(PAUSE).await;
+            if self.stopped.load(Ordering::SeqCst) {
+                return not_made("it was told to stop");
+            }
+            let Some(found) = self.api.change_set(stack, name).await? else { continue };
+            return Ok(match found.status {
+                ChangeSetStatus::Pending => continue,
+                ChangeSetStatus::Empty => SampleFound::Nothing,
+                ChangeSetStatus::Failed(why) => SampleFound::Failed(why),
+                ChangeSetStatus::Ready => SampleFound::Changes(words(&found.changes)),
+                ChangeSetStatus::Obsolete => return not_made("the stack changed"),
+                ChangeSetStatus::Unknown(word) => {
+                    SampleFound::NotMade(format!("its status is {word}"))
+                }
+            });
+        }
+        not_made("AWS did not compute it within four minutes")
+    }
+
+    /// Removes the set. AWS refuses that while it computes it.
+    async fn removed(&self, stack: &StackId, name: &str) -> Result<(), AwsError> {
+        let mut tries = 0;
+        loop {
+            match self.api.delete_change_set(stack, name).await {
+                Ok(()) => return Ok(()),
+                Err(error) if tries == REMOVALS => return Err(error),
+                Err(_) => tries += 1,
+            }
+            self.clock.sleep(PAUSE).await;
+        }
+    }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::cli::Failure;
+use crate::cli::converge::stop_signals;
 use crate::cli::opening::cloud;
 use crate::cli::plan::looks::{Looking, NOBODY, Places};
 use crate::cli::plan::{Means, change_sets};
@@ -81,20 +82,27 @@ async fn tried_out(
     preview: &mut Preview,
 ) -> Result<(), Failure> {
     let stopped = Arc::new(AtomicBool::new(false));
-    let noted = Arc::clone(&stopped);
-    // What was made is removed first; a second signal ends the program as ever.
-    let listening = tokio::spawn(async move {
-        if tokio::signal::ctrl_c().await.is_ok() {
-            noted.store(true, Ordering::SeqCst);
-        }
-    });
+    let (told, at_once) = stop_signals()?;
     let wishes = with_scene(looking, means, places, |scene| {
         change_sets::wishes(looking, scene, places, chosen)
     })?;
-    preview.samples = change_sets::try_out(looking, wishes, &stopped).await;
+    // What was made is removed first; a second signal ends it where it is.
+    let noted = Arc::clone(&stopped);
+    let listening = tokio::spawn(async move {
+        told.await;
+        noted.store(true, Ordering::SeqCst);
+    });
+    preview.samples = tokio::select! {
+        biased;
+        samples = change_sets::try_out(looking, wishes, &stopped) => samples,
+        () = at_once => return Err(Failure::new(
+            format!("stopped at once: change sets named {}... may be left", change_sets::PREFIX),
+            "run it again, which removes them, or delete them in the console",
+        )),
+    };
     listening.abort();
     if stopped.load(Ordering::SeqCst) {
-        let help = "its change sets are removed; run it again";
+        let help = "what was made is removed unless the plan said otherwise; run it again";
         return Err(Failure::new("stopped before the preview was complete", help));
     }
     Ok(())

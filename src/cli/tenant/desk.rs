@@ -94,6 +94,18 @@ impl<'a> Desk<'a> {
         if folder == Path::new(".") { path.into() } else { folder.join(path) }
     }
 
+    /// Whether the field with these keys is a value that a template declares as NoEcho.
+    pub(super) fn hides(&self, path: &[String]) -> bool {
+        let is_parameter = path.iter().rev().nth(1).is_some_and(|key| key == "parameters");
+        let hides = |name: &String| {
+            let mut services = self.documents.services.values();
+            services.any(|service| {
+                service.template.parameters().get(name).is_some_and(|declared| declared.no_echo)
+            })
+        };
+        is_parameter && path.last().is_some_and(hides)
+    }
+
     /// What a refused edit says.
     pub(super) fn refused(&self, path: &str, refusal: &Uneditable) -> Failure {
         let place = match refusal.place {

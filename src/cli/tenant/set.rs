@@ -9,6 +9,7 @@ use crate::cli::tenant::setting::{ServiceSetting, Setting, once};
 use crate::fleet::Tenant;
 use crate::fleet::edit::{Document, remove, set, written};
 use crate::ids::TenantName;
+use crate::plan::preview::HIDDEN;
 use crate::report::{Edited, FieldChange};
 use crate::settings::Settings;
 
@@ -140,10 +141,14 @@ pub(super) fn apply(desk: &Desk<'_>, tenant: &Tenant, wishes: &[Wish]) -> Result
             None => remove(&text, document, &keys),
         }
         .map_err(|refusal| desk.refused(path, &refusal))?;
+        let veil = |value: &Option<String>| match desk.hides(&wish.path) {
+            true => value.as_ref().map(|_| HIDDEN.to_owned()),
+            false => value.clone(),
+        };
         edited.changes.push(FieldChange {
             field: wish.path.join("."),
-            before: wish.before.clone(),
-            after: wish.after.clone(),
+            before: veil(&wish.before),
+            after: veil(&wish.after),
         });
     }
     if edited.changes.is_empty() {

@@ -11,7 +11,7 @@ use crate::desired::{Desired, Wanted};
 use crate::ids::{AccountId, Digest, Region, ServiceName};
 use crate::plan::preview::compare::Side;
 use crate::plan::preview::{Line, Part};
-use crate::template::{Effect, Filled, Given, Inputs, Template, effects, fill};
+use crate::template::{Effect, Filled, Given, Inputs, Replaces, Template, effects, fill};
 
 /// Functions whose result may be the same or another for any value of what they are given.
 const CHOOSING: [&str; 3] = ["Fn::FindInMap", "Fn::Select", "Fn::Split"];
@@ -155,11 +155,20 @@ impl<'a> Consequences<'a> {
             _ => Vec::new(),
         };
         let standing = |filled: &Option<Filled<'_>>| Some(charges(filled.as_ref()?, &self.prices));
+        // What is replaced and kept goes on costing beside what takes its place.
+        let is_kept = |effect: &&Effect| {
+            let replaced = old.as_ref().and_then(|old| old.resources.get(&*effect.logical_id));
+            let policy = replaced.and_then(|one| one.update_replace_policy());
+            effect.replaces == Replaces::Always && effect.certain && policy == Some("Retain")
+        };
+        let kept: BTreeSet<&str> =
+            effects.iter().filter(is_kept).map(|effect| effect.logical_id.as_str()).collect();
+        let before = standing(&old).map(|standing| standing.without(&kept));
         Consequence {
-            effects,
             is_partial: [&old, &new].into_iter().flatten().any(|filled| filled.is_partial),
-            before: standing(&old),
+            before,
             after: standing(&new),
+            effects,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What plans look like, for small fleets in memory, and what holds for every plan.
 
 mod comments;
+mod edges;
 mod splitting;
 mod status;
 mod waves;

@@ -102,6 +102,10 @@ impl Words {
         for line in self.lines.iter().take(SENTENCES) {
             pages.last.push_str(&format!("\n{}\n", cut(line, SENTENCE)));
         }
+        if let Some(more) = self.lines.len().checked_sub(SENTENCES).filter(|more| *more > 0) {
+            let more = counted(more, "more note");
+            pages.last.push_str(&format!("\nand {more}: run `driftless plan` to read them\n"));
+        }
         for section in &self.sections {
             pages.write(section);
         }

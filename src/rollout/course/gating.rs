@@ -56,11 +56,12 @@ impl Course {
             };
             let others = self.known.keys().filter(is_other).filter_map(|id| self.known.get(id));
             let has = first.chain(others.cloned()).collect();
-            return Gate { has, behind, ..Gate::default() };
+            return Gate { has, behind, goes_back: is_reverting, ..Gate::default() };
         }
         let halfway = known(taking.filter(|id| is_there && !is_reverting && other(id)));
         let take = had.or(good).cloned();
-        Gate { has: halfway.into_iter().cloned().collect(), take, behind, ..Gate::default() }
+        let has = halfway.into_iter().cloned().collect();
+        Gate { has, take, behind, goes_back: is_reverting, ..Gate::default() }
     }
 
     pub(super) fn may_take(&self, run: &Run, wave: WaveIndex) -> bool {

@@ -192,3 +192,30 @@ async fn a_fleet_that_names_no_host_asks_none() {
     run(&world, HOUR).await;
     assert_eq!(forge.calls().len(), 0);
 }
+
+/// How many statuses come after a commit was refused, while a stack gets into trouble.
+async fn told_after_a_refusal(host_lacks_it: bool) -> usize {
+    let (world, forge) = world(2, GitHost::GitHub);
+    run(&world, HOUR).await;
+    world.edit("api/service.yaml", "Size:", "Sice:");
+    let refused = world.commit();
+    if host_lacks_it {
+        // It was pushed away by force, or stands in a clone only.
+        let path: &'static str = format!("statuses/{refused}").leak();
+        let body = r#"{"message":"No commit found for SHA"}"#;
+        forge.fails(path, &vec![Fault::Answers(422, vec![], body); 1_000]);
+    }
+    run(&world, HOUR).await;
+    let settled = forge.statuses().len();
+    // The fleet goes on at the good commit, and one of its stacks gets into trouble.
+    world.cloud.script().resource(failing(2));
+    world.cloud.console().delete_stack(&crate::world::key(2, "api")).expect("deleted");
+    run(&world, 12 * HOUR).await;
+    forge.statuses().len() - settled
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_commit_that_the_host_does_not_have_does_not_silence_the_others() {
+    assert!(told_after_a_refusal(false).await > 0, "otherwise this shows nothing");
+    assert!(told_after_a_refusal(true).await > 0);
+}
