@@ -67,7 +67,11 @@ fn place(
     environment: &Environment,
 ) -> Result<Place, Unposted> {
     let name = host.api_variable();
-    let api = environment(name).unwrap_or_else(|| host.usual_api().to_owned());
+    // A token is not sent to a host that nobody named.
+    let Some(api) = environment(name) else {
+        let help = format!("jobs have it; elsewhere set it, such as to `{}`", host.usual_api());
+        return Err(unclear(format!("{name} is not set"), help));
+    };
     if let Some(why) = why_not_a_url(&api) {
         let help = format!("write one such as `{}`", host.usual_api());
         return Err(unclear(format!("{name} cannot be used: {why}"), help));

@@ -32,9 +32,10 @@ pub(super) fn run(args: &OffboardArgs, settings: &Settings) -> Result<Edited, Fa
     let mut edited = apply(&desk, &tenant, &[Wish::word("lifecycle", &lifecycle, "offboarded")])?;
     let deletes = desk.documents.fleet.limits.deletes;
     let per_day = format!(
-        "{} or {} a day",
+        "{}, {} or {} percent of the fleet's stacks a day",
         counted(deletes.tenants as usize, "tenant"),
         counted(deletes.stacks as usize, "stack"),
+        deletes.percent,
     );
     if edited.written {
         let next = format!(

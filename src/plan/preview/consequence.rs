@@ -40,6 +40,10 @@ struct Alike {
     values: Vec<(bool, String, String)>,
 }
 
+/// What stacks have in common of which other outputs make the same: service, region and the values that
+/// decide.
+type Reader = (ServiceName, Region, Vec<(String, String)>);
+
 /// The consequences that were found so far.
 pub(super) struct Consequences<'a> {
     old: Option<&'a Desired>,
@@ -47,8 +51,7 @@ pub(super) struct Consequences<'a> {
     prices: Prices,
     deciding: BTreeMap<Digest, Rc<BTreeSet<String>>>,
     found: BTreeMap<Alike, Rc<Consequence>>,
-    /// By service, region and the values that decide.
-    followed: BTreeMap<(ServiceName, Region, Vec<(String, String)>), Rc<Vec<Effect>>>,
+    followed: BTreeMap<Reader, Rc<Vec<Effect>>>,
 }
 
 impl<'a> Consequences<'a> {

@@ -24,7 +24,9 @@ fn github(event: &Value, more: &[(&str, &str)]) -> Result<Change, Unposted> {
         ("GITHUB_EVENT_PATH", path.to_str().expect("text")),
         ("GITHUB_SERVER_URL", "https://github.com"),
         ("GITHUB_RUN_ID", "55"),
+        ("GITHUB_API_URL", "https://api.github.com"),
     ];
+    variables.retain(|(name, _)| more.iter().all(|(other, _)| other != name));
     variables.extend(more);
     Change::of(GitHost::GitHub, &environment(&variables))
 }

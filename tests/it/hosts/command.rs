@@ -139,7 +139,7 @@ fn a_revision_with_errors_is_posted_as_refused_and_fails() {
     let (_, status) = &job.forge.statuses()[0];
     assert_eq!(status["state"], "failure");
     let text = status["description"].as_str().expect("a text");
-    assert!(text.starts_with("2 errors: api/service.yaml:"), "{text}");
+    assert!(text.starts_with("2 errors: fleet/api/service.yaml:"), "{text}");
 }
 
 #[test]
