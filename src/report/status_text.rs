@@ -10,7 +10,7 @@ use crate::plan::Weight;
 use crate::report::channels;
 use crate::report::grouping::Group;
 use crate::report::status::{HaltedRollout, StackLine, Status};
-use crate::report::words::{ago, counted, cut, indented, lasting, word};
+use crate::report::words::{ago, counted, cut, indented, lasting, number, word};
 
 /// Targets named where several cannot be seen.
 const BLIND_EXAMPLES: usize = 3;
@@ -66,7 +66,7 @@ impl Status {
         let parts: Vec<String> = self
             .counts
             .iter()
-            .map(|(weight, count)| format!("{count} {}", word(*weight)))
+            .map(|(weight, count)| format!("{} {}", number(*count), word(*weight)))
             .collect();
         parts.join(", ")
     }

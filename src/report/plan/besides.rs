@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use crate::cost::Direction;
 use crate::drift::Signature;
-use crate::fleet::Severity;
 use crate::plan::preview::{Preview, Sample, SampleFound};
 use crate::report::plan::{EXAMPLES, Row, Section, Sign, clean};
 use crate::report::{counted, number};
@@ -21,10 +20,6 @@ pub(super) fn cost(preview: &Preview) -> Option<Section> {
         return (!rows.is_empty()).then_some(Section { sign: Sign::Plain, title, rows });
     };
     let mut rows = Vec::new();
-    if let Some((severity, text)) = &preview.judged {
-        let sign = if *severity == Severity::Error { Sign::Minus } else { Sign::Attention };
-        rows.push(Row { sign, depth: 0, text: text.clone() });
-    }
     let sign = |direction| match direction {
         Direction::Adds => Sign::Attention,
         Direction::Removes => Sign::Plus,

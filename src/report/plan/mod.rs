@@ -201,8 +201,8 @@ fn sections(preview: &Preview) -> Vec<Section> {
         sections.push(Section { sign: Sign::Plus, title, rows });
     }
     if !preview.releases.is_empty() {
-        let rows = preview.releases.iter().map(waves).collect();
-        let title = "go out in waves".to_owned();
+        let rows = preview.releases.iter().flat_map(waves).collect();
+        let title = "goes out in waves".to_owned();
         sections.push(Section { sign: Sign::Plain, title, rows });
     }
     sections.extend(besides::cost(preview));
@@ -241,9 +241,9 @@ fn arrivals(row: &Arrivals) -> Row {
     Row { sign: Sign::Plus, depth: 0, text }
 }
 
-/// `scan-api: canary 2 stacks in 2 accounts (soak 30 min), then all 40 stacks in 38 accounts (waits for approval)`
-fn waves(release: &Waves) -> Row {
-    let wave = |wave: &WaveAhead| {
+/// `scan-api:`, `canary: 2 stacks in 2 accounts (soak 30 min)`, `then all: ... (waits for approval)`
+fn waves(release: &Waves) -> Vec<Row> {
+    let wave = |(index, wave): (usize, &WaveAhead)| {
         let mut notes = Vec::new();
         if wave.needs_approval {
             notes.push("waits for approval".to_owned());
@@ -253,12 +253,14 @@ fn waves(release: &Waves) -> Row {
         }
         let notes =
             if notes.is_empty() { String::new() } else { format!(" ({})", notes.join(", ")) };
-        let stacks = counted(wave.stacks, "stack");
-        format!("{} {stacks} in {}{notes}", wave.name, counted(wave.accounts, "account"))
+        let (then, stacks) = (if index == 0 { "" } else { "then " }, counted(wave.stacks, "stack"));
+        let accounts = counted(wave.accounts, "account");
+        let text = format!("{then}{}: {stacks} in {accounts}{notes}", wave.name);
+        Row { sign: Sign::Plain, depth: 1, text }
     };
-    let waves: Vec<String> = release.waves.iter().map(wave).collect();
-    let text = format!("{}: {}", release.service, waves.join(", then "));
-    Row { sign: Sign::Plain, depth: 0, text }
+    let head = Row { sign: Sign::Plain, depth: 0, text: format!("{}:", release.service) };
+    let waves = release.waves.iter().enumerate().map(wave);
+    std::iter::once(head).chain(waves).collect()
 }
 
 /// The groups of one kind and service: the largest first, then in what the others differ.

@@ -84,7 +84,10 @@ async fn a_release_for_2000_tenants_completes_without_a_person_and_names_the_two
     let status = world.driftless(&["status"]);
     let cause = "Setting (AWS::SSM::Parameter): CREATE_FAILED: Rate exceeded for this account";
     let named = LOST.map(|tenant| key(tenant, "api").to_string()).join(", ");
-    assert!(status.contains("2000 stacks in 2000 tenants: 1998 in sync, 2 waiting\n"), "{status}");
+    assert!(
+        status.contains("2,000 stacks in 2,000 tenants: 1,998 in sync, 2 waiting\n"),
+        "{status}"
+    );
     assert!(status.contains(&format!("  2 stacks: tried again at …: {cause}\n")), "{status}");
     assert!(status.contains(&format!(": {named}\n")), "{status}");
 }
