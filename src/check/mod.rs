@@ -5,6 +5,7 @@ mod freeze;
 mod idle_cost;
 mod rollouts;
 mod services;
+mod unused;
 mod values;
 
 use crate::desired::Desired;
@@ -23,6 +24,8 @@ pub fn check(desired: &Desired) -> Vec<Finding> {
     values::check(desired, &mut findings);
     freeze::check(desired, &mut findings);
     idle_cost::check(desired, &mut findings);
+    // Last: there may be many, and errors are not to be crowded out.
+    unused::check(desired, &mut findings);
     let mut findings = findings.into_findings();
     findings.extend(idle_cost::forbidden(desired));
     findings.sort();
