@@ -1,7 +1,8 @@
 //! `driftless cloud`: a person at the console of the simulated cloud, whom driftless does not know
-//! about. It works on the same folder as a running controller.
+//! about, and its port for other clients. It works on the same folder as a running controller.
 
 mod drift;
+mod serve;
 mod show;
 
 use std::collections::BTreeMap;
@@ -41,6 +42,10 @@ pub(super) enum CloudCommand {
         #[arg(long)]
         off: bool,
     },
+    /// Serve the simulated cloud to any AWS client, until told to stop
+    Serve(serve::ServeArgs),
+    /// Print keys of an account of the simulated cloud
+    Keys(serve::KeysArgs),
 }
 
 #[derive(Args, Clone, Debug)]
@@ -91,14 +96,19 @@ pub(super) fn run(
     out: &mut dyn Write,
 ) -> Result<Ending, Failure> {
     let folder = settings.cloud_folder();
-    if !folder.is_dir() {
+    // Clients out there may well be the first to make something.
+    let may_be_new = matches!(command, CloudCommand::Serve(_));
+    if !may_be_new && !folder.is_dir() {
         return Err(Failure::new(
             format!("there is no simulated cloud in `{}` yet", folder.display()),
             "start `driftless run` or `driftless apply` on a fleet with `cloud: simulated` first",
         ));
     }
-    let console = simulated_cloud(settings, clock)?.console();
+    let cloud = simulated_cloud(settings, clock)?;
+    let console = cloud.console();
     match command {
+        CloudCommand::Serve(args) => serve::serve(args, &cloud, settings, out)?,
+        CloudCommand::Keys(args) => serve::keys(args, &cloud, out)?,
         CloudCommand::Stacks(place) => show::stacks(place, &console, out)?,
         CloudCommand::Stack(one) => show::stack(one, &console, out)?,
         CloudCommand::Events(one) => show::events(one, &console, out)?,

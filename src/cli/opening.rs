@@ -93,7 +93,7 @@ pub(super) async fn cloud(
 }
 
 /// Where STS is asked when the environment names no region.
-fn home(fleet: &Fleet) -> Result<Region, Failure> {
+pub(super) fn home(fleet: &Fleet) -> Result<Region, Failure> {
     let usable = fleet.regions.iter().find(|(_, retired)| !**retired);
     let any = usable.or_else(|| fleet.regions.iter().next());
     any.map(|(region, _)| region.clone()).ok_or_else(|| {

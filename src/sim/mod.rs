@@ -1,5 +1,5 @@
 //! A simulated AWS that answers the real wire protocol from memory or from a folder. It is plugged
-//! in as the SDK's HTTP client, and what it does not know it refuses loudly.
+//! in as the SDK's HTTP client or served on a port, and what it does not know it refuses loudly.
 
 mod blueprint;
 mod calls;
@@ -26,7 +26,9 @@ mod reality;
 mod refusal;
 mod resources;
 mod secrets;
+mod serve;
 mod sessions;
+mod signature;
 mod state;
 mod status;
 mod store;
@@ -175,10 +177,16 @@ impl Cloud {
 
     /// Keys of the hub account.
     pub fn credentials(&self) -> Credentials {
-        // The constant is twelve digits, so this is never another account.
-        let hub = HUB_ACCOUNT.parse::<AccountId>().ok();
-        let (access_key, secret) = hub.map(account_keys).unwrap_or_default();
+        let (access_key, secret) = self.keys_of(None);
         Credentials::new(access_key, secret, None, None, "simulated")
+    }
+
+    /// Access key and secret of an account, or of the hub: they do not end, and may do everything
+    /// there.
+    pub fn keys_of(&self, account: Option<AccountId>) -> (String, String) {
+        // The constant is twelve digits, so this is never another account.
+        let account = account.or_else(|| HUB_ACCOUNT.parse().ok());
+        account.map(account_keys).unwrap_or_default()
     }
 
     /// A person at the console.

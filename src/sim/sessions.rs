@@ -94,7 +94,8 @@ fn seal(access_key: &str, names: &str) -> String {
     hex::encode(&Sha256::digest(format!("{access_key}/{names}"))[..8])
 }
 
-fn secret_of(access_key: &str) -> String {
+/// The secret that belongs to an access key, whoever's it is.
+pub(crate) fn secret_of(access_key: &str) -> String {
     hex::encode(&Sha256::digest(format!("secret of {access_key}"))[..20])
 }
 

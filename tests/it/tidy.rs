@@ -50,9 +50,9 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("comfy_table", &["report", "cli"]),
     ("backoff", &["aws", "announce"]),
     ("cronexpr", &["fleet"]),
-    ("hmac", &["announce"]),
-    ("hyper", &["announce"]),
-    ("hyper_*", &["announce"]),
+    ("hmac", &["announce", "sim"]),
+    ("hyper", &["announce", "sim"]),
+    ("hyper_*", &["announce", "sim"]),
     ("rustls", &["announce"]),
     ("jiff", &["fleet", "announce"]),
 ];

@@ -1,0 +1,213 @@
+//! The simulated cloud on a TCP port, for any AWS client. Unlike the SDK in this process, clients out
+//! there are checked: their signatures, how much they send and how long they take.
+
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::header::{CONNECTION, CONTENT_TYPE};
+use http::request::Parts;
+use http_body_util::{BodyExt as _, Limited};
+use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
+use tracing::{debug, warn};
+
+use crate::sim::Cloud;
+use crate::sim::front::{Inner, Reply};
+use crate::sim::refusal::{Answer, Refusal};
+use crate::sim::sessions::{caller, secret_of};
+use crate::sim::signature;
+use crate::sim::wire::Request;
+
+/// The largest request is a template of 51,200 bytes, each of them three when it is encoded; with
+/// its parameters and tags it stays far below this.
+const MAX_BODY_BYTES: usize = 1_500_000;
+/// Half of the files that a process may have open on most machines; others wait to be accepted.
+const MAX_CONNECTIONS: usize = 512;
+/// The longest that a connection stays open between two requests, and that headers take.
+const IDLE: Duration = Duration::from_mins(1);
+/// The longest that a body takes.
+const SLOWEST_BODY: Duration = Duration::from_secs(20);
+/// The longest life of a connection: whoever does not read its answers is cut off after that.
+const LIFE: Duration = Duration::from_mins(10);
+/// How long requests that came before the end may still take.
+const LAST_ANSWERS: Duration = Duration::from_secs(10);
+/// What is waited when no connection can be accepted, which is when files have run out.
+const BREATH: Duration = Duration::from_millis(100);
+
+impl Cloud {
+    /// Answers whoever connects until `stop` resolves, then the requests that have come by then.
+    pub async fn serve(&self, listener: TcpListener, stop: impl Future<Output = ()>) {
+        let (told, closing) = watch::channel(());
+        let seats = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let mut open = JoinSet::new();
+        let mut stop = pin!(stop);
+        loop {
+            let (stream, seat) = tokio::select! {
+                biased;
+                () = &mut stop => break,
+                accepted = accept(&listener, &seats) => accepted,
+            };
+            while open.try_join_next().is_some() {}
+            let (cloud, closing) = (self.0.clone(), closing.clone());
+            open.spawn(async move {
+                converse(cloud, stream, closing).await;
+                drop(seat);
+            });
+        }
+        drop((listener, told));
+        // What is still open after that is broken off with the set.
+        let all_ended = async { while open.join_next().await.is_some() {} };
+        if tokio::time::timeout(LAST_ANSWERS, all_ended).await.is_err() {
+            debug!("connections that did not end were broken off");
+        }
+    }
+}
+
+/// The next connection, once there is a seat for it.
+async fn accept(
+    listener: &TcpListener,
+    seats: &Arc<Semaphore>,
+) -> (TcpStream, Option<OwnedSemaphorePermit>) {
+    // Nobody closes the semaphore, so there always is a permit in the end.
+    let seat = seats.clone().acquire_owned().await.ok();
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return (stream, seat),
+            Err(error) => {
+                warn!("cannot accept a connection: {error}");
+                tokio::time::sleep(BREATH).await;
+            }
+        }
+    }
+}
+
+/// Answers one request after another until the client goes, dawdles, or is told to go.
+async fn converse(cloud: Arc<Inner>, stream: TcpStream, mut closing: watch::Receiver<()>) {
+    // Small answers must not wait for more.
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |request| answer(cloud.clone(), request));
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(IDLE)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(connection);
+    let end = async {
+        tokio::select! {
+            // An error when the sender is gone, which is how it says it.
+            _ = closing.changed() => {}
+            () = tokio::time::sleep(LIFE) => {}
+        }
+    };
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = end => {
+            connection.as_mut().graceful_shutdown();
+            tokio::time::timeout(LAST_ANSWERS, connection).await.unwrap_or(Ok(()))
+        }
+    };
+    if let Err(error) = ended {
+        debug!("a connection ended badly: {error}");
+    }
+}
+
+/// What is said to one request. An error breaks the connection.
+async fn answer(
+    cloud: Arc<Inner>,
+    request: http::Request<Incoming>,
+) -> io::Result<http::Response<Said>> {
+    let (head, body) = request.into_parts();
+    let body = read(body).await;
+    let is_whole = body.is_ok();
+    // An account's file is read and written, which must not hold up the other connections.
+    let asked = move || {
+        let request = body.and_then(|body| asked(&cloud, &head, &body));
+        (cloud.reply(request), cloud)
+    };
+    let (reply, cloud) = tokio::task::spawn_blocking(asked).await.map_err(io::Error::other)?;
+    let (status, said) = match reply {
+        Reply::Answer { status, body, length, after } => {
+            cloud.clock.sleep(after).await;
+            let text = Some(Bytes::from(body)).filter(|text| !text.is_empty());
+            (status, Said { text, left: length })
+        }
+        Reply::Broken(text) => return Err(io::Error::other(text)),
+        Reply::Never => return Err(io::ErrorKind::ConnectionAborted.into()),
+    };
+    let mut response = http::Response::builder().status(status).header(CONTENT_TYPE, "text/xml");
+    if !is_whole {
+        response = response.header(CONNECTION, "close");
+    }
+    response.body(said).map_err(io::Error::other)
+}
+
+/// The body of a request, as long as it is neither too long nor too slow.
+async fn read(body: Incoming) -> Answer<Bytes> {
+    match tokio::time::timeout(SLOWEST_BODY, Limited::new(body, MAX_BODY_BYTES).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(_)) => {
+            let text = format!("Request size exceeded {MAX_BODY_BYTES} bytes, or it broke off");
+            Err(Refusal::new("RequestEntityTooLarge", text).with_status(413))
+        }
+        Err(_) => {
+            let text = format!("The body took longer than {} seconds", SLOWEST_BODY.as_secs());
+            Err(Refusal::new("RequestTimeout", text).with_status(408))
+        }
+    }
+}
+
+/// What is asked, if it was signed with the keys that it names.
+fn asked(cloud: &Inner, head: &Parts, body: &[u8]) -> Answer<Request> {
+    let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
+    let request = Request::parse(header("host").unwrap_or_default(), header, body)?;
+    if head.method != http::Method::POST {
+        return Err(Refusal::not_simulated(format!("requests by {}: use POST", head.method)));
+    }
+    if head.uri.path_and_query().is_some_and(|path| path != "/") {
+        return Err(Refusal::not_simulated(format!("the path `{}`: use `/`", head.uri)));
+    }
+    let now = cloud.clock.now();
+    caller(&request.access_key, request.session_token.as_deref(), now)?;
+    signature::check(&head.headers, body, &secret_of(&request.access_key), now)?;
+    Ok(request)
+}
+
+/// The body of an answer: breaks off when less is there than was announced.
+struct Said {
+    text: Option<Bytes>,
+    left: usize,
+}
+
+impl Body for Said {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        Poll::Ready(match self.text.take() {
+            Some(text) => {
+                self.left = self.left.saturating_sub(text.len());
+                Some(Ok(Frame::data(text)))
+            }
+            None if self.left > 0 => Some(Err(io::ErrorKind::UnexpectedEof.into())),
+            None => None,
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.text.is_none() && self.left == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(u64::try_from(self.left).unwrap_or(u64::MAX))
+    }
+}
