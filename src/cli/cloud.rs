@@ -107,7 +107,7 @@ pub(super) fn run(
     let cloud = simulated_cloud(settings, clock)?;
     let console = cloud.console();
     match command {
-        CloudCommand::Serve(args) => serve::serve(args, &cloud, settings, out)?,
+        CloudCommand::Serve(args) => serve::serve(args, &cloud, settings, clock, out)?,
         CloudCommand::Keys(args) => serve::keys(args, &cloud, out)?,
         CloudCommand::Stacks(place) => show::stacks(place, &console, out)?,
         CloudCommand::Stack(one) => show::stack(one, &console, out)?,

@@ -28,7 +28,8 @@ pub enum CallFault {
     Throttled,
     /// This HTTP status from 500 on, without effect.
     ServerError(u16),
-    /// Any error code with HTTP status 400 and its text, without effect.
+    /// Any error code and its text, with status 403 if it is about access and else 400, without
+    /// effect.
     Refused {
         /// Such as `OptInRequired`.
         code: String,

@@ -246,7 +246,9 @@ impl Inner {
                 let (code, text) = ("InternalFailure", "An internal error has occurred.");
                 Err(Err(Refusal::new(code, text).with_status(*status)))
             }
-            Some(CallFault::Refused { code, message }) => Err(Err(Refusal::new(code, message))),
+            Some(CallFault::Refused { code, message }) => {
+                Err(Err(Refusal::of_any_service(code, message)))
+            }
             Some(CallFault::Unreachable) => Err(Ok(Reply::Broken("connection refused"))),
             Some(_) | None => Ok(fault),
         }

@@ -52,6 +52,18 @@ const MAX_DYNAMIC_REFERENCES: usize = 60;
 const PARAMETER_TYPES: &[&str] =
     &["String", "Number", "List<Number>", "List<String>", "CommaDelimitedList"];
 
+/// Resource types that need a capability.
+pub(crate) const IN_NEED_OF_CAPABILITY: &[&str] = &[
+    "AWS::IAM::AccessKey",
+    "AWS::IAM::Group",
+    "AWS::IAM::InstanceProfile",
+    "AWS::IAM::ManagedPolicy",
+    "AWS::IAM::Policy",
+    "AWS::IAM::Role",
+    "AWS::IAM::User",
+    "AWS::IAM::UserToGroupAddition",
+];
+
 /// Refuses what AWS refuses in any template, and what this simulation does not know.
 pub(crate) fn inspect(template: &Value, opaque: &BTreeSet<String>) -> Answer<()> {
     for section in template.as_object().into_iter().flat_map(Map::keys) {
@@ -246,19 +258,11 @@ fn references(template: &Value, section: &str) -> Answer<()> {
 
 /// The capability that the template's resources need beyond those given, if one is missing.
 pub(crate) fn missing_capability(template: &Value, given: &[String]) -> Option<&'static str> {
-    const IAM: &[&str] = &[
-        "AWS::IAM::AccessKey",
-        "AWS::IAM::Group",
-        "AWS::IAM::InstanceProfile",
-        "AWS::IAM::ManagedPolicy",
-        "AWS::IAM::Policy",
-        "AWS::IAM::Role",
-        "AWS::IAM::User",
-        "AWS::IAM::UserToGroupAddition",
-    ];
     let given = |name: &str| given.iter().any(|capability| capability == name);
     let resources = || template["Resources"].as_object().into_iter().flat_map(Map::values);
-    let iam = |section: &&Value| IAM.contains(&section["Type"].as_str().unwrap_or_default());
+    let iam = |section: &&Value| {
+        IN_NEED_OF_CAPABILITY.contains(&section["Type"].as_str().unwrap_or_default())
+    };
     let named = |section: &Value| {
         let row = section["Type"].as_str().and_then(kind);
         row.is_some_and(|row| section["Properties"].get(row.named_by).is_some())

@@ -204,6 +204,11 @@ impl Cloud {
         *locked(&self.0.witness) = witness;
     }
 
+    /// The actions that are answered.
+    pub fn actions() -> impl Iterator<Item = &'static str> {
+        cloudformation::names().chain(sts::ACTIONS)
+    }
+
     /// The calls so far, oldest first, up to 200,000 of the newest.
     pub fn calls(&self) -> Vec<Call> {
         locked(&self.0.log).calls()

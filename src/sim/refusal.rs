@@ -10,6 +10,15 @@ pub(crate) struct Refusal {
     pub(crate) message: String,
 }
 
+/// Errors about who asks have status 403.
+const ABOUT_ACCESS: [&str; 5] = [
+    "AccessDenied",
+    "ExpiredToken",
+    "InvalidClientTokenId",
+    "OptInRequired",
+    "SignatureDoesNotMatch",
+];
+
 /// What a request is answered with inside the simulation.
 pub(crate) type Answer<T> = Result<T, Refusal>;
 
@@ -17,6 +26,12 @@ impl Refusal {
     /// Any error with status 400.
     pub(crate) fn new(code: &str, message: impl Into<String>) -> Self {
         Self { status: 400, code: code.to_owned(), message: message.into() }
+    }
+
+    /// An error that any service may answer, with the status that it has at AWS.
+    pub(crate) fn of_any_service(code: &str, message: &str) -> Self {
+        let status = if ABOUT_ACCESS.contains(&code) { 403 } else { 400 };
+        Self::new(code, message).with_status(status)
     }
 
     /// CloudFormation's answer to nearly everything.

@@ -150,12 +150,16 @@ async fn answer(
 
 /// The body of a request, as long as it is neither too long nor too slow.
 async fn read(body: Incoming) -> Answer<Bytes> {
+    let too_long = || {
+        let text = format!("Request size exceeded {MAX_BODY_BYTES} bytes, or it broke off");
+        Err(Refusal::new("RequestEntityTooLarge", text).with_status(413))
+    };
+    if usize::try_from(body.size_hint().lower()).is_ok_and(|size| size > MAX_BODY_BYTES) {
+        return too_long();
+    }
     match tokio::time::timeout(SLOWEST_BODY, Limited::new(body, MAX_BODY_BYTES).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(_)) => {
-            let text = format!("Request size exceeded {MAX_BODY_BYTES} bytes, or it broke off");
-            Err(Refusal::new("RequestEntityTooLarge", text).with_status(413))
-        }
+        Ok(Err(_)) => too_long(),
         Err(_) => {
             let text = format!("The body took longer than {} seconds", SLOWEST_BODY.as_secs());
             Err(Refusal::new("RequestTimeout", text).with_status(408))

@@ -32,6 +32,9 @@ pub(crate) enum Question {
     GetCallerIdentity,
 }
 
+/// The names of all actions.
+pub(crate) const ACTIONS: [&str; 2] = ["AssumeRole", "GetCallerIdentity"];
+
 impl Question {
     /// The name of the action.
     pub(crate) fn api(&self) -> &'static str {

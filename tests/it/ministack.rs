@@ -6,14 +6,14 @@ mod drift;
 mod server;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::python::{Ran, clean, not_run, run};
 use crate::world::commit_all;
-use server::{HOME, Ministack, REGION, Ran, SECRET, clean, run};
+use server::{HOME, Ministack, REGION, SECRET};
 
 const FLEET: &str = "apiVersion: driftless.dev/v1
 kind: Fleet
@@ -278,7 +278,7 @@ fn a_fleet_of_ten_accounts_converges_on_a_cloud_by_other_people() {
     let started: Result<Vec<Ministack>, String> = (0..3).map(|_| Ministack::start()).collect();
     let mut clouds = match started {
         Ok(clouds) => clouds.into_iter(),
-        Err(why) => return not_run(&why),
+        Err(why) => return not_run("the test against ministack", &why),
     };
     let mut next = || clouds.next().expect("three were started");
     let (first, second, third) = (next(), next(), next());
@@ -301,15 +301,6 @@ fn ten_accounts_live_through_a_day(cloud: Ministack) {
     an_offboarded_tenant_goes(&scene, &mut log);
     what_fails_is_named_and_stops_nobody_else(&scene, &mut log);
     what_was_put_right_converges(&scene);
-}
-
-/// Past the capture of the test harness: that it was left out must be seen.
-fn not_run(why: &str) {
-    let text = format!("NOT RUN: the test against ministack, which needs python3: {why}");
-    #[allow(clippy::disallowed_methods, reason = "where it must run is what the environment says")]
-    let must_run = std::env::var_os("CI").is_some();
-    assert!(!must_run, "{text}");
-    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 fn ten_accounts_get_their_stacks(scene: &Scene, log: &mut BTreeSet<String>) {

@@ -7,9 +7,10 @@ use clap::Args;
 use tokio::net::TcpListener;
 use tracing::info;
 
-use crate::cli::Failure;
 use crate::cli::converge::{runtime, stop_signals};
 use crate::cli::opening::{home, open};
+use crate::cli::{Failure, log};
+use crate::clock::Clock;
 use crate::ids::{AccountId, Region};
 use crate::settings::Settings;
 use crate::sim::Cloud;
@@ -38,6 +39,7 @@ pub(super) fn serve(
     args: &ServeArgs,
     cloud: &Cloud,
     settings: &Settings,
+    clock: &Clock,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
     if !args.listen.ip().is_loopback() && !args.allow_remote {
@@ -46,6 +48,7 @@ pub(super) fn serve(
             "listen on 127.0.0.1, or add --allow-remote if that is meant",
         ));
     }
+    log::start(settings, clock);
     let runtime = runtime()?;
     let served = runtime.block_on(async {
         let listener =

@@ -19,6 +19,7 @@ mod requested;
 mod reversal;
 mod settings;
 mod start;
+mod summary;
 mod update;
 
 pub(crate) use context::Context;
@@ -29,6 +30,10 @@ use crate::sim::xml::Xml;
 
 /// The version of the API that clients send along.
 const VERSION: &str = "2010-05-15";
+
+/// The actions whose answer is empty by AWS's model: it has no element for a result, not even an
+/// empty one.
+const WITHOUT_RESULT: [&str; 3] = ["CancelUpdateStack", "DeleteStack", "SetStackPolicy"];
 
 /// One action of the API.
 pub(crate) struct Action {
@@ -64,6 +69,7 @@ actions! {
     "ExecuteChangeSet" true change_set::execute_change_set;
     "GetStackPolicy" false settings::get_stack_policy;
     "GetTemplate" false describe::get_template;
+    "GetTemplateSummary" false summary::get_template_summary;
     "ListChangeSets" false describe_change_set::list_change_sets;
     "ListStackResources" false describe::list_stack_resources;
     "ListStacks" false describe::list_stacks;
@@ -71,6 +77,12 @@ actions! {
     "SetStackPolicy" true settings::set_stack_policy;
     "UpdateStack" true update::update_stack;
     "UpdateTerminationProtection" true settings::update_termination_protection;
+    "ValidateTemplate" false summary::validate_template;
+}
+
+/// The names of all actions.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    ACTIONS.iter().map(|action| action.name)
 }
 
 /// The action that a request asks for.
@@ -98,9 +110,12 @@ pub(crate) fn answer(
 ) -> Answer<String> {
     let result = (action.answer)(context, form)?.into_string();
     let name = action.name;
+    let result = match WITHOUT_RESULT.contains(&name) {
+        true => result,
+        false => format!("<{name}Result>{result}</{name}Result>"),
+    };
     Ok(format!(
-        "<{name}Response xmlns=\"http://cloudformation.amazonaws.com/doc/{VERSION}/\">\
-         <{name}Result>{result}</{name}Result><ResponseMetadata><RequestId>{request_id}\
-         </RequestId></ResponseMetadata></{name}Response>"
+        "<{name}Response xmlns=\"http://cloudformation.amazonaws.com/doc/{VERSION}/\">{result}\
+         <ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata></{name}Response>"
     ))
 }

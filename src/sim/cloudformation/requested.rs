@@ -100,7 +100,17 @@ impl Requested {
         Ok((definition, body))
     }
 
-    fn template(&self, context: &Context<'_>, previous: Option<&Definition>) -> Answer<Arc<Body>> {
+    /// Whether a template came along.
+    pub(crate) fn has_template(&self) -> bool {
+        self.body.is_some() || self.url.is_some()
+    }
+
+    /// The template that is meant.
+    pub(crate) fn template(
+        &self,
+        context: &Context<'_>,
+        previous: Option<&Definition>,
+    ) -> Answer<Arc<Body>> {
         let twice = |what| Err(Refusal::validation(format!("You cannot specify both {what}.")));
         match (&self.body, &self.url, previous) {
             (Some(_), _, _) | (_, Some(_), _) if self.use_previous => {
