@@ -182,19 +182,13 @@ class Judge:
             self.find(path, f"{count} is more than {most}")
 
     def report(self):
-        known = sum(len(members) for members in self.known.values())
         return {
             "calls": sum(self.calls.values()),
             "actions": dict(sorted(self.calls.items())),
-            "shapes": len(self.known),
-            "members": known,
-            "membersSeen": len(self.seen),
-            "membersNeverSeen": sorted(
-                f"{shape}.{member}"
-                for shape, members in self.known.items()
-                for member in members
-                if (shape, member) not in self.seen
+            "members": sorted(
+                f"{shape}.{member}" for shape, members in self.known.items() for member in members
             ),
+            "seen": sorted(f"{shape}.{member}" for shape, member in self.seen),
             "errors": dict(sorted(self.codes.items())),
             "findings": sorted(set(self.findings)),
         }
