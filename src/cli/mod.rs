@@ -96,7 +96,7 @@ enum Command {
     /// Test the channels that are told what happens
     #[command(subcommand)]
     Notify(notify_test::NotifyCommand),
-    /// Look into the simulated cloud, or change a stack behind driftless's back
+    /// Look into the simulated cloud, change a stack behind driftless's back, or serve it to others
     #[command(subcommand)]
     Cloud(cloud::CloudCommand),
 }

@@ -48,6 +48,7 @@ pub use console::{
 pub use drift_faults::{DriftFault, DriftTrouble, Shown};
 pub use faults::{CallFault, Calls, ResourceFault, Script};
 pub use folder::CloudError;
+pub use serve::ServeLimits;
 pub use status::Status;
 pub use timeline::Phase;
 pub use weather::Weather;

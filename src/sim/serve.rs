@@ -29,24 +29,47 @@ use crate::sim::wire::Request;
 /// The largest request is a template of 51,200 bytes, each of them three when it is encoded; with
 /// its parameters and tags it stays far below this.
 const MAX_BODY_BYTES: usize = 1_500_000;
-/// Half of the files that a process may have open on most machines; others wait to be accepted.
-const MAX_CONNECTIONS: usize = 512;
-/// The longest that a connection stays open between two requests, and that headers take.
-const IDLE: Duration = Duration::from_mins(1);
-/// The longest that a body takes.
-const SLOWEST_BODY: Duration = Duration::from_secs(20);
-/// The longest life of a connection: whoever does not read its answers is cut off after that.
-const LIFE: Duration = Duration::from_mins(10);
-/// How long requests that came before the end may still take.
-const LAST_ANSWERS: Duration = Duration::from_secs(10);
 /// What is waited when no connection can be accepted, which is when files have run out.
 const BREATH: Duration = Duration::from_millis(100);
 
+/// How many clients may come, and how slow they may be.
+#[derive(Clone, Copy, Debug)]
+pub struct ServeLimits {
+    /// Connections at once; others wait to be accepted. By default half of the files that a process
+    /// may have open on most machines.
+    pub connections: usize,
+    /// The longest that a connection stays open between two requests, and that headers take.
+    pub idle: Duration,
+    /// The longest that a body takes.
+    pub body: Duration,
+    /// The longest life of a connection: who does not read the answers is cut off after that.
+    pub life: Duration,
+    /// How long requests that came before the end may still take.
+    pub last_answers: Duration,
+}
+
+impl Default for ServeLimits {
+    fn default() -> Self {
+        Self {
+            connections: 512,
+            idle: Duration::from_mins(1),
+            body: Duration::from_secs(20),
+            life: Duration::from_mins(10),
+            last_answers: Duration::from_secs(10),
+        }
+    }
+}
+
 impl Cloud {
     /// Answers whoever connects until `stop` resolves, then the requests that have come by then.
-    pub async fn serve(&self, listener: TcpListener, stop: impl Future<Output = ()>) {
+    pub async fn serve(
+        &self,
+        listener: TcpListener,
+        limits: ServeLimits,
+        stop: impl Future<Output = ()>,
+    ) {
         let (told, closing) = watch::channel(());
-        let seats = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let seats = Arc::new(Semaphore::new(limits.connections));
         let mut open = JoinSet::new();
         let mut stop = pin!(stop);
         loop {
@@ -58,14 +81,14 @@ impl Cloud {
             while open.try_join_next().is_some() {}
             let (cloud, closing) = (self.0.clone(), closing.clone());
             open.spawn(async move {
-                converse(cloud, stream, closing).await;
+                converse(cloud, stream, limits, closing).await;
                 drop(seat);
             });
         }
         drop((listener, told));
         // What is still open after that is broken off with the set.
         let all_ended = async { while open.join_next().await.is_some() {} };
-        if tokio::time::timeout(LAST_ANSWERS, all_ended).await.is_err() {
+        if tokio::time::timeout(limits.last_answers, all_ended).await.is_err() {
             debug!("connections that did not end were broken off");
         }
     }
@@ -90,27 +113,32 @@ async fn accept(
 }
 
 /// Answers one request after another until the client goes, dawdles, or is told to go.
-async fn converse(cloud: Arc<Inner>, stream: TcpStream, mut closing: watch::Receiver<()>) {
+async fn converse(
+    cloud: Arc<Inner>,
+    stream: TcpStream,
+    limits: ServeLimits,
+    mut closing: watch::Receiver<()>,
+) {
     // Small answers must not wait for more.
     let _ = stream.set_nodelay(true);
-    let service = service_fn(move |request| answer(cloud.clone(), request));
+    let service = service_fn(move |request| answer(cloud.clone(), request, limits.body));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(IDLE)
+        .header_read_timeout(limits.idle)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     let end = async {
         tokio::select! {
             // An error when the sender is gone, which is how it says it.
             _ = closing.changed() => {}
-            () = tokio::time::sleep(LIFE) => {}
+            () = tokio::time::sleep(limits.life) => {}
         }
     };
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = end => {
             connection.as_mut().graceful_shutdown();
-            tokio::time::timeout(LAST_ANSWERS, connection).await.unwrap_or(Ok(()))
+            tokio::time::timeout(limits.last_answers, connection).await.unwrap_or(Ok(()))
         }
     };
     if let Err(error) = ended {
@@ -122,9 +150,10 @@ async fn converse(cloud: Arc<Inner>, stream: TcpStream, mut closing: watch::Rece
 async fn answer(
     cloud: Arc<Inner>,
     request: http::Request<Incoming>,
+    slowest: Duration,
 ) -> io::Result<http::Response<Said>> {
     let (head, body) = request.into_parts();
-    let body = read(body).await;
+    let body = read(body, slowest).await;
     let is_whole = body.is_ok();
     // An account's file is read and written, which must not hold up the other connections.
     let asked = move || {
@@ -149,7 +178,7 @@ async fn answer(
 }
 
 /// The body of a request, as long as it is neither too long nor too slow.
-async fn read(body: Incoming) -> Answer<Bytes> {
+async fn read(body: Incoming, slowest: Duration) -> Answer<Bytes> {
     let too_long = || {
         let text = format!("Request size exceeded {MAX_BODY_BYTES} bytes, or it broke off");
         Err(Refusal::new("RequestEntityTooLarge", text).with_status(413))
@@ -157,11 +186,11 @@ async fn read(body: Incoming) -> Answer<Bytes> {
     if usize::try_from(body.size_hint().lower()).is_ok_and(|size| size > MAX_BODY_BYTES) {
         return too_long();
     }
-    match tokio::time::timeout(SLOWEST_BODY, Limited::new(body, MAX_BODY_BYTES).collect()).await {
+    match tokio::time::timeout(slowest, Limited::new(body, MAX_BODY_BYTES).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(_)) => too_long(),
         Err(_) => {
-            let text = format!("The body took longer than {} seconds", SLOWEST_BODY.as_secs());
+            let text = format!("The body took longer than {} seconds", slowest.as_secs());
             Err(Refusal::new("RequestTimeout", text).with_status(408))
         }
     }

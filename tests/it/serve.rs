@@ -8,7 +8,7 @@ mod rude;
 use std::net::SocketAddr;
 
 use driftless::clock::Clock;
-use driftless::sim::{Cloud, CloudSettings};
+use driftless::sim::{Cloud, CloudSettings, ServeLimits};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
@@ -23,6 +23,10 @@ struct Served {
 
 impl Served {
     fn with(settings: CloudSettings) -> Self {
+        Self::within(settings, ServeLimits::default())
+    }
+
+    fn within(settings: CloudSettings, limits: ServeLimits) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -34,7 +38,7 @@ impl Served {
         let (stop, stopped) = oneshot::channel();
         let served = cloud.clone();
         runtime.spawn(async move {
-            served.serve(listener, async move { drop(stopped.await) }).await;
+            served.serve(listener, limits, async move { drop(stopped.await) }).await;
         });
         Self { cloud, address, runtime: Some(runtime), _stop: stop }
     }

@@ -13,7 +13,7 @@ use crate::cli::{Failure, log};
 use crate::clock::Clock;
 use crate::ids::{AccountId, Region};
 use crate::settings::Settings;
-use crate::sim::Cloud;
+use crate::sim::{Cloud, ServeLimits};
 
 /// The region of clients when there is no fleet to take one from: AWS's own first.
 const ANY_REGION: &str = "us-east-1";
@@ -64,7 +64,7 @@ pub(super) fn serve(
         info!("serving `{}`, {speed} times as fast as AWS, at {address}", folder.display());
         let (told, at_once) = stop_signals()?;
         tokio::select! {
-            () = cloud.serve(listener, told) => {}
+            () = cloud.serve(listener, ServeLimits::default(), told) => {}
             () = at_once => {}
         }
         Ok(())

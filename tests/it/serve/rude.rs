@@ -2,8 +2,9 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
+use std::time::Duration;
 
-use driftless::sim::CloudSettings;
+use driftless::sim::{CloudSettings, ServeLimits};
 
 use crate::serve::Served;
 
@@ -84,4 +85,50 @@ fn what_is_no_http_ends_the_connection_and_nobody_elses() {
     let mut answer = Vec::new();
     bad.read_to_end(&mut answer).expect("an end");
     assert_eq!(asked(&mut good, &post(0, "", "")).0, "HTTP/1.1 403 Forbidden");
+}
+
+/// With clients that are cut off soon.
+fn impatient(change: impl FnOnce(&mut ServeLimits)) -> Served {
+    let mut limits = ServeLimits::default();
+    change(&mut limits);
+    Served::within(CloudSettings::default(), limits)
+}
+
+#[test]
+fn who_sends_slowly_is_cut_off() {
+    let served = impatient(|limits| limits.idle = Duration::from_millis(50));
+    let mut stream = connected(&served);
+    stream.get_mut().write_all(b"POST / HTTP/1.1\r\nHost: ").expect("sent");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("an end");
+
+    let served = impatient(|limits| limits.body = Duration::from_millis(50));
+    let (first, body) = asked(&mut connected(&served), &post(10, "", "half"));
+    assert_eq!(first, "HTTP/1.1 408 Request Timeout");
+    assert!(body.contains("<Code>RequestTimeout</Code>"), "{body}");
+}
+
+#[test]
+fn a_connection_does_not_live_for_ever() {
+    let served = impatient(|limits| limits.life = Duration::from_millis(50));
+    let mut answer = Vec::new();
+    connected(&served).read_to_end(&mut answer).expect("an end");
+    assert_eq!(asked(&mut connected(&served), &post(0, "", "")).0, "HTTP/1.1 403 Forbidden");
+}
+
+#[test]
+fn whoever_comes_when_it_is_full_waits_for_a_seat() {
+    let served = impatient(|limits| limits.connections = 1);
+    let mut first = connected(&served);
+    assert_eq!(asked(&mut first, &post(0, "", "")).0, "HTTP/1.1 403 Forbidden");
+    let mut second = connected(&served);
+    second.get_mut().write_all(&post(0, "", "")).expect("sent");
+    let wait = Some(Duration::from_millis(100));
+    second.get_mut().set_read_timeout(wait).expect("a timeout");
+    assert!(second.fill_buf().is_err(), "it was answered while somebody else had the seat");
+    second.get_mut().set_read_timeout(None).expect("no timeout");
+    drop(first);
+    let mut answer = String::new();
+    second.read_line(&mut answer).expect("an answer");
+    assert_eq!(answer.trim(), "HTTP/1.1 403 Forbidden");
 }
