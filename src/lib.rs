@@ -64,7 +64,7 @@
 //!
 //! | module | who comes in |
 //! |---|---|
-//! | [`sim`] | a simulated AWS behind the real SDK, for demos and tests |
+//! | [`sim`] | a simulated AWS behind the real SDK or on a port, for demos and tests |
 //! | [`settings`] | flags and environment, resolved once |
 //! | [`cli`] | people: one file a command |
 //!

@@ -161,6 +161,7 @@ fn botocore_knows_everything_that_every_call_answers() {
 }
 
 /// Counts, for whoever runs it with `--nocapture`.
+#[allow(clippy::print_stdout, reason = "the harness shows it only to who asks for it")]
 fn said(parts: &[Value], actions: usize) {
     let calls: u64 = parts.iter().filter_map(|part| part["calls"].as_u64()).sum();
     let names = |field: &str| -> BTreeSet<&str> {
