@@ -30,6 +30,9 @@ use crate::sim::wire::Request;
 /// The largest request is a template of 51,200 bytes, each of them three when it is encoded; with
 /// its parameters and tags it stays far below this.
 const MAX_BODY_BYTES: usize = 1_500_000;
+/// Requests that are answered at once: all accounts are behind one lock, and more would only hold a
+/// thread each while they wait for it.
+const DESKS: usize = 4;
 /// What is waited when no connection can be accepted, which is when files have run out.
 const BREATH: Duration = Duration::from_millis(100);
 
@@ -61,6 +64,13 @@ impl Default for ServeLimits {
     }
 }
 
+/// What all connections share.
+struct Hall {
+    cloud: Arc<Inner>,
+    limits: ServeLimits,
+    desks: Semaphore,
+}
+
 impl Cloud {
     /// Answers whoever connects until `stop` resolves, then the requests that have come by then.
     pub async fn serve(
@@ -71,6 +81,7 @@ impl Cloud {
     ) {
         let (told, closing) = watch::channel(());
         let seats = Arc::new(Semaphore::new(limits.connections));
+        let hall = Arc::new(Hall { cloud: self.0.clone(), limits, desks: Semaphore::new(DESKS) });
         let mut open = JoinSet::new();
         let mut stop = pin!(stop);
         loop {
@@ -80,9 +91,9 @@ impl Cloud {
                 accepted = accept(&listener, &seats) => accepted,
             };
             while open.try_join_next().is_some() {}
-            let (cloud, closing) = (self.0.clone(), closing.clone());
+            let (hall, closing) = (hall.clone(), closing.clone());
             open.spawn(async move {
-                converse(cloud, stream, limits, closing).await;
+                converse(hall, stream, closing).await;
                 drop(seat);
             });
         }
@@ -114,15 +125,11 @@ async fn accept(
 }
 
 /// Answers one request after another until the client goes, dawdles, or is told to go.
-async fn converse(
-    cloud: Arc<Inner>,
-    stream: TcpStream,
-    limits: ServeLimits,
-    mut closing: watch::Receiver<()>,
-) {
+async fn converse(hall: Arc<Hall>, stream: TcpStream, mut closing: watch::Receiver<()>) {
+    let limits = hall.limits;
     // Small answers must not wait for more.
     let _ = stream.set_nodelay(true);
-    let service = service_fn(move |request| answer(cloud.clone(), request, limits.body));
+    let service = service_fn(move |request| answer(hall.clone(), request));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limits.idle)
@@ -149,22 +156,24 @@ async fn converse(
 
 /// What is said to one request. An error breaks the connection.
 async fn answer(
-    cloud: Arc<Inner>,
+    hall: Arc<Hall>,
     request: http::Request<Incoming>,
-    slowest: Duration,
 ) -> io::Result<http::Response<Said>> {
     let (head, body) = request.into_parts();
-    let body = read(body, slowest).await;
+    let body = read(body, hall.limits.body).await;
     let is_whole = body.is_ok();
+    let desk = hall.desks.acquire().await.map_err(io::Error::other)?;
+    let cloud = hall.cloud.clone();
     // An account's file is read and written, which must not hold up the other connections.
     let asked = move || {
         let request = body.and_then(|body| asked(&cloud, &head, &body));
-        (cloud.reply(request), cloud)
+        cloud.reply(request)
     };
-    let (reply, cloud) = tokio::task::spawn_blocking(asked).await.map_err(io::Error::other)?;
+    let reply = tokio::task::spawn_blocking(asked).await.map_err(io::Error::other)?;
+    drop(desk);
     let (status, said) = match reply {
         Reply::Answer { status, body, length, after } => {
-            cloud.clock.sleep(after).await;
+            hall.cloud.clock.sleep(after).await;
             let text = Some(Bytes::from(body)).filter(|text| !text.is_empty());
             (status, Said { text, left: length })
         }
