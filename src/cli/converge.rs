@@ -12,13 +12,13 @@ use crate::announce::{Means, over_https};
 use crate::board::Standing;
 use crate::cli::Failure;
 use crate::cli::log::{self, Screen};
-use crate::cli::opening::{cloud, open};
+use crate::cli::opening::{cloud, opened};
 use crate::cli::progress::listen;
 use crate::clock::Clock;
 use crate::controller::{self, Until, checked};
 use crate::desired::Desired;
 use crate::fleet::{Cloud, Fleet};
-use crate::git::Source;
+use crate::git::{GitError, Source};
 use crate::journal::{ActingLock, Journal};
 use crate::settings::{Settings, variable};
 
@@ -64,18 +64,34 @@ impl Acting {
     pub(super) fn converge(
         self,
         until: Until,
+        source: Source,
         settings: &Settings,
         clock: &Clock,
     ) -> Result<Ended, Failure> {
         let runtime = runtime()?;
-        let ended = runtime.block_on(self.run(until, settings, clock));
+        let ended = runtime.block_on(self.run(until, source, settings, clock));
         // A second signal means now: what is still blocked in a thread is not waited for.
         runtime.shutdown_background();
         ended
     }
 
-    async fn run(self, until: Until, settings: &Settings, clock: &Clock) -> Result<Ended, Failure> {
-        let source = Source::open(settings.source.clone())?;
+    async fn run(
+        self,
+        until: Until,
+        source: Source,
+        settings: &Settings,
+        clock: &Clock,
+    ) -> Result<Ended, Failure> {
+        let (told, at_once) = stop_signals()?;
+        tokio::pin!(told);
+        if until == Until::Stopped {
+            tokio::select! {
+                biased;
+                () = &mut told => return Ok(Ended { standing: Standing::default(), told_to: true }),
+                fetched = self.fetched(&source, clock) => fetched?,
+            }
+            fetch_on_hangup(&source)?;
+        }
         let fleet = self.fleet(&source, settings)?;
         let aws = cloud(&fleet, settings, clock, self.journal.controller_id()).await?;
         let look_every = match fleet.cloud {
@@ -91,7 +107,6 @@ impl Acting {
             self.screen.clone(),
             clock.clone(),
         ));
-        let (told, at_once) = stop_signals()?;
         let clock = clock.clone();
         let journal = self.journal.clone();
         // Whoever converges once sees what happens.
@@ -117,9 +132,34 @@ impl Acting {
         Ok(Ended { standing, told_to: told_to.load(std::sync::atomic::Ordering::SeqCst) })
     }
 
+    /// Fetches a remote repository for the first time. What was fetched before is gone on with when it
+    /// fails. Without that, a fleet that was converged before is waited for; one that never was is
+    /// most likely named wrongly, and whoever names it is told at once.
+    async fn fetched(&self, source: &Source, clock: &Clock) -> Result<(), Failure> {
+        let failure = match fetch(source, clock).await {
+            Ok(()) => return Ok(()),
+            Err(failure) => failure,
+        };
+        if source.head().is_ok() {
+            return Ok(());
+        }
+        if self.journal.accepted_revision()?.is_none() {
+            return Err(failure);
+        }
+        let Some(mut fetching) = source.keep_fetching(clock.clone(), self.journal.controller_id())
+        else {
+            return Err(failure);
+        };
+        while source.head().is_err() {
+            self.journal.note_origin(source.origin().as_ref())?;
+            fetching.ended().await;
+        }
+        Ok(())
+    }
+
     /// The Fleet document: of the newest revision, or of the last good one when that is refused.
     fn fleet(&self, source: &Source, settings: &Settings) -> Result<Fleet, Failure> {
-        let newest = open(settings);
+        let newest = source.read().map(opened).map_err(Failure::from);
         let refused = match &newest {
             Ok(opened) => match &opened.desired {
                 Some(desired) => return Ok(Fleet::clone(&desired.fleet)),
@@ -138,6 +178,36 @@ impl Acting {
         let snapshot = source.read_at(accepted.revision.as_str()).ok();
         Ok(snapshot.and_then(|snapshot| checked(&snapshot).desired))
     }
+}
+
+/// Fetches in a thread of its own: it takes as long as the other side does.
+async fn fetch(source: &Source, clock: &Clock) -> Result<(), Failure> {
+    let (source, clock) = (source.clone(), clock.clone());
+    match tokio::task::spawn_blocking(move || source.fetch(&clock)).await {
+        Ok(ended) => Ok(ended.map_err(GitError::from)?),
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+/// SIGHUP has a remote repository fetched at once, as one that was just pushed to.
+fn fetch_on_hangup(source: &Source) -> Result<(), Failure> {
+    if source.origin().is_none() {
+        return Ok(());
+    }
+    let (mut hangup, source) = (listening(SignalKind::hangup())?, source.clone());
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            source.fetch_soon();
+        }
+    });
+    Ok(())
+}
+
+fn listening(kind: SignalKind) -> Result<Signal, Failure> {
+    signal(kind).map_err(|error| Failure {
+        causes: vec![error.to_string()],
+        ..Failure::new("cannot listen for signals", "raise the limit of open files (ulimit -n)")
+    })
 }
 
 fn in_words(fleet: &Fleet, settings: &Settings) -> String {
@@ -165,14 +235,8 @@ pub(super) fn runtime() -> Result<Runtime, Failure> {
 
 /// The first resolves when SIGTERM or SIGINT comes, the second when one comes again.
 fn stop_signals() -> Result<(impl Future<Output = ()>, impl Future<Output = ()>), Failure> {
-    let listen = |kind| {
-        signal(kind).map_err(|error| Failure {
-            causes: vec![error.to_string()],
-            ..Failure::new("cannot listen for signals", "raise the limit of open files (ulimit -n)")
-        })
-    };
     let (mut terminate, mut interrupt) =
-        (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+        (listening(SignalKind::terminate())?, listening(SignalKind::interrupt())?);
     let (first, told) = oneshot::channel();
     let (second, at_once) = oneshot::channel();
     tokio::spawn(async move {

@@ -22,7 +22,7 @@ use crate::clock::Clock;
 use crate::controller::{Checked, checked};
 use crate::desired::Desired;
 use crate::fleet::{Finding, Severity};
-use crate::git::Source;
+use crate::git::{GitError, Source};
 use crate::journal::Journal;
 use crate::plan::preview::{Preview, preview};
 use crate::report::plan as report;
@@ -112,10 +112,13 @@ pub(super) fn run(
 ) -> Result<Ending, Failure> {
     let journal = Journal::open_existing(&settings.state, clock.now())?;
     let means = Means { settings, clock, journal: journal.as_ref() };
-    let source = Source::open(settings.source.clone())?;
+    let source = settings.source()?;
     let snapshot = match &args.to {
-        Some(to) => source.read_at(to)?,
-        None => source.read()?,
+        Some(to) => {
+            source.fetch(clock).map_err(GitError::from)?;
+            source.read_at(to)?
+        }
+        None => source.fetch_and_read(clock)?,
     };
     let Checked { desired, findings } = checked(&snapshot);
     let Some(desired) = desired else {
