@@ -85,12 +85,12 @@ impl Acting {
         let (told, at_once) = stop_signals()?;
         tokio::pin!(told);
         if until == Until::Stopped {
+            fetch_on_hangup(&source)?;
             tokio::select! {
                 biased;
                 () = &mut told => return Ok(Ended { standing: Standing::default(), told_to: true }),
                 fetched = self.fetched(&source, clock) => fetched?,
             }
-            fetch_on_hangup(&source)?;
         }
         let fleet = self.fleet(&source, settings)?;
         let aws = cloud(&fleet, settings, clock, self.journal.controller_id()).await?;

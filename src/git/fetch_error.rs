@@ -1,6 +1,6 @@
 //! Why a repository could not be fetched, told apart by what git says, with what a person can do.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Characters of what git said; the rest is its advice.
@@ -163,7 +163,7 @@ pub struct Said(String);
 /// What git says of each kind of failure, in lower case; the first that fits counts.
 const WORDS: &[(Kind, &[&str])] = &[
     (Kind::Branch, &["couldn't find remote ref"]),
-    (Kind::Shallow, &["shallow update not allowed", "rejected because shallow"]),
+    (Kind::Shallow, &["shallow update not allowed"]),
     (Kind::UnknownHost, &["host key verification failed", "host identification has changed"]),
     (
         Kind::Refused,
@@ -172,6 +172,7 @@ const WORDS: &[(Kind, &[&str])] = &[
             "authentication failed",
             "could not read username",
             "could not read password",
+            "unable to get password",
             "terminal prompts disabled",
             "invalid username or",
             "http basic: access denied",
@@ -262,10 +263,6 @@ impl FetchError {
         let lower = said.to_ascii_lowercase();
         let fits = |words: &[&str]| words.iter().any(|word| lower.contains(word));
         let (url, source) = (url.to_owned(), Said::of(said));
-        // A fault of ours may carry words of the others, and no other way round.
-        if Self::is_own_fault(said) {
-            return Self::Other { url, source };
-        }
         let kind = WORDS.iter().find(|(_, words)| fits(words)).map(|(kind, _)| kind);
         match (kind, branch) {
             (Some(Kind::Branch), Some(branch)) => Self::NoBranch { url, branch: branch.to_owned() },
@@ -279,10 +276,10 @@ impl FetchError {
         }
     }
 
-    /// Whether our own clone is at fault, by what git said.
-    pub(crate) fn is_own_fault(said: &str) -> bool {
+    /// Whether our own clone is at fault, by what git said: it names files of it, or what it misses.
+    pub(crate) fn is_own_fault(said: &str, clone: &Path) -> bool {
         let lower = said.to_ascii_lowercase();
-        OWN.iter().any(|word| lower.contains(word))
+        said.contains(&clone.display().to_string()) || OWN.iter().any(|word| lower.contains(word))
     }
 }
 
@@ -351,11 +348,13 @@ mod tests {
         for own in [
             "fatal: not a git repository: '/state/git/0123'",
             "error: cannot lock ref 'refs/heads/main': Unable to create '/x/main.lock': File exists.",
+            "error: file /state/git/0123/objects/pack/x.pack is far too short to be a packfile",
             "error: object file objects/ab/cd is empty\nfatal: loose object abcd is corrupt",
         ] {
-            assert!(FetchError::is_own_fault(own), "{own}");
+            assert!(FetchError::is_own_fault(own, Path::new("/state/git/0123")), "{own}");
         }
-        assert!(!FetchError::is_own_fault("fatal: repository 'https://host/x/' not found"));
+        let other = "fatal: repository 'https://host/x/' not found";
+        assert!(!FetchError::is_own_fault(other, Path::new("/state/git/0123")));
     }
 
     #[test]

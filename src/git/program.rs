@@ -76,8 +76,8 @@ pub(crate) struct Bounds {
 /// How a program ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Ran {
-    /// It did what it was asked.
-    Well,
+    /// It did what it was asked, and may have warned.
+    Well(String),
     /// It failed, and said why.
     Badly(String),
     /// It was ended because it took too long.
@@ -177,7 +177,7 @@ fn bounded(mut command: Command, bounds: &Bounds) -> io::Result<Ran> {
 
 fn ended(status: ExitStatus, words: &Words) -> io::Result<Ran> {
     if status.success() {
-        return Ok(Ran::Well);
+        return Ok(Ran::Well(words.said()));
     }
     Ok(Ran::Badly(match words.said() {
         said if said.is_empty() => format!("it ended with {status} and said nothing"),

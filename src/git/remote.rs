@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 use crate::git::address::Address;
 use crate::git::committed::{Committed, HEAD};
 use crate::git::error::GitError;
-use crate::git::fetch_error::FetchError;
+use crate::git::fetch_error::{FetchError, Said};
 use crate::git::fetching::Fetches;
 use crate::git::program::{Bounds, GitProgram, Ran};
 use crate::ids::{Digest, Revision};
@@ -42,6 +42,9 @@ const SETTINGS: &[&str] = &[
     "-c",
     "credential.interactive=false",
 ];
+
+/// What git warns of when the other side has no whole history, and leaves our ref as it was.
+const SHALLOW: &str = "because shallow roots are not allowed";
 
 /// How long and how large things may become.
 #[derive(Clone, Debug)]
@@ -190,7 +193,10 @@ impl Remote {
         let before = self.fetched_id();
         match self.bring(&self.clone, self.settings.limits.fetch, cut)? {
             Brought::All => {}
-            Brought::OwnFault => return self.make(cut),
+            Brought::OwnFault(said) => {
+                tracing::warn!("the clone of {} is made anew: {said}", self.url());
+                return self.make(cut);
+            }
         }
         if self.is_suspect.swap(false, Ordering::SeqCst) && !self.is_whole() {
             return self.make(cut);
@@ -232,8 +238,8 @@ impl Remote {
         made.map_err(|source| FetchError::NotMade { path: new.clone(), source })?;
         match self.bring(&new, self.settings.limits.clone, cut) {
             Ok(Brought::All) => {}
-            Ok(Brought::OwnFault) => {
-                let source = io::Error::other("a new clone is damaged at once");
+            Ok(Brought::OwnFault(said)) => {
+                let source = io::Error::other(said);
                 return Err(FetchError::Disk { path: new, source });
             }
             Err(error) => {
@@ -276,8 +282,12 @@ impl Remote {
         let no_git = |source| FetchError::NoGit { program: program.name.clone(), source };
         let url = url.to_owned();
         match ran.map_err(no_git)? {
-            Ran::Well => Ok(Brought::All),
-            Ran::Badly(said) if FetchError::is_own_fault(&said) => Ok(Brought::OwnFault),
+            // What descends from what cannot be told without the whole history.
+            Ran::Well(said) if said.contains(SHALLOW) => Err(FetchError::Shallow { url }),
+            Ran::Well(_) => Ok(Brought::All),
+            Ran::Badly(said) if FetchError::is_own_fault(&said, repository) => {
+                Ok(Brought::OwnFault(Said::of(&address.redacted(&said))))
+            }
             Ran::Badly(said) => {
                 let said = address.redacted(&said);
                 Err(FetchError::of_words(&url, branch.as_deref(), &said))
@@ -323,7 +333,7 @@ impl Remote {
 enum Brought {
     All,
     /// The clone is damaged, or a process that was killed left a lock in it.
-    OwnFault,
+    OwnFault(Said),
 }
 
 fn removed(path: &Path) -> Result<(), FetchError> {

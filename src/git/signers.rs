@@ -136,7 +136,7 @@ impl Signers {
         let cannot = |why: String| Err(GitError::CannotVerify { why });
         let help = "install git (2.34 or newer) and OpenSSH's ssh-keygen";
         match self.program.run(repository, &arguments, &[], &bounds) {
-            Ok(Ran::Well) => Ok(None),
+            Ok(Ran::Well(_)) => Ok(None),
             // Without the program git calls every signature bad.
             Ok(Ran::Badly(said)) if said.contains("cannot run ssh-keygen") => {
                 cannot(format!("git found no ssh-keygen, {help}"))

@@ -25,6 +25,7 @@ mod ministack;
 mod nested;
 mod outputs;
 mod plan;
+mod remote;
 mod removal;
 mod repair;
 mod reviewed;
