@@ -269,8 +269,16 @@ mod tests {
              while :; do sleep 60; done' & wait; sleep 60",
             child.display()
         );
-        let ran = bounded(shell(&script), &bounds(Duration::from_millis(300)));
-        assert_eq!(ran.unwrap(), Ran::TooLong);
+        let bounds = bounds(Duration::from_secs(600));
+        let ran = thread::scope(|scope| {
+            let running = scope.spawn(|| bounded(shell(&script), &bounds));
+            while !child.exists() {
+                thread::yield_now();
+            }
+            bounds.cut.store(true, Ordering::SeqCst);
+            running.join().unwrap()
+        });
+        assert_eq!(ran.unwrap(), Ran::Cut);
         let id = std::fs::read_to_string(&child).unwrap();
         let id = Pid::from_raw(id.trim().parse().unwrap()).unwrap();
         // Killed, it may wait a moment for somebody to ask after it.
@@ -295,10 +303,9 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_wants_or_what_grows_too_large_is_ended() {
-        let mut unwanted = bounds(Duration::from_secs(600));
-        unwanted.cut = Arc::new(AtomicBool::new(true));
-        assert_eq!(bounded(shell("sleep 300"), &unwanted).unwrap(), Ran::Cut);
+    fn what_takes_too_long_or_grows_too_large_is_ended() {
+        let short = bounds(Duration::from_millis(200));
+        assert_eq!(bounded(shell("sleep 300"), &short).unwrap(), Ran::TooLong);
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("pack"), [0; 100]).unwrap();
         let large = Bounds {

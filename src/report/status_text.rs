@@ -390,10 +390,21 @@ mod tests {
             fleet(20, Detail::Groups).status(around, NOW)
         };
         assert!(!status(&origin).needs_attention());
-        insta::assert_snapshot!(status(&origin).text(), @"");
+        insta::assert_snapshot!(status(&origin).text(), @r"
+        60 stacks in 20 tenants: all in sync
+        Following revision 0123456789, accepted 39 minutes ago
+        From https://host/fleet at the branch `main`, fetched 13 minutes ago
+        ");
         origin.trouble = Some(trouble);
         assert!(status(&origin).needs_attention());
-        insta::assert_snapshot!(status(&origin).text(), @"");
+        insta::assert_snapshot!(status(&origin).text(), @r"
+        60 stacks in 20 tenants: all in sync; the fleet cannot be fetched
+        Following revision 0123456789, accepted 39 minutes ago
+        From https://host/fleet at the branch `main`, fetched 13 minutes ago
+
+        The fleet cannot be fetched (for 12 minutes, tried 4 times, again in 2 minutes): it stays at what was fetched before
+          `https://host/fleet` cannot be reached (no route to host): see that it is up
+        ");
         let trouble = origin.trouble.as_mut().expect("trouble");
         trouble.attempts = 2;
         assert!(!status(&origin).needs_attention(), "two failures may be a blip");

@@ -289,9 +289,11 @@ fn a_transport_that_hangs_is_ended_and_what_was_fetched_stays() {
     let hanging = Source::remote(settings).expect("a source");
     let error = hanging.fetch(&clock()).expect_err("it hangs");
     assert!(matches!(error, FetchError::TooSlow { .. }), "{error}");
-    let pid = std::fs::read_to_string(pid).expect("it was started");
-    let state = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
-    assert!(state.map_or(true, |state| state.contains(") Z")), "its children are gone as well");
+    // On a busy machine it may be ended before it says who it is.
+    if let Ok(pid) = std::fs::read_to_string(pid) {
+        let state = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
+        assert!(state.map_or(true, |state| state.contains(") Z")), "its children are gone as well");
+    }
     let trouble = hanging.origin().and_then(|origin| origin.trouble).expect("trouble");
     assert!(trouble.text.contains("git was ended"), "{}", trouble.text);
     assert_eq!(source.read().expect("still there").revision, fetched.revision);

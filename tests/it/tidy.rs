@@ -53,6 +53,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("hmac", &["announce"]),
     ("hyper", &["announce"]),
     ("hyper_*", &["announce"]),
+    ("rustix", &["git"]),
     ("rustls", &["announce"]),
     ("jiff", &["fleet", "announce"]),
 ];
