@@ -315,6 +315,33 @@ mod tests {
         assert_eq!(split(&odd.display().to_string()), (odd, None));
     }
 
+    fn flags(arguments: &[&str]) -> Flags {
+        #[derive(clap::Parser)]
+        #[command(disable_help_flag = true)]
+        struct Line {
+            #[command(flatten)]
+            flags: Flags,
+        }
+        let line = [&["driftless"], arguments].concat();
+        <Line as clap::Parser>::try_parse_from(line).expect("flags").flags
+    }
+
+    #[test]
+    fn a_url_is_fetched_beside_the_journal_and_a_folder_is_read_where_it_lies() {
+        let url = "https://ann:hush@git.example.com/fleet.git";
+        let line = ["--fleet", url, "--branch", "b", "--path", "p", "--state", "s/state.db"];
+        let settings = Settings::of(flags(&line)).expect("settings");
+        let Place::Remote(remote) = &settings.place else { panic!("it is remote") };
+        assert_eq!(remote.address.as_str(), "https://git.example.com/fleet.git");
+        assert_eq!(remote.branch.as_deref(), Some("b"));
+        assert_eq!(settings.fleet_folder(), Path::new("p"));
+        assert_eq!(remote.clones, Path::new("s/git"));
+        assert!(!format!("{settings:?}").contains("hush"));
+        let here = Settings::of(flags(&["--fleet", "a@b"])).expect("settings");
+        let Place::Here(here) = here.place else { panic!("it is here") };
+        assert_eq!((here.path, here.revision.as_deref()), ("a".into(), Some("b")));
+    }
+
     #[test]
     fn a_speed_is_a_positive_number() {
         assert_eq!(speed("60"), Ok(60.0));

@@ -18,7 +18,7 @@ use crate::clock::Clock;
 use crate::controller::{self, Until, checked};
 use crate::desired::Desired;
 use crate::fleet::{Cloud, Fleet};
-use crate::git::{GitError, Source};
+use crate::git::Source;
 use crate::journal::{ActingLock, Journal};
 use crate::settings::{Settings, variable};
 
@@ -136,23 +136,16 @@ impl Acting {
     /// fails. Without that, a fleet that was converged before is waited for; one that never was is
     /// most likely named wrongly, and whoever names it is told at once.
     async fn fetched(&self, source: &Source, clock: &Clock) -> Result<(), Failure> {
-        let failure = match fetch(source, clock).await {
-            Ok(()) => return Ok(()),
-            Err(failure) => failure,
-        };
-        if source.head().is_ok() {
-            return Ok(());
-        }
-        if self.journal.accepted_revision()?.is_none() {
-            return Err(failure);
-        }
-        let Some(mut fetching) = source.keep_fetching(clock.clone(), self.journal.controller_id())
-        else {
-            return Err(failure);
-        };
-        while source.head().is_err() {
+        let seed = self.journal.controller_id();
+        let Some(mut fetching) = source.keep_fetching(clock.clone(), seed) else { return Ok(()) };
+        while let Some(error) = fetching.ended().await {
+            if source.head().is_ok() {
+                break;
+            }
+            if self.journal.accepted_revision()?.is_none() {
+                return Err(Failure::from(&*error));
+            }
             self.journal.note_origin(source.origin().as_ref())?;
-            fetching.ended().await;
         }
         Ok(())
     }
@@ -177,15 +170,6 @@ impl Acting {
         let Some(accepted) = self.journal.accepted_revision()? else { return Ok(None) };
         let snapshot = source.read_at(accepted.revision.as_str()).ok();
         Ok(snapshot.and_then(|snapshot| checked(&snapshot).desired))
-    }
-}
-
-/// Fetches in a thread of its own: it takes as long as the other side does.
-async fn fetch(source: &Source, clock: &Clock) -> Result<(), Failure> {
-    let (source, clock) = (source.clone(), clock.clone());
-    match tokio::task::spawn_blocking(move || source.fetch(&clock)).await {
-        Ok(ended) => Ok(ended.map_err(GitError::from)?),
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }
 

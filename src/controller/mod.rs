@@ -164,7 +164,7 @@ pub async fn run(
 /// Returns after a fetch; never where nothing is fetched.
 async fn fetched(fetching: &mut Option<Fetching>) {
     match fetching {
-        Some(fetching) => fetching.ended().await,
+        Some(fetching) => drop(fetching.ended().await),
         None => std::future::pending().await,
     }
 }

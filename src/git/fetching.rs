@@ -2,7 +2,6 @@
 //! Trouble is said when it comes, when it becomes another, and when it is over.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -10,6 +9,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::clock::Clock;
 use crate::git::fetch_error::FetchError;
+use crate::git::program::Leash;
 use crate::git::remote::Remote;
 use crate::moment::Moment;
 use crate::plan::cooldown::spread;
@@ -96,12 +96,8 @@ fn with_sources(error: &FetchError) -> String {
 }
 
 /// Fetches once, and notes and says how it ended.
-pub(crate) fn fetched(
-    remote: &Remote,
-    clock: &Clock,
-    cut: &Arc<AtomicBool>,
-) -> Result<(), FetchError> {
-    let ended = remote.fetch(cut);
+pub(crate) fn fetched(remote: &Remote, clock: &Clock, leash: &Leash) -> Result<(), FetchError> {
+    let ended = remote.fetch(leash);
     let word = remote.fetches().note(&ended, remote.url(), clock.now());
     match word {
         Some(Word::Trouble(text)) => tracing::warn!("{text}"),
@@ -114,16 +110,16 @@ pub(crate) fn fetched(
 /// Fetches until it is dropped.
 #[derive(Debug)]
 pub struct Fetching {
-    ended: watch::Receiver<()>,
+    ended: watch::Receiver<Option<Arc<FetchError>>>,
     task: JoinHandle<()>,
-    cut: Arc<AtomicBool>,
+    leash: Leash,
 }
 
 impl Fetching {
     pub(crate) fn begin(remote: Remote, clock: Clock, seed: &str) -> Self {
-        let (sender, ended) = watch::channel(());
-        let cut: Arc<AtomicBool> = Arc::default();
-        let (until, seed) = (Arc::clone(&cut), seed.to_owned());
+        let (sender, ended) = watch::channel(None);
+        let leash = Leash::default();
+        let (held, seed) = (leash.clone(), seed.to_owned());
         let task = tokio::spawn(async move {
             loop {
                 let next_at = remote.fetches().next_at(&seed, clock.now());
@@ -132,27 +128,29 @@ impl Fetching {
                     () = remote.demand().notified() => {}
                     () = clock.sleep_until(next_at) => {}
                 }
-                let (remote, clock, cut) = (remote.clone(), clock.clone(), Arc::clone(&until));
-                // It was noted, and what is said of it is said there.
-                let _ = spawn_blocking(move || fetched(&remote, &clock, &cut)).await;
-                sender.send_replace(());
+                let (remote, clock, leash) = (remote.clone(), clock.clone(), held.clone());
+                let fetch = spawn_blocking(move || fetched(&remote, &clock, &leash));
+                // A runtime that ends takes this task with it.
+                let Ok(ended) = fetch.await else { break };
+                sender.send_replace(ended.err().map(Arc::new));
             }
         });
-        Self { ended, task, cut }
+        Self { ended, task, leash }
     }
 
-    /// Returns after a fetch, whether or not it brought anything.
-    pub async fn ended(&mut self) {
+    /// Returns after a fetch, whether or not it brought anything, with what went wrong.
+    pub async fn ended(&mut self) -> Option<Arc<FetchError>> {
         if self.ended.changed().await.is_err() {
             std::future::pending::<()>().await;
         }
+        self.ended.borrow_and_update().clone()
     }
 }
 
 impl Drop for Fetching {
     fn drop(&mut self) {
         // What runs in a thread is not ended with the task.
-        self.cut.store(true, Ordering::SeqCst);
+        self.leash.cut();
         self.task.abort();
     }
 }

@@ -4,10 +4,9 @@
 use std::io::{self, Read};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -69,8 +68,39 @@ pub(crate) struct Bounds {
     pub(crate) time: Duration,
     /// The folder that may not become larger than so many bytes.
     pub(crate) folder: Option<(PathBuf, u64)>,
-    /// Set when nobody wants the answer any more.
-    pub(crate) cut: Arc<AtomicBool>,
+    /// In the hand of whoever wants the answer.
+    pub(crate) leash: Leash,
+}
+
+/// What ends a program when nobody wants its answer any more.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Leash(Arc<Mutex<Held>>);
+
+#[derive(Debug, Default)]
+struct Held {
+    is_cut: bool,
+    /// The program that runs, with its children.
+    group: Option<Pid>,
+}
+
+impl Leash {
+    /// Ends the program that runs, and lets none begin.
+    pub(crate) fn cut(&self) {
+        let mut held = self.held();
+        held.is_cut = true;
+        if let Some(group) = held.group {
+            // A group that is gone already is what was wanted.
+            let _ = kill_process_group(group, Signal::TERM);
+        }
+    }
+
+    fn is_cut(&self) -> bool {
+        self.held().is_cut
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// How a program ended.
@@ -146,20 +176,35 @@ impl GitProgram {
 
 /// Runs a command within its bounds.
 fn bounded(mut command: Command, bounds: &Bounds) -> io::Result<Ran> {
-    let mut child = command.spawn()?;
+    if bounds.leash.is_cut() {
+        return Ok(Ran::Cut);
+    }
+    let child = command.spawn()?;
     let group = Pid::from_child(&child);
+    bounds.leash.held().group = Some(group);
+    let ran = watched(child, group, bounds);
+    bounds.leash.held().group = None;
+    ran
+}
+
+fn watched(mut child: Child, group: Pid, bounds: &Bounds) -> io::Result<Ran> {
     let words = Words::of(child.stderr.take());
     let (sender, ends) = mpsc::channel();
     thread::spawn(move || sender.send(child.wait()));
     let mut slices = 0_u32;
     loop {
         match ends.recv_timeout(SLICE) {
+            // Children of one that heeded may not have.
+            Ok(_) if bounds.leash.is_cut() => {
+                let _ = kill_process_group(group, Signal::KILL);
+                return Ok(Ran::Cut);
+            }
             Ok(status) => return ended(status?, &words),
             Err(RecvTimeoutError::Timeout) => slices += 1,
             // The thread always sends; without it nothing can be known.
             Err(RecvTimeoutError::Disconnected) => return Err(io::ErrorKind::BrokenPipe.into()),
         }
-        let over = if bounds.cut.load(Ordering::SeqCst) {
+        let over = if bounds.leash.is_cut() {
             Some(Ran::Cut)
         } else if SLICE * slices >= bounds.time {
             Some(Ran::TooLong)
@@ -249,7 +294,7 @@ mod tests {
     use super::*;
 
     fn bounds(time: Duration) -> Bounds {
-        Bounds { time, folder: None, cut: Arc::default() }
+        Bounds { time, folder: None, leash: Leash::default() }
     }
 
     fn shell(script: &str) -> Command {
@@ -275,7 +320,7 @@ mod tests {
             while !child.exists() {
                 thread::yield_now();
             }
-            bounds.cut.store(true, Ordering::SeqCst);
+            bounds.leash.cut();
             running.join().unwrap()
         });
         assert_eq!(ran.unwrap(), Ran::Cut);

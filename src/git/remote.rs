@@ -17,7 +17,7 @@ use crate::git::committed::{Committed, HEAD};
 use crate::git::error::GitError;
 use crate::git::fetch_error::{FetchError, Said};
 use crate::git::fetching::Fetches;
-use crate::git::program::{Bounds, GitProgram, Ran};
+use crate::git::program::{Bounds, GitProgram, Leash, Ran};
 use crate::ids::{Digest, Revision};
 use crate::report::Origin;
 
@@ -184,25 +184,25 @@ impl Remote {
 
     /// Brings the clone to what the other side has; makes it when it is missing or damaged. Blocks
     /// for as long as the limits let it, also for another process that fetches the same, and ends
-    /// early once `cut` is set.
-    pub(crate) fn fetch(&self, cut: &Arc<AtomicBool>) -> Result<(), FetchError> {
+    /// early once the leash is cut.
+    pub(crate) fn fetch(&self, leash: &Leash) -> Result<(), FetchError> {
         let _lock = self.lock()?;
         if !self.clone.exists() {
-            return self.make(cut);
+            return self.make(leash);
         }
         let before = self.fetched_id();
-        match self.bring(&self.clone, self.settings.limits.fetch, cut)? {
+        match self.bring(&self.clone, self.settings.limits.fetch, leash)? {
             Brought::All => {}
             Brought::OwnFault(said) => {
                 tracing::warn!("the clone of {} is made anew: {said}", self.url());
-                return self.make(cut);
+                return self.make(leash);
             }
         }
         if self.is_suspect.swap(false, Ordering::SeqCst) && !self.is_whole() {
-            return self.make(cut);
+            return self.make(leash);
         }
         if self.fetched_id() != before {
-            self.tidy(cut);
+            self.tidy(leash);
         }
         Ok(())
     }
@@ -225,7 +225,7 @@ impl Remote {
     }
 
     /// Clones into a folder beside, and puts it in its place once it is whole.
-    fn make(&self, cut: &Arc<AtomicBool>) -> Result<(), FetchError> {
+    fn make(&self, leash: &Leash) -> Result<(), FetchError> {
         let beside = |ending: &str| self.clone.with_extension(ending);
         let (new, old) = (beside("new"), beside("old"));
         for left_behind in [&new, &old] {
@@ -236,7 +236,7 @@ impl Remote {
         options.bare(true).external_template(false);
         let made = Repository::init_opts(&new, &options);
         made.map_err(|source| FetchError::NotMade { path: new.clone(), source })?;
-        match self.bring(&new, self.settings.limits.clone, cut) {
+        match self.bring(&new, self.settings.limits.clone, leash) {
             Ok(Brought::All) => {}
             Ok(Brought::OwnFault(said)) => {
                 let source = io::Error::other(said);
@@ -260,7 +260,7 @@ impl Remote {
         &self,
         repository: &Path,
         time: Duration,
-        cut: &Arc<AtomicBool>,
+        leash: &Leash,
     ) -> Result<Brought, FetchError> {
         let RemoteSettings { address, branch, limits, program, .. } = &*self.settings;
         let url = address.as_str();
@@ -277,7 +277,7 @@ impl Remote {
             arguments.push("--unshallow");
         }
         arguments.extend(["--", url, &refspec]);
-        let bounds = self.bounds(repository, time, cut);
+        let bounds = self.bounds(repository, time, leash);
         let ran = program.run(repository, &arguments, &address.secret_settings(), &bounds);
         let no_git = |source| FetchError::NoGit { program: program.name.clone(), source };
         let url = url.to_owned();
@@ -298,16 +298,16 @@ impl Remote {
         }
     }
 
-    fn bounds(&self, repository: &Path, time: Duration, cut: &Arc<AtomicBool>) -> Bounds {
+    fn bounds(&self, repository: &Path, time: Duration, leash: &Leash) -> Bounds {
         let folder = Some((repository.to_owned(), self.settings.limits.bytes));
-        Bounds { time, folder, cut: Arc::clone(cut) }
+        Bounds { time, folder, leash: leash.clone() }
     }
 
     /// Packs what many small fetches brought. That it failed shows only in the size of the clone.
-    fn tidy(&self, cut: &Arc<AtomicBool>) {
+    fn tidy(&self, leash: &Leash) {
         let arguments = ["-c", "gc.autoDetach=false", "-c", "core.hooksPath=/dev/null", "gc"];
         let arguments = [arguments.as_slice(), &["--auto", "--quiet"]].concat();
-        let bounds = self.bounds(&self.clone, self.settings.limits.clone, cut);
+        let bounds = self.bounds(&self.clone, self.settings.limits.clone, leash);
         let ran = self.settings.program.run(&self.clone, &arguments, &[], &bounds);
         tracing::debug!(?ran, "collected the garbage of the clone");
     }

@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use git2::{ErrorCode, Oid, Repository};
 
 use crate::git::error::GitError;
 use crate::git::fetch_error::Said;
-use crate::git::program::{Bounds, GitProgram, Ran};
+use crate::git::program::{Bounds, GitProgram, Leash, Ran};
 use crate::ids::{Digest, Revision};
 
 /// What a signature by an SSH key begins with.
@@ -132,7 +131,7 @@ impl Signers {
         let file = format!("gpg.ssh.allowedSignersFile={file}");
         let mut arguments = SETTINGS.to_vec();
         arguments.extend(["-c", &file, "verify-commit", revision.as_str()]);
-        let bounds = Bounds { time: LONGEST, folder: None, cut: Arc::new(AtomicBool::new(false)) };
+        let bounds = Bounds { time: LONGEST, folder: None, leash: Leash::default() };
         let cannot = |why: String| Err(GitError::CannotVerify { why });
         let help = "install git (2.34 or newer) and OpenSSH's ssh-keygen";
         match self.program.run(repository, &arguments, &[], &bounds) {

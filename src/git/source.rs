@@ -1,7 +1,6 @@
 //! Where the fleet is read from: commits, or files as they lie.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::git::committed::{Committed, HEAD};
@@ -9,6 +8,7 @@ use crate::git::error::GitError;
 use crate::git::fetch_error::FetchError;
 use crate::git::fetching::{Fetching, fetched};
 use crate::git::folder::Folder;
+use crate::git::program::Leash;
 use crate::git::remote::{Remote, RemoteSettings};
 use crate::git::signers::{Signers, SignersSettings};
 use crate::git::watch::Watch;
@@ -116,7 +116,7 @@ impl Source {
     /// Fetches a remote repository; what lies here is always new. Blocks until it is done, within
     /// limits, and leaves what was fetched before when it fails.
     pub fn fetch(&self, clock: &Clock) -> Result<(), FetchError> {
-        self.remote.as_ref().map_or(Ok(()), |remote| fetched(remote, clock, &Arc::default()))
+        self.remote.as_ref().map_or(Ok(()), |remote| fetched(remote, clock, &Leash::default()))
     }
 
     /// Reads like [`read`](Self::read), after a fetch. A damaged clone is made anew.

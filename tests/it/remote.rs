@@ -53,6 +53,12 @@ fn script(path: &Path, text: &str) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).expect("executable");
 }
 
+/// Whether a process has ended, asked after or not.
+fn is_gone(pid: &str) -> bool {
+    let state = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
+    state.map_or(true, |state| state.contains(") Z"))
+}
+
 impl Hub {
     fn with_tenants(tenants: usize) -> Self {
         let hub = Self {
@@ -291,8 +297,7 @@ fn a_transport_that_hangs_is_ended_and_what_was_fetched_stays() {
     assert!(matches!(error, FetchError::TooSlow { .. }), "{error}");
     // On a busy machine it may be ended before it says who it is.
     if let Ok(pid) = std::fs::read_to_string(pid) {
-        let state = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
-        assert!(state.map_or(true, |state| state.contains(") Z")), "its children are gone as well");
+        assert!(is_gone(&pid), "its children are gone as well");
     }
     let trouble = hanging.origin().and_then(|origin| origin.trouble).expect("trouble");
     assert!(trouble.text.contains("git was ended"), "{}", trouble.text);

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use crate::announce::wire;
-use crate::remote::{Hub, git, hub_at_rest, script};
+use crate::remote::{Hub, git, hub_at_rest, is_gone, script};
 
 const TOKEN: &str = "gl-t0psecret";
 /// `ann:gl-t0psecret`, as HTTP's Basic scheme has it.
@@ -216,4 +216,30 @@ fn a_start_that_waits_for_its_repository_can_be_stopped() {
     running.until("is tried again");
     running.signal("TERM");
     running.rest();
+}
+
+#[test]
+fn a_stop_ends_a_fetch_that_hangs() {
+    let hub = hub_at_rest();
+    let mut command = driftless(&hub, &hub.url());
+    command.args(["apply", "--yes"]);
+    assert_eq!(ended(command).0, 0);
+    let at = |name: &str| hub.folder.path().join(name);
+    let (ssh, started, late) = (at("ssh"), at("started"), at("late"));
+    let text = "echo $$ > {0}.new; mv {0}.new {0}; sleep 60; echo > {1}";
+    let text = text.replace("{0}", &started.display().to_string());
+    script(&ssh, &text.replace("{1}", &late.display().to_string()));
+    let mut command = driftless(&hub, "git@host.invalid:fleet.git");
+    command.env("GIT_SSH_COMMAND", &ssh).arg("run");
+    let running = Running::start(&mut command);
+    while !started.exists() {
+        thread::yield_now();
+    }
+    running.signal("TERM");
+    running.rest();
+    let pid = std::fs::read_to_string(started).unwrap();
+    while !is_gone(&pid) {
+        thread::yield_now();
+    }
+    assert!(!late.exists(), "it was ended, and did not end by itself");
 }
