@@ -2,6 +2,8 @@
 #
 #   docker run --read-only --volume state:/var/lib/driftless --volume "$PWD:/fleet:ro" \
 #       driftless --fleet /fleet/fleet run
+#   docker run --read-only --volume state:/var/lib/driftless \
+#       driftless --fleet https://git.example.com/fleet.git --branch main run
 
 FROM rust:1.95-slim-bookworm AS builder
 # libgit2 and SQLite are compiled from the sources in their crates.
@@ -17,9 +19,10 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     && install -D --strip target/release/driftless /out/driftless
 
 FROM debian:bookworm-slim
+# git fetches a fleet at a URL, with ssh if that says so, and verifies signatures with ssh-keygen.
 # A mounted repository belongs to a user of the host, whom git and driftless would not trust.
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends ca-certificates git \
+    && apt-get install --yes --no-install-recommends ca-certificates git openssh-client \
     && rm -rf /var/lib/apt/lists/* \
     && git config --system --add safe.directory /fleet \
     && install --directory --owner=10001 --group=10001 /var/lib/driftless

@@ -45,7 +45,7 @@
 //! | module | what it touches |
 //! |---|---|
 //! | [`clock`] | time |
-//! | [`git`] | the repository: revisions into snapshots, and the hint that a ref moved |
+//! | [`git`] | the repository: fetched where it is remote, revisions into snapshots, the hint that a ref moved |
 //! | [`aws`] | sessions in many accounts, paced and repeated CloudFormation calls |
 //! | [`journal`] | SQLite: what survives a restart |
 //! | [`observe`] | one look at one target |

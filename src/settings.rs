@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use crate::git::SourceSettings;
+use crate::git::{
+    Address, FetchLimits, GitError, GitProgram, Place, RemoteSettings, SignersSettings, Source,
+    SourceSettings,
+};
 
 /// Minutes of a real stack are seconds here, so that a demonstration takes less than a minute.
 pub const DEFAULT_CLOUD_SPEED: f64 = 60.0;
@@ -21,16 +24,46 @@ const LOOK_EVERY_SIMULATED: f64 = 1.0;
 /// The flags that every command takes.
 #[derive(Args, Clone, Debug)]
 pub struct Flags {
-    /// The folder of the fleet, in a git repository at a commit (default HEAD) or outside git
+    /// The folder of the fleet, in a git repository at a commit (default HEAD) or outside git; or the
+    /// URL of a git repository
+    // The environment may hold a URL with credentials, which no help text shows.
     #[arg(
         long,
         global = true,
-        value_name = "PATH[@REV]",
+        value_name = "PATH[@REV]|URL",
         env = "DRIFTLESS_FLEET",
+        hide_env_values = true,
         default_value = "fleet",
         help_heading = "Global options"
     )]
     pub fleet: String,
+    /// The branch of a URL that is followed (default: the repository's own)
+    #[arg(
+        long,
+        global = true,
+        value_name = "BRANCH",
+        env = "DRIFTLESS_BRANCH",
+        help_heading = "Global options"
+    )]
+    pub branch: Option<String>,
+    /// The folder of the fleet in the repository of a URL (default: all of it)
+    #[arg(
+        long,
+        global = true,
+        value_name = "FOLDER",
+        env = "DRIFTLESS_PATH",
+        help_heading = "Global options"
+    )]
+    pub path: Option<PathBuf>,
+    /// Take only commits that a key of this file signed: OpenSSH's allowed_signers, as git has it
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "DRIFTLESS_VERIFY_SIGNERS",
+        help_heading = "Global options"
+    )]
+    pub verify_signers: Option<PathBuf>,
     /// Read the files as they lie instead of a commit
     #[arg(long, global = true, env = "DRIFTLESS_WORKTREE", help_heading = "Global options")]
     pub worktree: bool,
@@ -88,7 +121,9 @@ pub enum LogFormat {
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Where the fleet is.
-    pub source: SourceSettings,
+    pub place: Place,
+    /// Who may sign what is taken; `None`: nobody has to.
+    pub signers: Option<PathBuf>,
     /// The file of the journal.
     pub state: PathBuf,
     /// How log lines are written.
@@ -119,10 +154,11 @@ pub struct Terminal {
 impl Settings {
     /// What the flags mean, here and now.
     pub fn of(flags: Flags) -> Result<Self, String> {
-        let (path, revision) = split_revision(&flags.fleet)?;
+        let place = place(&flags)?;
         let terminal = Terminal::of_this_process(flags.log_format);
         Ok(Self {
-            source: SourceSettings { path, revision, worktree: flags.worktree, polled: false },
+            place,
+            signers: flags.verify_signers,
             state: flags.state,
             log_format: flags.log_format,
             verbosity: flags.verbose,
@@ -132,9 +168,29 @@ impl Settings {
         })
     }
 
-    /// The fleet's folder as people wrote it.
+    /// The fleet's folder as people wrote it; in a remote repository as seen from its top.
     pub fn fleet_folder(&self) -> &Path {
-        &self.source.path
+        match &self.place {
+            Place::Here(source) => &source.path,
+            Place::Remote(remote) => &remote.folder,
+        }
+    }
+
+    /// Whether the flags say which revision of a local fleet is meant, or its files as they lie.
+    pub fn names_a_revision(&self) -> bool {
+        match &self.place {
+            Place::Here(source) => source.worktree || source.revision.is_some(),
+            Place::Remote(_) => false,
+        }
+    }
+
+    /// Where the fleet is read from. Nothing is read or fetched yet.
+    pub fn source(&self) -> Result<Source, GitError> {
+        let source = Source::at(self.place.clone())?;
+        match self.signers.clone() {
+            Some(file) => source.signed_by(SignersSettings { file, program: git_program() }),
+            None => Ok(source),
+        }
     }
 
     /// Where the simulated cloud keeps its state: beside the journal.
@@ -185,6 +241,47 @@ fn user() -> String {
     names.into_iter().find_map(variable).unwrap_or_else(|| "unknown".to_owned())
 }
 
+/// What `--fleet` and the flags that go with it name.
+fn place(flags: &Flags) -> Result<Place, String> {
+    let Flags { fleet, branch, path, worktree, state, .. } = flags;
+    let Some(address) = Address::parse(fleet) else {
+        let unfit = [("branch", branch.is_some()), ("path", path.is_some())];
+        if let Some((flag, _)) = unfit.iter().find(|(_, is_given)| *is_given) {
+            return Err(format!(
+                "--{flag} is for a URL, and --fleet names a folder: write --fleet FOLDER@BRANCH, or \
+                 leave it out (DRIFTLESS_{} too)",
+                flag.to_uppercase()
+            ));
+        }
+        let (path, revision) = split_revision(fleet)?;
+        let source = SourceSettings { path, revision, worktree: *worktree, polled: false };
+        return Ok(Place::Here(source));
+    };
+    if *worktree {
+        return Err("--worktree reads files as they lie, and --fleet names a URL: clone the \
+                    repository and name its folder"
+            .to_owned());
+    }
+    Ok(Place::Remote(Box::new(RemoteSettings {
+        address: address?,
+        branch: branch.clone(),
+        folder: path.clone().unwrap_or_default(),
+        clones: state.with_file_name("git"),
+        program: git_program(),
+        limits: FetchLimits::default(),
+    })))
+}
+
+/// git as the environment has it.
+fn git_program() -> GitProgram {
+    GitProgram {
+        ssh_command: variable("GIT_SSH_COMMAND"),
+        has_ssh_program: variable("GIT_SSH").is_some(),
+        has_askpass: variable("GIT_ASKPASS").is_some(),
+        ..GitProgram::default()
+    }
+}
+
 /// `PATH[@REV]`; a folder whose own name has an `@` is taken as it is.
 fn split_revision(fleet: &str) -> Result<(PathBuf, Option<String>), String> {
     let whole = PathBuf::from(fleet);
@@ -224,6 +321,33 @@ mod tests {
         let odd = folder.path().join("me@work");
         std::fs::create_dir(&odd).expect("made");
         assert_eq!(split(&odd.display().to_string()), (odd, None));
+    }
+
+    fn flags(arguments: &[&str]) -> Flags {
+        #[derive(clap::Parser)]
+        #[command(disable_help_flag = true)]
+        struct Line {
+            #[command(flatten)]
+            flags: Flags,
+        }
+        let line = [&["driftless"], arguments].concat();
+        <Line as clap::Parser>::try_parse_from(line).expect("flags").flags
+    }
+
+    #[test]
+    fn a_url_is_fetched_beside_the_journal_and_a_folder_is_read_where_it_lies() {
+        let url = "https://ann:hush@git.example.com/fleet.git";
+        let line = ["--fleet", url, "--branch", "b", "--path", "p", "--state", "s/state.db"];
+        let settings = Settings::of(flags(&line)).expect("settings");
+        let Place::Remote(remote) = &settings.place else { panic!("it is remote") };
+        assert_eq!(remote.address.as_str(), "https://git.example.com/fleet.git");
+        assert_eq!(remote.branch.as_deref(), Some("b"));
+        assert_eq!(settings.fleet_folder(), Path::new("p"));
+        assert_eq!(remote.clones, Path::new("s/git"));
+        assert!(!format!("{settings:?}").contains("hush"));
+        let here = Settings::of(flags(&["--fleet", "a@b"])).expect("settings");
+        let Place::Here(here) = here.place else { panic!("it is here") };
+        assert_eq!((here.path, here.revision.as_deref()), ("a".into(), Some("b")));
     }
 
     #[test]

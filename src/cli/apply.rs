@@ -9,7 +9,7 @@ use tracing::warn;
 
 use crate::cli::context::{Context, Ending, Format};
 use crate::cli::converge::Acting;
-use crate::cli::opening::{Opened, open};
+use crate::cli::opening::{Opened, opened};
 use crate::cli::render::unknown;
 use crate::cli::{Failure, plan_file};
 use crate::clock::Clock;
@@ -50,7 +50,8 @@ pub(super) fn run(
     context: &Context,
     out: &mut dyn Write,
 ) -> Result<Ending, Failure> {
-    let opened = open(settings)?;
+    let source = settings.source()?;
+    let opened = opened(source.fetch_and_read(clock)?);
     let desired = opened.wanted(settings)?;
     let only = Only {
         tenants: args.tenant.iter().cloned().collect(),
@@ -74,7 +75,7 @@ pub(super) fn run(
     if let Some((plan, of)) = &plan {
         plan_file::approve(plan, of, acting.journal(), context, "")?;
     }
-    let ended = acting.converge(Until::AtRest { only }, settings, clock)?;
+    let ended = acting.converge(Until::AtRest { only }, source, settings, clock)?;
     if ended.told_to {
         let help = "start it again: it goes on where it was";
         return Err(Failure::new("stopped before the fleet was converged", help));

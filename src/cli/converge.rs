@@ -12,7 +12,7 @@ use crate::announce::{Means, over_https};
 use crate::board::Standing;
 use crate::cli::Failure;
 use crate::cli::log::{self, Screen};
-use crate::cli::opening::{cloud, open};
+use crate::cli::opening::{cloud, opened};
 use crate::cli::progress::listen;
 use crate::clock::Clock;
 use crate::controller::{self, Until, checked};
@@ -64,18 +64,34 @@ impl Acting {
     pub(super) fn converge(
         self,
         until: Until,
+        source: Source,
         settings: &Settings,
         clock: &Clock,
     ) -> Result<Ended, Failure> {
         let runtime = runtime()?;
-        let ended = runtime.block_on(self.run(until, settings, clock));
+        let ended = runtime.block_on(self.run(until, source, settings, clock));
         // A second signal means now: what is still blocked in a thread is not waited for.
         runtime.shutdown_background();
         ended
     }
 
-    async fn run(self, until: Until, settings: &Settings, clock: &Clock) -> Result<Ended, Failure> {
-        let source = Source::open(settings.source.clone())?;
+    async fn run(
+        self,
+        until: Until,
+        source: Source,
+        settings: &Settings,
+        clock: &Clock,
+    ) -> Result<Ended, Failure> {
+        let (told, at_once) = stop_signals()?;
+        tokio::pin!(told);
+        if until == Until::Stopped {
+            fetch_on_hangup(&source)?;
+            tokio::select! {
+                biased;
+                () = &mut told => return Ok(Ended { standing: Standing::default(), told_to: true }),
+                fetched = self.fetched(&source, clock) => fetched?,
+            }
+        }
         let fleet = self.fleet(&source, settings)?;
         let aws = cloud(&fleet, settings, clock, self.journal.controller_id()).await?;
         let look_every = match fleet.cloud {
@@ -91,7 +107,6 @@ impl Acting {
             self.screen.clone(),
             clock.clone(),
         ));
-        let (told, at_once) = stop_signals()?;
         let clock = clock.clone();
         let journal = self.journal.clone();
         // Whoever converges once sees what happens.
@@ -117,9 +132,27 @@ impl Acting {
         Ok(Ended { standing, told_to: told_to.load(std::sync::atomic::Ordering::SeqCst) })
     }
 
+    /// Fetches a remote repository for the first time. What was fetched before is gone on with when it
+    /// fails. Without that, a fleet that was converged before is waited for; one that never was is
+    /// most likely named wrongly, and whoever names it is told at once.
+    async fn fetched(&self, source: &Source, clock: &Clock) -> Result<(), Failure> {
+        let seed = self.journal.controller_id();
+        let Some(mut fetching) = source.keep_fetching(clock.clone(), seed) else { return Ok(()) };
+        while let Some(error) = fetching.ended().await {
+            if source.head().is_ok() {
+                break;
+            }
+            if self.journal.accepted_revision()?.is_none() {
+                return Err(Failure::from(&*error));
+            }
+            self.journal.note_origin(source.origin().as_ref())?;
+        }
+        Ok(())
+    }
+
     /// The Fleet document: of the newest revision, or of the last good one when that is refused.
     fn fleet(&self, source: &Source, settings: &Settings) -> Result<Fleet, Failure> {
-        let newest = open(settings);
+        let newest = source.read().map(opened).map_err(Failure::from);
         let refused = match &newest {
             Ok(opened) => match &opened.desired {
                 Some(desired) => return Ok(Fleet::clone(&desired.fleet)),
@@ -138,6 +171,27 @@ impl Acting {
         let snapshot = source.read_at(accepted.revision.as_str()).ok();
         Ok(snapshot.and_then(|snapshot| checked(&snapshot).desired))
     }
+}
+
+/// SIGHUP has a remote repository fetched at once, as one that was just pushed to.
+fn fetch_on_hangup(source: &Source) -> Result<(), Failure> {
+    if source.origin().is_none() {
+        return Ok(());
+    }
+    let (mut hangup, source) = (listening(SignalKind::hangup())?, source.clone());
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            source.fetch_soon();
+        }
+    });
+    Ok(())
+}
+
+fn listening(kind: SignalKind) -> Result<Signal, Failure> {
+    signal(kind).map_err(|error| Failure {
+        causes: vec![error.to_string()],
+        ..Failure::new("cannot listen for signals", "raise the limit of open files (ulimit -n)")
+    })
 }
 
 fn in_words(fleet: &Fleet, settings: &Settings) -> String {
@@ -168,14 +222,8 @@ pub(super) fn stop_signals() -> Result<
     (impl Future<Output = ()> + Send + use<>, impl Future<Output = ()> + Send + use<>),
     Failure,
 > {
-    let listen = |kind| {
-        signal(kind).map_err(|error| Failure {
-            causes: vec![error.to_string()],
-            ..Failure::new("cannot listen for signals", "raise the limit of open files (ulimit -n)")
-        })
-    };
     let (mut terminate, mut interrupt) =
-        (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+        (listening(SignalKind::terminate())?, listening(SignalKind::interrupt())?);
     let (first, told) = oneshot::channel();
     let (second, at_once) = oneshot::channel();
     tokio::spawn(async move {

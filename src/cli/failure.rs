@@ -7,7 +7,7 @@ use std::io;
 use crate::announce::hosts::HostError;
 use crate::cli::context::CommandError;
 use crate::controller::ControllerError;
-use crate::git::GitError;
+use crate::git::{FetchError, GitError};
 use crate::journal::JournalError;
 use crate::sim::{CloudError, ConsoleError};
 
@@ -89,6 +89,12 @@ fn split_help(message: &str) -> (String, Option<String>) {
 impl From<GitError> for Failure {
     fn from(error: GitError) -> Self {
         Self::of(&error)
+    }
+}
+
+impl From<&FetchError> for Failure {
+    fn from(error: &FetchError) -> Self {
+        Self::of(error)
     }
 }
 

@@ -146,9 +146,9 @@ fn dispatch(command: Command, settings: &Settings, out: &mut dyn Write) -> Resul
     };
     let ending = match command {
         Command::Init(args) => init::run(&args, out)?,
-        Command::Validate(args) => validate::run(&args, settings, out)?,
+        Command::Validate(args) => validate::run(&args, settings, &clock, out)?,
         Command::Schema(args) => schema::run(&args, out)?,
-        Command::Render(args) => render::run(&args, settings, out)?,
+        Command::Render(args) => render::run(&args, settings, &clock, out)?,
         Command::Plan(args) => plan::run(&args, settings, &clock, out)?,
         Command::Apply(args) => apply::run(&args, settings, &clock, &context, out)?,
         Command::Run => run::run(settings, &clock)?,

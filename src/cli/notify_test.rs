@@ -43,7 +43,7 @@ pub(super) fn run(
     out: &mut dyn Write,
 ) -> Result<Ending, Failure> {
     let NotifyCommand::Test(args) = command;
-    let opened = open(settings)?;
+    let opened = open(settings, clock)?;
     let fleet = &opened.wanted(settings)?.fleet;
     let channels = chosen(&fleet.notify, args.channel.as_ref())?;
     let journal = Journal::open_existing(&settings.state, clock.now())?;

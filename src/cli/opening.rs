@@ -6,7 +6,6 @@ use crate::clock::Clock;
 use crate::controller::{Checked, checked};
 use crate::desired::Desired;
 use crate::fleet::{Cloud as CloudKind, Finding, Fleet};
-use crate::git::Source;
 use crate::ids::Region;
 use crate::report::findings::{self, Drawing};
 use crate::settings::Settings;
@@ -23,11 +22,16 @@ pub(super) struct Opened {
     pub(super) findings: Vec<Finding>,
 }
 
-/// Reads and checks the revision that the flags name.
-pub(super) fn open(settings: &Settings) -> Result<Opened, Failure> {
-    let snapshot = Source::open(settings.source.clone())?.read()?;
+/// Reads and checks the revision that the flags name; of a remote repository the newest one. An
+/// answer about an older one would be taken for that, so there is none when it cannot be fetched.
+pub(super) fn open(settings: &Settings, clock: &Clock) -> Result<Opened, Failure> {
+    Ok(opened(settings.source()?.fetch_and_read(clock)?))
+}
+
+/// Checks a snapshot.
+pub(super) fn opened(snapshot: Snapshot) -> Opened {
     let Checked { desired, findings } = checked(&snapshot);
-    Ok(Opened { snapshot, desired, findings })
+    Opened { snapshot, desired, findings }
 }
 
 impl Opened {

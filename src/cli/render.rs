@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 use crate::cli::Failure;
 use crate::cli::context::Ending;
 use crate::cli::opening::open;
+use crate::clock::Clock;
 use crate::desired::{Desired, Wanted};
 use crate::fleet::Deployment;
 use crate::ids::{ServiceName, TenantName};
@@ -45,9 +46,10 @@ enum RenderFormat {
 pub(super) fn run(
     args: &RenderArgs,
     settings: &Settings,
+    clock: &Clock,
     out: &mut dyn Write,
 ) -> Result<Ending, Failure> {
-    let opened = open(settings)?;
+    let opened = open(settings, clock)?;
     let desired = opened.wanted(settings)?;
     known_names(args, desired)?;
     let of = |wanted: &&Wanted| {

@@ -8,7 +8,6 @@ use clap::{Args, Subcommand};
 use crate::cli::Failure;
 use crate::cli::context::{CommandError, Context, Ending, Format};
 use crate::controller::checked;
-use crate::git::Source;
 use crate::ids::{ServiceName, StackKey};
 use crate::journal::{Filter, Journal};
 use crate::outcome::Mark;
@@ -141,7 +140,7 @@ fn recall(
     context: &Context,
     journal: &Journal,
 ) -> Result<Rollouts, Failure> {
-    let source = Source::open(settings.source.clone())?;
+    let source = settings.source()?;
     let accepted = journal.accepted_revision().map_err(CommandError::from)?;
     let accepted = accepted.filter(|_| source.follows_git());
     // Files that were converged as they lay are in no commit.

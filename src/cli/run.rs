@@ -11,7 +11,8 @@ use crate::settings::Settings;
 
 /// Ends well when it was told to stop and running calls have ended.
 pub(super) fn run(settings: &Settings, clock: &Clock) -> Result<Ending, Failure> {
-    Acting::begin(settings, clock)?.converge(Until::Stopped, settings, clock)?;
+    let acting = Acting::begin(settings, clock)?;
+    acting.converge(Until::Stopped, settings.source()?, settings, clock)?;
     info!("stopped; what runs in AWS goes on, and the next start looks what became of it");
     Ok(Ending::Good)
 }

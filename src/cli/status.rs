@@ -102,6 +102,7 @@ fn surroundings(journal: &Journal, now: Moment) -> Result<Surroundings, CommandE
     Ok(Surroundings {
         targets: journal.targets()?,
         accepted: journal.accepted_revision()?,
+        origin: journal.origin()?,
         refused: journal.refused_revision()?,
         requests: journal.requests()?,
         steering: journal.steering(now)?,

@@ -7,6 +7,7 @@ use clap::{Args, ValueEnum};
 use crate::cli::Failure;
 use crate::cli::context::Ending;
 use crate::cli::opening::{Opened, drawn, open};
+use crate::clock::Clock;
 use crate::desired::Desired;
 use crate::report::{counted, findings};
 use crate::settings::Settings;
@@ -35,9 +36,10 @@ enum FindingsFormat {
 pub(super) fn run(
     args: &ValidateArgs,
     settings: &Settings,
+    clock: &Clock,
     out: &mut dyn Write,
 ) -> Result<Ending, Failure> {
-    let opened = open(settings)?;
+    let opened = open(settings, clock)?;
     let folder = settings.fleet_folder().display().to_string();
     let text = match args.format {
         FindingsFormat::Text => text(&opened, settings),

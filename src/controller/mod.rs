@@ -24,7 +24,7 @@ use crate::clock::Clock;
 use crate::controller::announcing::Announcements;
 use crate::controller::workers::Workers;
 use crate::desired::Desired;
-use crate::git::{GitError, Source};
+use crate::git::{Fetching, GitError, Source};
 use crate::ids::{Revision, ServiceName, Target};
 use crate::journal::{Journal, JournalError};
 use crate::moment::Moment;
@@ -128,6 +128,8 @@ pub async fn run(
     tokio::pin!(shutdown);
     let mut hints = controller.settings.source.watch()?;
     let follows = controller.until == Until::Stopped;
+    controller.note_origin()?;
+    let mut fetching = follows.then(|| controller.keep_fetching()).flatten();
     let mut listening = tokio::time::interval(STEERING_PERIOD);
     listening.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -143,15 +145,28 @@ pub async fn run(
             // What people and git say goes before work that is done, or a busy fleet would not hear.
             _ = listening.tick() => controller.listen()?,
             () = hints.changed(), if follows => controller.consider_newest()?,
+            () = fetched(&mut fetching) => {
+                controller.note_origin()?;
+                controller.consider_newest()?;
+            }
             Some(done) = controller.tasks.join_next() => controller.finished(done)?,
             () = until_due(&clock, due), if due.is_some() => {}
         }
     }
+    drop(fetching);
     let ended = controller.drain().await;
     if let Some(announcements) = announcements {
         announcements.end().await;
     }
     ended
+}
+
+/// Returns after a fetch; never where nothing is fetched.
+async fn fetched(fetching: &mut Option<Fetching>) {
+    match fetching {
+        Some(fetching) => drop(fetching.ended().await),
+        None => std::future::pending().await,
+    }
 }
 
 /// Returns when the moment comes.
@@ -166,7 +181,7 @@ impl Controller {
         let (good, refused) = wake::first_revision(&settings, &until)?;
         // What was read, not what the ref points at by now: a commit in between is not lost.
         let considered = match &refused {
-            Some(refusal) => refusal.revision.clone(),
+            Some(refusal) => refusal.revision.clone().filter(|_| !refusal.may_pass),
             None => Some(good.desired.revision.clone()),
         };
         let now = settings.clock.now();

@@ -7,7 +7,7 @@ use crate::board::Progress;
 use crate::controller::{Controller, ControllerError, Settings, Until, changed_targets, checked};
 use crate::desired::Desired;
 use crate::fleet::{Finding, Severity};
-use crate::git::GitError;
+use crate::git::{Fetching, GitError};
 use crate::ids::{Revision, StackKey, Target};
 use crate::journal::{AcceptedRevision, RefusedRevision};
 use crate::moment::Moment;
@@ -27,6 +27,8 @@ pub struct Refusal {
     pub why: String,
     /// What a person could approve.
     pub request: Option<ApprovalRequest>,
+    /// Whether the same revision may be good later, though nothing moves in git.
+    pub may_pass: bool,
 }
 
 impl Refusal {
@@ -94,10 +96,11 @@ fn with_sources(error: &dyn std::error::Error) -> String {
 /// The newest revision, if nothing speaks against converging it.
 fn acceptable(settings: &Settings) -> Result<Good, Refusal> {
     let unreadable = |error: &GitError| Refusal {
-        revision: None,
+        revision: error.refused().cloned(),
         findings: Vec::new(),
         why: with_sources(error),
         request: None,
+        may_pass: true,
     };
     let snapshot = settings.source.read().map_err(|error| unreadable(&error))?;
     descent(settings, &snapshot)?;
@@ -113,6 +116,7 @@ fn acceptable(settings: &Settings) -> Result<Good, Refusal> {
                 why: format!("{} has {} errors", snapshot.revision.short(), errors.count()),
                 findings: found.findings,
                 request: None,
+                may_pass: false,
             })
         }
     }
@@ -126,6 +130,7 @@ fn descent(settings: &Settings, snapshot: &Snapshot) -> Result<(), Refusal> {
         findings: Vec::new(),
         why,
         request,
+        may_pass: false,
     };
     let accepted = settings.journal.accepted_revision();
     let accepted = accepted.map_err(|error| refused(error.to_string(), None))?;
@@ -138,7 +143,7 @@ fn descent(settings: &Settings, snapshot: &Snapshot) -> Result<(), Refusal> {
         // Not known, and asked again: nobody can approve an error.
         Err(error) => {
             let why = with_sources(&error);
-            return Err(Refusal { revision: None, ..refused(why, None) });
+            return Err(Refusal { revision: None, may_pass: true, ..refused(why, None) });
         }
     }
     let member = new.to_string();
@@ -165,6 +170,7 @@ fn accept(settings: &Settings, good: &Good) -> Result<(), ControllerError> {
     let services = desired.services.iter();
     let words = services.map(|(name, service)| (name.clone(), service.on_removal));
     settings.journal.accept_revision(&accepted, words.collect())?;
+    settings.source.keep(&desired.revision);
     Ok(())
 }
 
@@ -254,13 +260,24 @@ impl Controller {
     }
 
     fn tell_refusal(&mut self, refusal: Refusal) {
-        let Refusal { revision, findings, why, request } = refusal;
+        let Refusal { revision, findings, why, request, .. } = refusal;
         self.refused = Some(why.clone());
         self.board.tell(Progress::Refused { revision, findings, why });
         self.revision_request.clone_from(&request);
         if let Some(request) = request {
             self.board.tell(Progress::Asked(request));
         }
+    }
+
+    /// Fetches beside the loop, where something has to be fetched.
+    pub(super) fn keep_fetching(&self) -> Option<Fetching> {
+        let Settings { source, clock, journal, .. } = &self.settings;
+        source.keep_fetching(clock.clone(), journal.controller_id())
+    }
+
+    /// Writes down how fetching gets on, for whoever asks how the fleet stands.
+    pub(super) fn note_origin(&self) -> Result<(), ControllerError> {
+        Ok(self.settings.journal.note_origin(self.settings.source.origin().as_ref())?)
     }
 
     /// Looks whether git has something new, and takes it if it is good.
@@ -293,9 +310,10 @@ impl Controller {
         }
     }
 
-    /// A revision that could not be read is read again at the next poll, though no ref moves.
+    /// A revision that could not be read is read again at the next poll, though no ref moves, and so
+    /// is one that nobody signed who may: more may, once they are written down.
     fn forget_unread(&mut self, refusal: &Refusal) {
-        if refusal.revision.is_none() {
+        if refusal.may_pass {
             self.considered = None;
         }
     }

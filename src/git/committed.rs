@@ -38,6 +38,16 @@ pub(crate) struct Committed {
     /// of loose objects again is what takes time.
     last: Arc<Mutex<Blobs>>,
     opened: Opened,
+    clone_of: Option<CloneOf>,
+}
+
+/// What a clone of ours stands for.
+#[derive(Clone, Debug)]
+struct CloneOf {
+    /// Where it was fetched from.
+    url: String,
+    /// The ref that was fetched: its `HEAD`.
+    followed: String,
 }
 
 /// A repository that stays open between two questions.
@@ -73,7 +83,18 @@ impl Committed {
         };
         // Joining nothing leaves a slash at the end, which git's trees do not know.
         let folder = folder.components().collect();
-        Ok(Some(Self { root, folder, last: Arc::default(), opened: Opened::default() }))
+        Ok(Some(Self::at(root, folder, None)))
+    }
+
+    /// A folder of a bare clone, which need not be there yet. In it `HEAD` is the ref that was
+    /// fetched, and errors name the address that it was fetched from.
+    pub(crate) fn of_clone(root: &Path, folder: &Path, url: &str, followed: &str) -> Self {
+        let clone_of = CloneOf { url: url.to_owned(), followed: followed.to_owned() };
+        Self::at(root.to_owned(), folder.to_owned(), Some(clone_of))
+    }
+
+    fn at(root: PathBuf, folder: PathBuf, clone_of: Option<CloneOf>) -> Self {
+        Self { root, folder, last: Arc::default(), opened: Opened::default(), clone_of }
     }
 
     /// The work tree, or the bare repository.
@@ -88,7 +109,19 @@ impl Committed {
 
     /// The repository, as it is now.
     pub(crate) fn repository(&self) -> Result<Repository, GitError> {
-        Repository::open(&self.root).map_err(GitError::damaged(&self.root, "`.git`"))
+        match &self.clone_of {
+            Some(CloneOf { url, .. }) if !self.root.exists() => {
+                Err(GitError::NeverFetched { url: url.clone() })
+            }
+            Some(_) | None => {
+                Repository::open(&self.root).map_err(GitError::damaged(&self.root, "`.git`"))
+            }
+        }
+    }
+
+    /// What messages call the repository.
+    fn called(&self) -> PathBuf {
+        self.clone_of.as_ref().map_or_else(|| self.root.clone(), |clone| (&clone.url).into())
     }
 
     /// The commit that `name` means now.
@@ -113,7 +146,7 @@ impl Committed {
         let id = commit.id().to_string();
         let tree = self.tree(&repository, &commit, name)?;
         let odb = repository.odb().map_err(self.damaged("the object database"))?;
-        let folder = self.root.join(&self.folder);
+        let folder = self.called().join(&self.folder);
         let mut reading = Reading {
             committed: self,
             repository: &repository,
@@ -135,7 +168,7 @@ impl Committed {
         let repository = self.repository()?;
         let tree_id = |revision: &Revision| {
             let commit = self.commit(&repository, revision.as_str())?;
-            Ok(self.tree(&repository, &commit, revision.as_str())?.id())
+            self.tree(&repository, &commit, revision.as_str()).map(|tree| tree.id())
         };
         Ok(tree_id(a)? == tree_id(b)?)
     }
@@ -167,7 +200,7 @@ impl Committed {
             (self.commit(&repository, newer)?.id(), self.commit(&repository, older)?.id());
         let found = repository.merge_base(newer, older);
         let (path, short) =
-            (self.root.clone(), |id: Oid| Revision::of(&id.to_string()).short().to_owned());
+            (self.called(), |id: Oid| Revision::of(&id.to_string()).short().to_owned());
         match found {
             Ok(id) => Ok(Revision::of(&id.to_string())),
             Err(error) if error.code() == ErrorCode::NotFound => {
@@ -195,13 +228,19 @@ impl Committed {
     }
 
     fn commit<'r>(&self, repository: &'r Repository, name: &str) -> Result<Commit<'r>, GitError> {
-        if name == HEAD {
-            return self.commit_of_head(repository);
-        }
+        let head = self.clone_of.as_ref().map(|clone| clone.followed.as_str());
+        let fetched = match (head, name.strip_prefix(HEAD)) {
+            (Some(followed), Some(rest)) if rest.is_empty() || rest.starts_with(['~', '^']) => {
+                Some(format!("{followed}{rest}"))
+            }
+            (None, Some("")) => return self.commit_of_head(repository),
+            (_, _) => None,
+        };
+        let name = fetched.as_deref().unwrap_or(name);
         let named = |source: git2::Error| {
             let lookup = [ErrorCode::NotFound, ErrorCode::Peel, ErrorCode::InvalidSpec];
             if lookup.contains(&source.code()) || source.code() == ErrorCode::Ambiguous {
-                let (path, revision) = (self.root.clone(), name.to_owned());
+                let (path, revision) = (self.called(), name.to_owned());
                 if repository.is_shallow() {
                     return GitError::TooShallow { path, revision, source };
                 }
@@ -250,6 +289,9 @@ impl Committed {
     fn folder_missing(&self, commit: &Commit<'_>, name: &str) -> GitError {
         let (path, folder) = (self.root.clone(), self.folder.clone());
         let revision = Revision::of(&commit.id().to_string()).short().to_owned();
+        if let Some(CloneOf { url, .. }) = &self.clone_of {
+            return GitError::RemoteFolderMissing { url: url.clone(), folder, revision };
+        }
         if name == HEAD && self.root.join(&self.folder).is_dir() {
             return GitError::NotCommitted { path, folder, revision };
         }

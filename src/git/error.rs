@@ -3,6 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::git::fetch_error::{FetchError, Said};
+use crate::ids::Revision;
 use crate::snapshot::{MAX_FILES, MAX_TOTAL_BYTES};
 
 /// Why a revision could not be read. Whoever has a last good revision keeps it.
@@ -34,6 +36,78 @@ pub enum GitError {
     WorktreeWithRevision {
         /// The revision asked for.
         revision: String,
+    },
+    /// A repository at a URL could not be fetched.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// A repository at a URL was never fetched.
+    #[error("`{url}` was not fetched yet: see that it can be reached")]
+    NeverFetched {
+        /// Where it is.
+        url: String,
+    },
+    /// No branch may be called so.
+    #[error("`{branch}` is no name of a branch: write it as `git branch` lists it")]
+    BadBranch {
+        /// What was asked for.
+        branch: String,
+    },
+    /// No folder of a commit may be called so.
+    #[error("`{folder}` is no folder of a repository: write --path as seen from its top")]
+    BadFolder {
+        /// What was asked for.
+        folder: PathBuf,
+    },
+    /// The followed branch has no folder at the fleet's path.
+    #[error("`{url}` has no folder `{folder}` at {revision}: name the fleet's folder with --path")]
+    RemoteFolderMissing {
+        /// Where the repository is.
+        url: String,
+        /// The fleet folder in it.
+        folder: PathBuf,
+        /// The commit that was read.
+        revision: String,
+    },
+    /// Signatures are of commits.
+    #[error(
+        "--verify-signers is for commits, and the files are read as they lie: leave it out, or          name a git repository without --worktree"
+    )]
+    NothingSigned,
+    /// Nobody signed the commit.
+    #[error(
+        "the commit {} is not signed: sign it (`git commit --amend --gpg-sign`, with          `gpg.format` set to `ssh`), or put a signed commit on top", revision.short()
+    )]
+    Unsigned {
+        /// The commit.
+        revision: Revision,
+    },
+    /// It is signed in a way that is not verified.
+    #[error(
+        "the commit {} is signed, but not with an SSH key: put a commit on top that is signed          with a key of `{signers}`", revision.short()
+    )]
+    OtherSignature {
+        /// The commit.
+        revision: Revision,
+        /// The file of those who may sign.
+        signers: PathBuf,
+    },
+    /// It is signed by somebody else, or changed since.
+    #[error(
+        "no key of `{signers}` signed the commit {}: put a commit on top that is signed with one          of them, or add the key to the file", revision.short()
+    )]
+    UnknownSigner {
+        /// The commit.
+        revision: Revision,
+        /// The file of those who may sign.
+        signers: PathBuf,
+        /// What git says.
+        source: Said,
+    },
+    /// Nothing can be verified.
+    #[error("no signature can be verified: {why}")]
+    CannotVerify {
+        /// Why, and what to do.
+        why: String,
     },
     /// The branch of `HEAD` has no commit.
     #[error(
@@ -220,6 +294,18 @@ pub enum GitError {
 }
 
 impl GitError {
+    /// The commit that is refused for its signature; it may be accepted later, when the file of those
+    /// who may sign was changed.
+    pub fn refused(&self) -> Option<&Revision> {
+        let (Self::Unsigned { revision }
+        | Self::OtherSignature { revision, .. }
+        | Self::UnknownSigner { revision, .. }) = self
+        else {
+            return None;
+        };
+        Some(revision)
+    }
+
     /// What libgit2 said while `what` of the repository at `path` was read.
     pub(crate) fn damaged(
         path: &Path,

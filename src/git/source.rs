@@ -2,11 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::clock::Clock;
 use crate::git::committed::{Committed, HEAD};
 use crate::git::error::GitError;
+use crate::git::fetch_error::FetchError;
+use crate::git::fetching::{Fetching, fetched};
 use crate::git::folder::Folder;
+use crate::git::program::Leash;
+use crate::git::remote::{Remote, RemoteSettings};
+use crate::git::signers::{Signers, SignersSettings};
 use crate::git::watch::Watch;
 use crate::ids::Revision;
+use crate::report::Origin;
 use crate::snapshot::Snapshot;
 
 /// What fingerprints of files as they lie begin with, in a repository and outside one.
@@ -27,6 +34,15 @@ pub struct SourceSettings {
     pub polled: bool,
 }
 
+/// What `--fleet` means: a folder of this machine, or a repository that has to be fetched.
+#[derive(Clone, Debug)]
+pub enum Place {
+    /// Read where it lies.
+    Here(SourceSettings),
+    /// Read from a clone of our own.
+    Remote(Box<RemoteSettings>),
+}
+
 /// Where the fleet is read from. Every question opens what it needs and can be asked from any thread.
 #[derive(Clone, Debug)]
 pub struct Source {
@@ -35,6 +51,8 @@ pub struct Source {
     committed: Option<Committed>,
     follows: Follows,
     polled: bool,
+    remote: Option<Remote>,
+    signers: Option<Signers>,
 }
 
 #[derive(Clone, Debug)]
@@ -66,15 +84,97 @@ impl Source {
             (Some(_), _) => Follows::Files(Folder::of(existing, WORKTREE)),
             (None, None) => Follows::Files(Folder::of(existing, FOLDER)),
         };
-        Ok(Self { committed, follows, polled })
+        Ok(Self { committed, follows, polled, remote: None, signers: None })
     }
 
-    /// All files of the fleet folder at what is followed.
-    pub fn read(&self) -> Result<Snapshot, GitError> {
-        match &self.follows {
-            Follows::Name(committed, name) => committed.read(name),
-            Follows::Files(folder) => folder.read(),
+    /// A branch of a remote repository, as it was fetched last. Nothing is fetched yet.
+    pub fn remote(settings: RemoteSettings) -> Result<Self, GitError> {
+        let remote = Remote::of(settings)?;
+        let committed = remote.committed();
+        let follows = Follows::Name(committed.clone(), HEAD.to_owned());
+        let committed = Some(committed);
+        // The clone may be replaced as a whole, which no hint tells.
+        Ok(Self { committed, follows, polled: true, remote: Some(remote), signers: None })
+    }
+
+    /// The place that `--fleet` names.
+    pub fn at(place: Place) -> Result<Self, GitError> {
+        match place {
+            Place::Here(settings) => Self::open(settings),
+            Place::Remote(settings) => Self::remote(*settings),
         }
+    }
+
+    /// The same source, of whose commits only those are read that somebody signed who may.
+    pub fn signed_by(self, settings: SignersSettings) -> Result<Self, GitError> {
+        if !self.follows_git() {
+            return Err(GitError::NothingSigned);
+        }
+        Ok(Self { signers: Some(Signers::of(settings)?), ..self })
+    }
+
+    /// Fetches a remote repository; what lies here is always new. Blocks until it is done, within
+    /// limits, and leaves what was fetched before when it fails.
+    pub fn fetch(&self, clock: &Clock) -> Result<(), FetchError> {
+        self.remote.as_ref().map_or(Ok(()), |remote| fetched(remote, clock, &Leash::default()))
+    }
+
+    /// Reads like [`read`](Self::read), after a fetch. A damaged clone is made anew.
+    pub fn fetch_and_read(&self, clock: &Clock) -> Result<Snapshot, GitError> {
+        self.fetch(clock)?;
+        let read = self.read();
+        if read.is_err() && self.remote.as_ref().is_some_and(Remote::is_suspect) {
+            self.fetch(clock)?;
+            return self.read();
+        }
+        read
+    }
+
+    /// Fetches a remote repository again and again, beside whoever reads it, until the answer is
+    /// dropped; `None` when nothing has to be fetched. `seed` spreads controllers over time.
+    pub fn keep_fetching(&self, clock: Clock, seed: &str) -> Option<Fetching> {
+        Some(Fetching::begin(self.remote.clone()?, clock, seed))
+    }
+
+    /// Has whoever keeps fetching fetch at once.
+    pub fn fetch_soon(&self) {
+        if let Some(remote) = &self.remote {
+            remote.demand().notify_one();
+        }
+    }
+
+    /// Where a fleet is fetched from and how that gets on; `None` where nothing is fetched.
+    pub fn origin(&self) -> Option<Origin> {
+        self.remote.as_ref().map(Remote::origin)
+    }
+
+    /// Keeps a commit that was accepted, also when its history is rewritten.
+    pub fn keep(&self, revision: &Revision) {
+        let Some(remote) = &self.remote else { return };
+        // Until garbage is collected it is there anyway.
+        if let Err(error) = remote.keep(revision) {
+            tracing::debug!(%error, revision = revision.short(), "the commit is not kept");
+        }
+    }
+
+    /// All files of the fleet folder at what is followed, if those who may have signed it.
+    pub fn read(&self) -> Result<Snapshot, GitError> {
+        let read = match &self.follows {
+            Follows::Name(committed, name) => self.read_vouched(committed, name),
+            Follows::Files(folder) => folder.read(),
+        };
+        if let (Err(GitError::Damaged { .. }), Some(remote)) = (&read, &self.remote) {
+            remote.suspect();
+        }
+        read
+    }
+
+    fn read_vouched(&self, committed: &Committed, name: &str) -> Result<Snapshot, GitError> {
+        let Some(signers) = &self.signers else { return committed.read(name) };
+        // The name may point elsewhere by the time it is read.
+        let revision = committed.head(name)?;
+        signers.vouch(&committed.repository()?, &revision)?;
+        committed.read(revision.as_str())
     }
 
     /// All files of the fleet folder at a commit, named as `git rev-parse` takes it.
@@ -165,6 +265,9 @@ impl Source {
     /// What is read from where, for people: ``the folder `fleet` of the repository `/x` at `HEAD` ``.
     pub fn describe(&self) -> String {
         match &self.follows {
+            _ if self.remote.is_some() => {
+                self.remote.as_ref().map(Remote::describe).unwrap_or_default()
+            }
             Follows::Name(committed, name) => {
                 let root = committed.root().display();
                 let folder = committed.folder();

@@ -10,13 +10,14 @@ use crate::journal::{Journal, JournalError, from_row, to_row};
 use crate::moment::Moment;
 use crate::outcome::LastWords;
 use crate::plan::deletions::WINDOW;
-use crate::report::{AcceptedRevision, RefusedRevision};
+use crate::report::{AcceptedRevision, Origin, RefusedRevision};
 
 const ACCEPTED: &str = "accepted_revision";
 const REFUSED: &str = "refused_revision";
 const FLEET_KNOWN: &str = "fleet_known_since";
 const INHERITED: &str = "inherited_at";
 const ROUND: &str = "first_round_at";
+const ORIGIN: &str = "origin";
 const LAST_WORDS: &str = "last_words";
 const ROLLED_OUT: &str = "rolled_out_revision";
 
@@ -65,6 +66,26 @@ impl Journal {
     /// Forgets the refused revision, for when the ref went back to the accepted one.
     pub fn clear_refused_revision(&self) -> Result<(), JournalError> {
         self.writing(|transaction| forget(transaction, REFUSED))
+    }
+
+    /// Where the fleet is fetched from, and how that gets on; `None` where nothing is fetched.
+    pub fn origin(&self) -> Result<Option<Origin>, JournalError> {
+        self.fact(ORIGIN)
+    }
+
+    /// Writes down where the fleet is fetched from. When it was fetched last is kept over a restart.
+    pub fn note_origin(&self, origin: Option<&Origin>) -> Result<(), JournalError> {
+        let Some(origin) = origin else {
+            return self.writing(|transaction| forget(transaction, ORIGIN));
+        };
+        self.writing(|transaction| {
+            let mut origin = origin.clone();
+            let before: Option<Origin> = fact(transaction, ORIGIN)?;
+            if let Some(before) = before.filter(|before| before.from == origin.from) {
+                origin.fetched_at = origin.fetched_at.or(before.fetched_at);
+            }
+            put(transaction, ORIGIN, &origin)
+        })
     }
 
     /// Whether every target has been seen once with this journal. Before that it does not know what

@@ -491,6 +491,24 @@ fn a_deletion_sees_the_approvals_that_count() {
 }
 
 #[test]
+fn when_a_fleet_was_fetched_last_outlives_a_restart_unless_it_is_fetched_from_elsewhere() {
+    let journal = Journal::in_memory().expect("a journal");
+    let origin = |from: &str, fetched_at| crate::report::Origin {
+        from: from.to_owned(),
+        fetched_at,
+        trouble: None,
+    };
+    let at = Some(Moment::from_millis(7));
+    journal.note_origin(Some(&origin("here", at))).expect("written");
+    journal.note_origin(Some(&origin("here", None))).expect("written");
+    assert_eq!(journal.origin().expect("read"), Some(origin("here", at)));
+    journal.note_origin(Some(&origin("elsewhere", None))).expect("written");
+    assert_eq!(journal.origin().expect("read"), Some(origin("elsewhere", None)));
+    journal.note_origin(None).expect("written");
+    assert_eq!(journal.origin().expect("read"), None);
+}
+
+#[test]
 fn a_refused_revision_is_kept_until_one_is_accepted() {
     let journal = Journal::in_memory().expect("a journal");
     let accepted = AcceptedRevision {

@@ -15,6 +15,7 @@ pub mod findings;
 pub mod plan;
 mod grouping;
 pub mod output;
+mod origin;
 pub mod rollouts;
 #[cfg(test)]
 pub(crate) mod sample;
@@ -29,6 +30,7 @@ pub use edited::{Edited, FieldChange};
 pub use event::{AcceptedRevision, Event, RefusedRevision, Subject};
 pub use explain::{Explanation, InWave};
 pub use grouping::{EXAMPLES, Group};
+pub use origin::{FetchTrouble, Origin};
 pub use output::FORMAT_VERSION;
 pub use status::{
     BlindGroup, Counting, Detail, FEW, HaltedRollout, StackLine, Status, Surroundings,

@@ -8,7 +8,7 @@ use crate::moment::Moment;
 use crate::observed::{BlindReason, StackStatus};
 use crate::plan::{ApprovalRequest, StackRecord, Steering, TargetRecord, Verdict, Weight};
 use crate::report::grouping::{Group, Grouping};
-use crate::report::{AcceptedRevision, RefusedRevision, SilentChannel};
+use crate::report::{AcceptedRevision, Origin, RefusedRevision, SilentChannel};
 use crate::rollout::Halt;
 
 /// With this many stacks or fewer each gets a line of its own without being asked for.
@@ -49,6 +49,8 @@ pub struct Surroundings {
     pub targets: Vec<TargetRecord>,
     /// The revision that is followed.
     pub accepted: Option<AcceptedRevision>,
+    /// Where revisions are fetched from; `None` where nothing is fetched.
+    pub origin: Option<Origin>,
     /// The newest one, when it is not followed.
     pub refused: Option<RefusedRevision>,
     /// What waits for approval, and since when.
@@ -187,13 +189,15 @@ impl Status {
     }
 
     /// Whether a person has to do something: a stack is stuck, a target cannot be seen, a release is
-    /// halted, a channel cannot be told for a lasting reason, or the newest revision was refused.
+    /// halted, a channel cannot be told for a lasting reason, the newest revision was refused, or no
+    /// newer one can be fetched.
     pub fn needs_attention(&self) -> bool {
         self.count(Weight::Stuck) > 0
             || !self.blind.is_empty()
             || !self.around.halted.is_empty()
             || self.around.silent.iter().any(|channel| channel.trouble.needs_person)
             || self.around.refused.is_some()
+            || self.around.origin.as_ref().is_some_and(Origin::is_lost)
     }
 }
 

@@ -7,6 +7,7 @@ use comfy_table::{Table, presets};
 
 use crate::ids::StackKey;
 use crate::plan::Weight;
+use crate::report::Origin;
 use crate::report::channels;
 use crate::report::grouping::Group;
 use crate::report::status::{HaltedRollout, StackLine, Status};
@@ -56,6 +57,9 @@ impl Status {
         if self.around.refused.is_some() {
             line.push_str("; the newest revision was refused");
         }
+        if self.around.origin.as_ref().is_some_and(Origin::is_lost) {
+            line.push_str("; the fleet cannot be fetched");
+        }
         line
     }
 
@@ -90,6 +94,9 @@ impl Status {
         if let Some(accepted) = &self.around.accepted {
             let (revision, when) = (accepted.revision.short(), ago(self.now, accepted.at));
             writeln!(out, "Following revision {revision}, accepted {when}")?;
+        }
+        if let Some(origin) = &self.around.origin {
+            out.write_str(&origin.text(self.now))?;
         }
         let Some(refused) = &self.around.refused else { return Ok(()) };
         let (revision, when) = (refused.revision.short(), ago(self.now, refused.at));
@@ -358,6 +365,49 @@ mod tests {
         60 stacks in 20 tenants: all in sync
         Following revision 0123456789, accepted 39 minutes ago
         ");
+    }
+
+    #[test]
+    fn where_it_is_fetched_from_is_a_line_and_what_is_wrong_a_paragraph() {
+        let trouble = crate::report::FetchTrouble {
+            text: "`https://host/fleet` cannot be reached (no route to host): see that it is up"
+                .to_owned(),
+            since: minutes_ago(12),
+            attempts: 4,
+            next_at: NOW + std::time::Duration::from_secs(125),
+        };
+        let mut origin = Origin {
+            from: "https://host/fleet at the branch `main`".to_owned(),
+            fetched_at: Some(minutes_ago(13)),
+            trouble: None,
+        };
+        let status = |origin: &Origin| {
+            let around = Surroundings {
+                accepted: Some(accepted()),
+                origin: Some(origin.clone()),
+                ..Surroundings::default()
+            };
+            fleet(20, Detail::Groups).status(around, NOW)
+        };
+        assert!(!status(&origin).needs_attention());
+        insta::assert_snapshot!(status(&origin).text(), @r"
+        60 stacks in 20 tenants: all in sync
+        Following revision 0123456789, accepted 39 minutes ago
+        From https://host/fleet at the branch `main`, fetched 13 minutes ago
+        ");
+        origin.trouble = Some(trouble);
+        assert!(status(&origin).needs_attention());
+        insta::assert_snapshot!(status(&origin).text(), @r"
+        60 stacks in 20 tenants: all in sync; the fleet cannot be fetched
+        Following revision 0123456789, accepted 39 minutes ago
+        From https://host/fleet at the branch `main`, fetched 13 minutes ago
+
+        The fleet cannot be fetched (for 12 minutes, tried 4 times, again in 2 minutes): it stays at what was fetched before
+          `https://host/fleet` cannot be reached (no route to host): see that it is up
+        ");
+        let trouble = origin.trouble.as_mut().expect("trouble");
+        trouble.attempts = 2;
+        assert!(!status(&origin).needs_attention(), "two failures may be a blip");
     }
 
     #[test]

@@ -27,6 +27,7 @@ mod nested;
 mod outputs;
 mod plan;
 mod python;
+mod remote;
 mod removal;
 mod repair;
 mod reviewed;

@@ -53,6 +53,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("hmac", &["announce", "sim"]),
     ("hyper", &["announce", "sim"]),
     ("hyper_*", &["announce", "sim"]),
+    ("rustix", &["git"]),
     ("rustls", &["announce"]),
     ("jiff", &["fleet", "announce"]),
 ];

@@ -54,7 +54,7 @@ pub(super) fn serve(
         let listener =
             TcpListener::bind(args.listen).await.map_err(|error| cannot(args, &error))?;
         let address = listener.local_addr().map_err(|error| cannot(args, &error))?;
-        let region = region(settings);
+        let region = region(settings, clock);
         writeln!(out, "export AWS_ENDPOINT_URL=http://{address}")?;
         write_keys(&cloud.keys_of(None), out)?;
         // boto3 and the AWS CLI read the one, the other SDKs the other.
@@ -88,8 +88,9 @@ fn write_keys((key, secret): &(String, String), out: &mut dyn Write) -> Result<(
 }
 
 /// That of the fleet, if there is one: what is served has no region of its own.
-fn region(settings: &Settings) -> String {
-    let fleet = open(settings).ok().and_then(|opened| opened.desired).map(|desired| desired.fleet);
+fn region(settings: &Settings, clock: &Clock) -> String {
+    let fleet =
+        open(settings, clock).ok().and_then(|opened| opened.desired).map(|desired| desired.fleet);
     let home = fleet.and_then(|fleet| home(&fleet).ok());
     home.as_ref().map_or(ANY_REGION, Region::as_str).to_owned()
 }

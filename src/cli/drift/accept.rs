@@ -64,7 +64,7 @@ pub(super) fn run(
             "`driftless drift report` shows what drifted, `driftless drift detect` looks now",
         ));
     }
-    let opened = open(settings)?;
+    let opened = open(settings, &context.clock)?;
     let desired = opened.wanted(settings)?;
     let snapshot = &opened.snapshot;
     let mut work = Work {

@@ -61,7 +61,7 @@ pub(super) fn run(
     clock: &Clock,
     out: &mut dyn Write,
 ) -> Result<Ending, Failure> {
-    let opened = open(settings)?;
+    let opened = open(settings, clock)?;
     let desired = Arc::new(opened.wanted(settings)?.clone());
     let journal = match Journal::open_existing(&settings.state, clock.now())? {
         Some(journal) => journal,

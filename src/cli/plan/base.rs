@@ -119,7 +119,10 @@ fn before(source: &Source, head: &Snapshot) -> Result<Base, GitError> {
 fn has_no_fleet(error: &GitError) -> bool {
     matches!(
         error,
-        GitError::NotCommitted { .. } | GitError::FolderMissing { .. } | GitError::Empty { .. }
+        GitError::NotCommitted { .. }
+            | GitError::FolderMissing { .. }
+            | GitError::RemoteFolderMissing { .. }
+            | GitError::Empty { .. }
     )
 }
 

@@ -22,7 +22,7 @@ use crate::clock::Clock;
 use crate::controller::{Checked, checked};
 use crate::desired::Desired;
 use crate::fleet::{Finding, Severity};
-use crate::git::Source;
+use crate::git::{GitError, Source};
 use crate::journal::Journal;
 use crate::plan::preview::{Preview, preview};
 use crate::report::plan as report;
@@ -115,16 +115,19 @@ pub(super) fn run(
 ) -> Result<Ending, Failure> {
     let journal = Journal::open_existing(&settings.state, clock.now())?;
     let means = Means { settings, clock, journal: journal.as_ref() };
-    let source = Source::open(settings.source.clone())?;
+    let source = settings.source()?;
     let snapshot = match &args.to {
-        Some(to) if settings.source.worktree || settings.source.revision.is_some() => {
+        Some(to) if settings.names_a_revision() => {
             return Err(Failure::new(
                 format!("--to {to} names a revision, and so does --fleet PATH@REV or --worktree"),
                 "leave one of them out",
             ));
         }
-        Some(to) => source.read_at(to)?,
-        None => source.read()?,
+        Some(to) => {
+            source.fetch(clock).map_err(GitError::from)?;
+            source.read_at(to)?
+        }
+        None => source.fetch_and_read(clock)?,
     };
     let Checked { desired, findings } = checked(&snapshot);
     let Some(desired) = desired else {

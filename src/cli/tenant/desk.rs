@@ -12,7 +12,7 @@ use crate::cli::render::unknown;
 use crate::controller::{Checked, checked};
 use crate::fleet::edit::Uneditable;
 use crate::fleet::{Documents, Finding, Tenant, load};
-use crate::git::{Source, SourceSettings};
+use crate::git::{Place, Source, SourceSettings};
 use crate::ids::{Revision, TenantName};
 use crate::settings::Settings;
 use crate::snapshot::{Entry, Snapshot, Unreadable};
@@ -29,13 +29,19 @@ pub(super) struct Desk<'a> {
 impl<'a> Desk<'a> {
     /// Reads the files of the fleet's folder, whatever is committed.
     pub(super) fn open(settings: &'a Settings) -> Result<Self, Failure> {
-        if let Some(revision) = &settings.source.revision {
+        let Place::Here(source) = &settings.place else {
+            return Err(Failure::new(
+                "a remote repository cannot be edited",
+                "clone it, and name the fleet's folder in the clone with --fleet",
+            ));
+        };
+        if let Some(revision) = &source.revision {
             return Err(Failure::new(
                 format!("the commit `{revision}` cannot be edited"),
                 "leave out @REV: the files as they lie are edited",
             ));
         }
-        let source = SourceSettings { worktree: true, ..settings.source.clone() };
+        let source = SourceSettings { worktree: true, ..source.clone() };
         let snapshot = Source::open(source)?.read()?;
         let (documents, findings) = load(&snapshot);
         let Some(documents) = documents else {

@@ -11,7 +11,9 @@ use crate::plan::Weight;
 use crate::report::output::steering::{Requested, Suspended};
 use crate::report::output::{FORMAT_VERSION, list, texts, time, value};
 use crate::report::status::{HaltedRollout, StackLine};
-use crate::report::{AcceptedRevision, BlindGroup, Group, RefusedRevision, SilentChannel, Status};
+use crate::report::{
+    AcceptedRevision, BlindGroup, Group, Origin, RefusedRevision, SilentChannel, Status,
+};
 
 /// All weights, so that a program finds a count for each.
 const WEIGHTS: [Weight; 4] = [Weight::Settled, Weight::LeftAlone, Weight::Waiting, Weight::Stuck];
@@ -36,6 +38,8 @@ pub struct StatusOutput {
     pub counts: BTreeMap<Weight, usize>,
     /// The revision that is followed.
     pub revision: Option<Followed>,
+    /// Where the fleet is fetched from; null where it is read on the machine itself.
+    pub origin: Option<FetchedFrom>,
     /// The newest revision, when it has errors and is not followed.
     pub refused: Option<Refused>,
     /// Stacks that do not move, together by the reason.
@@ -66,6 +70,32 @@ pub struct Followed {
     pub committed_at: Option<String>,
     /// When it was accepted.
     pub accepted_at: String,
+}
+
+/// Where the fleet is fetched from.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FetchedFrom {
+    /// The address without credentials, the branch and the folder, in words.
+    pub from: String,
+    /// When it was fetched last.
+    pub fetched_at: Option<String>,
+    /// Why it cannot be fetched now; null when it can.
+    pub trouble: Option<Unfetched>,
+}
+
+/// Why the fleet cannot be fetched.
+#[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Unfetched {
+    /// What happened, what others say about it, and what to do.
+    pub text: String,
+    /// Since when.
+    pub since: String,
+    /// How often it was tried since then.
+    pub attempts: u32,
+    /// When it is tried next.
+    pub next_at: String,
 }
 
 /// A revision that is not followed.
@@ -217,6 +247,7 @@ impl StatusOutput {
             tenant_count: status.tenants,
             counts: WEIGHTS.into_iter().map(|weight| (weight, status.count(weight))).collect(),
             revision: around.accepted.as_ref().map(Followed::of),
+            origin: around.origin.as_ref().map(FetchedFrom::of),
             refused: around.refused.as_ref().map(Refused::of),
             groups: list(&status.groups, HeldGroup::of),
             blind: list(&status.blind, Unseen::of),
@@ -236,6 +267,21 @@ impl Followed {
             revision: accepted.revision.as_str().to_owned(),
             committed_at: accepted.committed_at.map(time),
             accepted_at: time(accepted.at),
+        }
+    }
+}
+
+impl FetchedFrom {
+    fn of(origin: &Origin) -> Self {
+        Self {
+            from: origin.from.clone(),
+            fetched_at: origin.fetched_at.map(time),
+            trouble: origin.trouble.as_ref().map(|trouble| Unfetched {
+                text: trouble.text.clone(),
+                since: time(trouble.since),
+                attempts: trouble.attempts,
+                next_at: time(trouble.next_at),
+            }),
         }
     }
 }
