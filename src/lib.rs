@@ -92,8 +92,8 @@
 //! 9. A resource brought back that our own detection did not find drifted, or in more than that; what
 //!    nobody could look into taken for in sync ([`drift`], `tests/it/drift.rs`).
 //! 10. Where the fleet requires plans, a resource touched otherwise than an approved plan of its release
-//!    allows (`plan/reviewed.rs`, `tests/it/reviewed.rs`). `driftless plan` changes nothing but the change
-//!    sets that `--preview` makes and removes.
+//!     allows (`plan/reviewed.rs`, `tests/it/reviewed.rs`). `driftless plan` changes nothing but the
+//!     change sets that `--preview` makes and removes.
 
 pub mod ids;
 pub mod moment;
