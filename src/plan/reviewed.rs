@@ -2,6 +2,7 @@
 //! plan of the very release said that it would be.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -124,7 +125,7 @@ impl ReviewedPlan {
 }
 
 /// Stacks of this release may be made.
-pub fn release_member(service: &ServiceName, release: &Digest) -> String {
+pub fn release_member(service: &ServiceName, release: &impl fmt::Display) -> String {
     format!("{service} at {release}")
 }
 
@@ -136,7 +137,7 @@ fn deletion_member(key: &StackKey) -> String {
 /// This may be done to this resource, where a stack takes this release.
 pub fn action_member(
     service: &ServiceName,
-    release: &Digest,
+    release: &impl fmt::Display,
     action: ResourceAction,
     logical_id: &str,
     kind: &str,
@@ -216,13 +217,10 @@ fn update(case: &Case<'_>, wanted: &Wanted) -> Option<ApprovalRequest> {
     let is_allowed = |change: &PlannedChange| {
         let action = ResourceAction::of(change);
         let at = |release: &String, action: ResourceAction| {
-            let member = format!(
-                "{service} at {release}: {} {} ({})",
-                action.word(),
-                change.logical_id,
-                change.kind
-            );
-            approves(case, &member)
+            approves(
+                case,
+                &action_member(service, release, action, &change.logical_id, &change.kind),
+            )
         };
         releases.iter().any(|release| at(release, action))
             || undone.iter().any(|release| at(release, action.undone()))
