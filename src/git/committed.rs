@@ -22,6 +22,8 @@ pub(crate) const HEAD: &str = "HEAD";
 const MODE_TREE: i32 = 0o040_000;
 const MODE_LINK: i32 = 0o120_000;
 const MODE_SUBMODULE: i32 = 0o160_000;
+/// The longest path that a link can name on Linux; git takes any file for one.
+const MAX_LINK_BYTES: usize = 4_096;
 
 /// Contents by the id that git gives to exactly them.
 type Blobs = BTreeMap<Oid, Arc<[u8]>>;
@@ -314,7 +316,7 @@ struct Reading<'a> {
 
 impl Reading<'_> {
     /// Everything below `tree`, whose paths start with `prefix`. git's own trees cannot be circular,
-    /// and the length of their paths bounds the depth.
+    /// and the tally bounds how deep and how many they are.
     fn tree(&mut self, tree: &Tree<'_>, prefix: &str) -> Result<(), GitError> {
         for entry in tree {
             let Ok(name) = std::str::from_utf8(entry.name_bytes()) else {
@@ -330,6 +332,7 @@ impl Reading<'_> {
         match entry.filemode() {
             MODE_TREE if is_left_out(name) => Ok(()),
             MODE_TREE => {
+                self.tally.enter(&path)?;
                 let what = format!("the folder `{path}`");
                 let tree = self.repository.find_tree(entry.id());
                 self.tree(&tree.map_err(self.committed.damaged(&what))?, &format!("{path}/"))
@@ -337,6 +340,11 @@ impl Reading<'_> {
             MODE_SUBMODULE => self.tally.add(path, Entry::Submodule),
             MODE_LINK => {
                 let what = format!("the link `{path}`");
+                let header = self.odb.read_header(entry.id());
+                let (size, _) = header.map_err(self.committed.damaged(&what))?;
+                if size > MAX_LINK_BYTES {
+                    return self.tally.add(path, Entry::TooLarge(size as u64));
+                }
                 let link = self.odb.read(entry.id()).map_err(self.committed.damaged(&what))?;
                 match std::str::from_utf8(link.data()) {
                     Ok(to) => self.tally.add(path, Entry::Link(to.to_owned())),

@@ -214,12 +214,23 @@ pub enum GitError {
     },
     /// More files than a fleet has.
     #[error(
-        "`{folder}` has more than {MAX_FILES} files, the most that is read: point --fleet at the \
+        "`{folder}` has more than {MAX_FILES} files or folders, the most that is read: point --fleet at the \
          folder that holds only the fleet"
     )]
     TooManyFiles {
         /// The fleet folder.
         folder: PathBuf,
+    },
+    /// Folders in folders in folders.
+    #[error(
+        "`{folder}` has more than {most} folders in each other, the most that is read: move what is \
+         below them up"
+    )]
+    TooDeep {
+        /// The uppermost of them.
+        folder: PathBuf,
+        /// How deep they may lie.
+        most: usize,
     },
     /// More bytes than a fleet has.
     #[error(

@@ -719,6 +719,55 @@ mod tests {
         assert!(refusal(source.read()).contains("cannot read the file `fleet.yaml`"));
     }
 
+    /// A tree around another, under these names.
+    fn around(repository: &Repository, tree: Oid, names: &[&str]) -> Oid {
+        let mut builder = repository.treebuilder(None).unwrap();
+        for name in names {
+            builder.insert(name, tree, 0o040_000).unwrap();
+        }
+        builder.write().unwrap()
+    }
+
+    #[test]
+    fn a_few_trees_that_mean_a_trillion_folders_are_an_error_and_keep_nobody_busy() {
+        let (root, repository) = repository();
+        let mut tree = repository.treebuilder(None).unwrap().write().unwrap();
+        for _ in 0..40 {
+            tree = around(&repository, tree, &["a", "b"]);
+        }
+        commit_tree(&repository, &repository.find_tree(tree).unwrap(), None);
+        let error = refusal(open(root.path()).read());
+        assert!(error.contains("has more than 20000 files or folders"), "{error}");
+    }
+
+    #[test]
+    fn folders_in_folders_are_an_error_before_they_are_too_deep_for_us() {
+        let (root, repository) = repository();
+        let mut tree = repository.treebuilder(None).unwrap().write().unwrap();
+        for _ in 0..100 {
+            tree = around(&repository, tree, &["a"]);
+        }
+        commit_tree(&repository, &repository.find_tree(tree).unwrap(), None);
+        let error = refusal(open(root.path()).read());
+        assert!(error.contains("a` has more than 64 folders in each other"), "{error}");
+    }
+
+    #[test]
+    fn a_link_that_no_system_could_follow_is_not_read() {
+        let (root, repository) = repository();
+        let mut tree = repository.treebuilder(None).unwrap();
+        for (name, length) in [("longest.yaml", 4_096), ("longer.yaml", 4_097)] {
+            let to = repository.blob(&vec![b'x'; length]).unwrap();
+            tree.insert(name, to, 0o120_000).unwrap();
+        }
+        commit_tree(&repository, &repository.find_tree(tree.write().unwrap()).unwrap(), None);
+        let snapshot = open(root.path()).read().unwrap();
+        let entries: Vec<_> = snapshot.entries().collect();
+        let longest = Entry::Link("x".repeat(4_096));
+        let all = [("longer.yaml", &Entry::TooLarge(4_097)), ("longest.yaml", &longest)];
+        assert_eq!(entries, all);
+    }
+
     #[test]
     fn a_broken_repository_is_not_read_as_a_plain_folder() {
         let (root, _) = repository();

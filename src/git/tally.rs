@@ -7,6 +7,10 @@ use std::sync::Arc;
 use crate::git::error::GitError;
 use crate::snapshot::{Entry, MAX_FILE_BYTES, MAX_FILES, MAX_TOTAL_BYTES};
 
+/// Folders in folders. git bounds neither this nor how often one folder lies in another, and forty
+/// objects are enough for a trillion of them.
+const MAX_DEPTH: usize = 64;
+
 /// Folders that are no part of a fleet, committed or not: a hidden one belongs to a tool (`.git`,
 /// `.driftless`, `.github`). The same rule everywhere keeps `--worktree` and the commit alike.
 pub(crate) fn is_left_out(folder: &str) -> bool {
@@ -18,12 +22,26 @@ pub(crate) struct Tally<'a> {
     folder: &'a Path,
     entries: BTreeMap<String, Entry>,
     bytes: u64,
+    folders: usize,
 }
 
 impl<'a> Tally<'a> {
     /// Nothing found yet below `folder`, which errors name.
     pub(crate) fn of(folder: &'a Path) -> Self {
-        Self { folder, entries: BTreeMap::new(), bytes: 0 }
+        Self { folder, entries: BTreeMap::new(), bytes: 0, folders: 0 }
+    }
+
+    /// One more folder that is read: as many as files, and not too deep.
+    pub(crate) fn enter(&mut self, path: &str) -> Result<(), GitError> {
+        self.folders += 1;
+        if self.folders > MAX_FILES {
+            return Err(GitError::TooManyFiles { folder: self.folder.to_owned() });
+        }
+        if path.matches('/').count() >= MAX_DEPTH {
+            let top = path.split('/').next().unwrap_or(path).to_owned();
+            return Err(GitError::TooDeep { folder: self.folder.join(top), most: MAX_DEPTH });
+        }
+        Ok(())
     }
 
     /// One more entry that has no bytes of its own to read.
