@@ -92,10 +92,14 @@ impl Address {
         let Some(Credentials { user, password, .. }) = &self.credentials else { return Vec::new() };
         let shown = &self.shown;
         match password {
-            Some(_) => {
-                let value = format!("Authorization: Basic {}", self.token());
-                vec![(format!("http.{shown}.extraHeader"), value)]
-            }
+            // git sends a header to whomever the host redirects it to.
+            Some(_) => vec![
+                (
+                    format!("http.{shown}.extraHeader"),
+                    format!("Authorization: Basic {}", self.token()),
+                ),
+                (format!("http.{shown}.followRedirects"), "false".to_owned()),
+            ],
             // A helper of git knows the password of this user of the host.
             None => {
                 let path = shown.rfind("://").map_or(0, |at| at + 3);
@@ -214,10 +218,16 @@ mod tests {
         assert_eq!(words, "https://git.example.com/fleet.git https://git.example.com/fleet.git");
         assert_eq!(
             address.secret_settings(),
-            [(
-                "http.https://git.example.com/fleet.git.extraHeader".to_owned(),
-                "Authorization: Basic YW5uOnMrY3JldEA=".to_owned()
-            )]
+            [
+                (
+                    "http.https://git.example.com/fleet.git.extraHeader".to_owned(),
+                    "Authorization: Basic YW5uOnMrY3JldEA=".to_owned()
+                ),
+                (
+                    "http.https://git.example.com/fleet.git.followRedirects".to_owned(),
+                    "false".to_owned()
+                ),
+            ]
         );
         let said = "fatal: https://ann:s%2Bcret%40@x s+cret@ YW5uOnMrY3JldEA=";
         assert_eq!(address.redacted(said), "fatal: https://***@x *** ***");

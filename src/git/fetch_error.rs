@@ -60,6 +60,17 @@ pub enum FetchError {
         /// What git says.
         source: Said,
     },
+    /// It has moved, and whoever names the new place may read a token of ours.
+    #[error(
+        "`{url}` sends us elsewhere, where a token of an address is not taken: name the address \
+         where the repository is now"
+    )]
+    Moved {
+        /// Where.
+        url: String,
+        /// What git says.
+        source: Said,
+    },
     /// There is no repository, or none that these credentials may see.
     #[error(
         "`{url}` is no repository, or none that our credentials may see: see that the address is \
@@ -181,6 +192,7 @@ const WORDS: &[(Kind, &[&str])] = &[
             "too many authentication failures",
         ],
     ),
+    (Kind::Moved, &["returned error: 3"]),
     (
         Kind::Unreachable,
         &[
@@ -252,6 +264,7 @@ enum Kind {
     Shallow,
     UnknownHost,
     Refused,
+    Moved,
     Unreachable,
     NoRepository,
 }
@@ -270,6 +283,7 @@ impl FetchError {
             (Some(Kind::Shallow), _) => Self::Shallow { url },
             (Some(Kind::UnknownHost), _) => Self::UnknownHost { url, source },
             (Some(Kind::Refused), _) => Self::Refused { url, source },
+            (Some(Kind::Moved), _) => Self::Moved { url, source },
             (Some(Kind::Unreachable), _) => Self::Unreachable { url, source },
             (Some(Kind::NoRepository), _) => Self::NoRepository { url, source },
             (None, _) => Self::Other { url, source },

@@ -14,7 +14,7 @@ const TOKEN: &str = "gl-t0psecret";
 /// `ann:gl-t0psecret`, as HTTP's Basic scheme has it.
 const BASIC: &str = "YW5uOmdsLXQwcHNlY3JldA==";
 
-fn driftless(hub: &Hub, fleet: &str) -> Command {
+pub(super) fn driftless(hub: &Hub, fleet: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_driftless"));
     command.env_clear().env("HOME", hub.folder.path());
     command.env("PATH", std::env::var_os("PATH").expect("a path"));
@@ -24,7 +24,7 @@ fn driftless(hub: &Hub, fleet: &str) -> Command {
 }
 
 /// Exit code, and what it wrote.
-fn ended(mut command: Command) -> (i32, String) {
+pub(super) fn ended(mut command: Command) -> (i32, String) {
     let ran = command.output().expect("it runs");
     let text = String::from_utf8([ran.stdout, ran.stderr].concat()).expect("text");
     (ran.status.code().expect("a code"), text)
@@ -32,6 +32,15 @@ fn ended(mut command: Command) -> (i32, String) {
 
 /// A host that answers every request with 401; where it is, and the requests.
 fn refusing_host() -> (String, Arc<Mutex<Vec<String>>>) {
+    host("401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"", "")
+}
+
+/// A host that answers every request so.
+fn host(status_and_header: &str, body: &str) -> (String, Arc<Mutex<Vec<String>>>) {
+    let answer = format!(
+        "HTTP/1.1 {status_and_header}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+        body.len()
+    );
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let host = listener.local_addr().expect("an address").to_string();
     let requests: Arc<Mutex<Vec<String>>> = Arc::default();
@@ -40,8 +49,6 @@ fn refusing_host() -> (String, Arc<Mutex<Vec<String>>>) {
         while let Ok((mut stream, _)) = listener.accept() {
             let (head, _) = wire::read(&stream);
             heard.lock().unwrap().push(head);
-            let answer = "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"\r\n\
-                          Content-Length: 0\r\nConnection: close\r\n\r\n";
             // The program may have ended.
             let _ = stream.write_all(answer.as_bytes());
         }
@@ -117,6 +124,24 @@ fn a_token_in_the_url_reaches_the_host_and_is_never_seen_elsewhere() {
         assert_eq!(of_git.filter(|line| line.contains(secret)).count(), 0, "{seen}");
         assert_eq!(holding(hub.world.journal_path().parent().unwrap(), secret), [""; 0]);
     }
+}
+
+#[test]
+fn a_token_in_the_url_is_not_sent_to_whomever_the_host_sends_us_to() {
+    let hub = hub_at_rest();
+    let line = format!("{} HEAD\0agent=x\n", "1".repeat(40));
+    let line = format!("001e# service=git-upload-pack\n0000{:04x}{line}0000", line.len() + 4);
+    let advertised = "200 OK\r\nContent-Type: application/x-git-upload-pack-advertisement";
+    let (elsewhere, heard) = host(advertised, &line);
+    let to = format!("http://{elsewhere}/fleet.git/info/refs?service=git-upload-pack");
+    let (sender, asked) = host(&format!("302 Found\r\nLocation: {to}"), "");
+    let mut command = driftless(&hub, &format!("http://ann:{TOKEN}@{sender}/fleet.git"));
+    command.arg("validate");
+    let (code, text) = ended(command);
+    assert!(code == 1 && text.contains("name the address where the repository is now"), "{text}");
+    assert!(asked.lock().unwrap().concat().contains(BASIC), "the host itself is told");
+    let heard = heard.lock().unwrap().concat();
+    assert!(!heard.contains(BASIC), "{heard}");
 }
 
 /// The program while it runs.
