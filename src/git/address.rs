@@ -109,10 +109,12 @@ impl Address {
         }
     }
 
-    /// `text` without what is secret here: others may repeat it.
+    /// `text` without what is secret here, or in an address that git's own settings put in place of
+    /// this one: others may repeat it.
     pub(crate) fn redacted(&self, text: &str) -> String {
+        let text = without_users(text);
         let Some(Credentials { user, password, written }) = &self.credentials else {
-            return text.to_owned();
+            return text;
         };
         let parts = written.split(':').map(str::to_owned);
         let mut secrets: Vec<String> = parts.chain([written.clone(), self.token()]).collect();
@@ -121,7 +123,7 @@ impl Address {
         secrets.retain(|secret| !secret.is_empty());
         // The longest first: one may be a part of another.
         secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-        secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "***"))
+        secrets.iter().fold(text, |text, secret| text.replace(secret.as_str(), "***"))
     }
 
     fn token(&self) -> String {
@@ -161,6 +163,23 @@ fn is_name(text: &str) -> bool {
 
 fn is_plain(text: &str) -> bool {
     !text.contains(|c: char| c.is_control() || c.is_whitespace())
+}
+
+/// A text without whoever stands before an `@` in its addresses of http. A user may be a token.
+fn without_users(text: &str) -> String {
+    let mut parts = text.split("://");
+    let mut kept = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let is_http = kept.ends_with("http") || kept.ends_with("https");
+        let end = part.find(|c: char| c == '/' || c.is_whitespace()).unwrap_or(part.len());
+        let host = part[..end].rfind('@').filter(|_| is_http);
+        kept.push_str("://");
+        match host {
+            Some(at) => kept.extend(["***", &part[at..]]),
+            None => kept.push_str(part),
+        }
+    }
+    kept
 }
 
 /// A part of an address without its percent signs.
@@ -236,6 +255,17 @@ mod tests {
         let setting = ("credential.https://git.example.com.username".into(), "t0ken".into());
         assert_eq!(user.secret_settings(), [setting]);
         assert_eq!(user.redacted("for t0ken@git"), "for ***@git");
+    }
+
+    #[test]
+    fn a_token_in_an_address_that_gits_own_settings_put_in_place_of_ours_is_not_repeated() {
+        let said = "fatal: could not read Password for 'https://t0ken@host': prompts disabled\n\
+                    see http://ann:p%20@h:1/x and ssh://git@host/x, a@b";
+        assert_eq!(
+            parsed("https://host/fleet.git").redacted(said),
+            "fatal: could not read Password for 'https://***@host': prompts disabled\n\
+             see http://***@h:1/x and ssh://git@host/x, a@b"
+        );
     }
 
     #[test]

@@ -228,6 +228,8 @@ const WORDS: &[(Kind, &[&str])] = &[
         Kind::NoRepository,
         &[
             "repository not found",
+            "' not found",
+            "not valid: is this a git repository",
             "project you were looking for could not be found",
             "does not appear to be a git repository",
             "returned error: 404",
@@ -258,6 +260,9 @@ const OWN: &[&str] = &[
     "did not send all necessary objects",
 ];
 
+/// What stands in a line of the other side.
+const THEIRS: &[&str] = &["remote: ", "remote error: ", "upload-pack: "];
+
 #[derive(Clone, Copy, Debug)]
 enum Kind {
     Branch,
@@ -270,12 +275,12 @@ enum Kind {
 }
 
 impl FetchError {
-    /// What git said when it failed, already without secrets. `branch` is the followed one, if one
-    /// was named.
-    pub(crate) fn of_words(url: &str, branch: Option<&str>, said: &str) -> Self {
+    /// What git said when it failed, and what of it is shown: without secrets, one of which may be a
+    /// word that tells failures apart. `branch` is the followed one, if one was named.
+    pub(crate) fn of_words(url: &str, branch: Option<&str>, said: &str, shown: &str) -> Self {
         let lower = said.to_ascii_lowercase();
         let fits = |words: &[&str]| words.iter().any(|word| lower.contains(word));
-        let (url, source) = (url.to_owned(), Said::of(said));
+        let (url, source) = (url.to_owned(), Said::of(shown));
         let kind = WORDS.iter().find(|(_, words)| fits(words)).map(|(kind, _)| kind);
         match (kind, branch) {
             (Some(Kind::Branch), Some(branch)) => Self::NoBranch { url, branch: branch.to_owned() },
@@ -291,9 +296,13 @@ impl FetchError {
     }
 
     /// Whether our own clone is at fault, by what git said: it names files of it, or what it misses.
+    /// The other side may be damaged as well, and says so in the same words.
     pub(crate) fn is_own_fault(said: &str, clone: &Path) -> bool {
-        let lower = said.to_ascii_lowercase();
-        said.contains(&clone.display().to_string()) || OWN.iter().any(|word| lower.contains(word))
+        let clone = clone.display().to_string();
+        said.lines().filter(|line| !THEIRS.iter().any(|word| line.contains(word))).any(|line| {
+            let lower = line.to_ascii_lowercase();
+            line.contains(&clone) || OWN.iter().any(|word| lower.contains(word))
+        })
     }
 }
 
@@ -318,7 +327,7 @@ mod tests {
 
     #[test]
     fn what_git_says_is_told_apart() {
-        let of = |said: &str| FetchError::of_words("https://host/x", Some("main"), said);
+        let of = |said: &str| FetchError::of_words("https://host/x", Some("main"), said, said);
         for (said, is) in [
             ("fatal: couldn't find remote ref refs/heads/main", "has no branch `main`"),
             (
@@ -346,6 +355,15 @@ mod tests {
                 "remote: Repository not found.\nfatal: repository 'https://host/x/' not found",
                 "is no repository",
             ),
+            ("fatal: repository 'https://host/x/' not found", "is no repository"),
+            (
+                "fatal: https://host/x/info/refs not valid: is this a git repository?",
+                "is no repository",
+            ),
+            (
+                "fatal: unable to access 'https://host/x/': The requested URL returned error: 301",
+                "sends us elsewhere",
+            ),
             ("fatal: '/x' does not appear to be a git repository", "is no repository"),
             ("! [rejected] main -> main (shallow update not allowed)", "is a shallow clone"),
             ("fatal: the moon is full", "cannot be fetched"),
@@ -353,7 +371,12 @@ mod tests {
             let error = of(said).to_string();
             assert!(error.contains(is), "{said}: {error}");
         }
-        let empty = FetchError::of_words("x", None, "fatal: couldn't find remote ref HEAD");
+        let said = "fatal: 'x' does not appear to be a git repository";
+        let user = FetchError::of_words("x", None, said, &said.replace("git", "***"));
+        let FetchError::NoRepository { source, .. } = user else { panic!("{user}") };
+        assert_eq!(source.to_string(), "fatal: 'x' does not appear to be a *** repository");
+        let said = "fatal: couldn't find remote ref HEAD";
+        let empty = FetchError::of_words("x", None, said, said);
         assert!(empty.to_string().contains("no commit on its default branch"), "{empty}");
     }
 
@@ -367,8 +390,14 @@ mod tests {
         ] {
             assert!(FetchError::is_own_fault(own, Path::new("/state/git/0123")), "{own}");
         }
-        let other = "fatal: repository 'https://host/x/' not found";
-        assert!(!FetchError::is_own_fault(other, Path::new("/state/git/0123")));
+        for other in [
+            "fatal: repository 'https://host/x/' not found",
+            "remote: fatal: loose object 45b9 is corrupt\nfatal: protocol error: bad pack header",
+            "fatal: git upload-pack: aborting due to possible repository corruption on the remote side.",
+            "fatal: remote error: not a git repository: '/srv/x'",
+        ] {
+            assert!(!FetchError::is_own_fault(other, Path::new("/state/git/0123")), "{other}");
+        }
     }
 
     #[test]

@@ -165,7 +165,7 @@ mod tests {
 
     fn unreachable(said: &str) -> Result<(), FetchError> {
         let said = format!("fatal: could not resolve host ({said})");
-        Err(FetchError::of_words("https://host/x", None, &said))
+        Err(FetchError::of_words("https://host/x", None, &said, &said))
     }
 
     #[test]
@@ -181,7 +181,8 @@ mod tests {
             "{text}"
         );
         assert_eq!(note(unreachable("2 ms"), 60), None, "the same is not said again");
-        let refused = FetchError::of_words("https://host/x", None, "Authentication failed");
+        let said = "Authentication failed";
+        let refused = FetchError::of_words("https://host/x", None, said, said);
         assert!(matches!(note(Err(refused), 120), Some(Word::Trouble(_))), "another is");
         let Some(Word::Over(text)) = note(Ok(()), 630) else { panic!("said") };
         assert_eq!(text, "https://host/x can be fetched again; the trouble began 10 minutes ago");

@@ -289,8 +289,8 @@ impl Remote {
                 Ok(Brought::OwnFault(Said::of(&address.redacted(&said))))
             }
             Ran::Badly(said) => {
-                let said = address.redacted(&said);
-                Err(FetchError::of_words(&url, branch.as_deref(), &said))
+                let shown = address.redacted(&said);
+                Err(FetchError::of_words(&url, branch.as_deref(), &said, &shown))
             }
             Ran::TooLong => Err(FetchError::TooSlow { url, limit: time }),
             Ran::TooLarge => Err(FetchError::TooLarge { url, limit: limits.bytes }),
