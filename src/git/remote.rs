@@ -43,6 +43,17 @@ const SETTINGS: &[&str] = &[
     "credential.interactive=false",
 ];
 
+/// Nothing but what is named is fetched.
+const FETCH: &[&str] = &[
+    "fetch",
+    "--quiet",
+    "--no-tags",
+    "--no-prune",
+    "--no-write-fetch-head",
+    "--no-recurse-submodules",
+    "--no-auto-maintenance",
+];
+
 /// What git warns of when the other side has no whole history, and leaves our ref as it was.
 const SHALLOW: &str = "because shallow roots are not allowed";
 
@@ -93,6 +104,8 @@ pub(crate) struct Remote {
     clone: PathBuf,
     /// Whether something of the clone could not be read.
     is_suspect: Arc<AtomicBool>,
+    /// The commit that could not be read in a clone that was just made: no other clone would help.
+    odd: Arc<Mutex<Option<git2::Oid>>>,
     fetches: Arc<Mutex<Fetches>>,
     /// Somebody wants it fetched at once.
     demand: Arc<Notify>,
@@ -120,6 +133,7 @@ impl Remote {
             settings: Arc::new(settings),
             clone,
             is_suspect: Arc::default(),
+            odd: Arc::default(),
             fetches: Arc::default(),
             demand: Arc::default(),
         })
@@ -198,7 +212,8 @@ impl Remote {
                 return self.make(leash);
             }
         }
-        if self.is_suspect.swap(false, Ordering::SeqCst) && !self.is_whole() {
+        let is_suspect = self.is_suspect.swap(false, Ordering::SeqCst);
+        if is_suspect && !self.is_odd() && !self.is_whole() {
             return self.make(leash);
         }
         if self.fetched_id() != before {
@@ -217,6 +232,16 @@ impl Remote {
     fn fetched_id(&self) -> Option<git2::Oid> {
         let repository = Repository::open_bare(&self.clone).ok()?;
         repository.refname_to_id(&self.fetched_ref()).ok()
+    }
+
+    fn odd(&self) -> MutexGuard<'_, Option<git2::Oid>> {
+        self.odd.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether what was fetched cannot be read though its clone was new.
+    fn is_odd(&self) -> bool {
+        let odd = *self.odd();
+        odd.is_some() && odd == self.fetched_id()
     }
 
     /// Whether the fleet can be read, or is not there for another reason than damage.
@@ -239,6 +264,7 @@ impl Remote {
         match self.bring(&new, self.settings.limits.clone, leash) {
             Ok(Brought::All) => {}
             Ok(Brought::OwnFault(said)) => {
+                removed(&new)?;
                 let source = io::Error::other(said);
                 return Err(FetchError::Disk { path: new, source });
             }
@@ -248,11 +274,24 @@ impl Remote {
             }
         }
         if self.clone.exists() {
+            self.carry_over(&new, leash);
             moved(&self.clone, &old)?;
         }
         moved(&new, &self.clone)?;
         self.is_suspect.store(false, Ordering::SeqCst);
+        *self.odd() = self.fetched_id().filter(|_| !self.is_whole());
         removed(&old)
+    }
+
+    /// Takes the accepted commit along: the other side may have rewritten its history since, and then
+    /// has it no more. What is damaged in the old clone is lost.
+    fn carry_over(&self, new: &Path, leash: &Leash) {
+        let (old, refspec) = (self.clone.display().to_string(), format!("+{KEPT}:{KEPT}"));
+        let mut arguments = [SETTINGS, FETCH].concat();
+        arguments.extend(["--", &old, &refspec]);
+        let bounds = self.bounds(new, self.settings.limits.clone, leash);
+        let ran = self.settings.program.run(new, &arguments, &[], &bounds);
+        tracing::debug!(?ran, "took the accepted commit along");
     }
 
     /// Fetches the one branch into a repository.
@@ -270,9 +309,7 @@ impl Remote {
         };
         // A plus takes a history that was rewritten: whether it is followed is decided elsewhere.
         let refspec = format!("+{theirs}:{}", self.fetched_ref());
-        let mut arguments = SETTINGS.to_vec();
-        arguments.extend(["fetch", "--quiet", "--no-tags", "--no-prune", "--no-write-fetch-head"]);
-        arguments.extend(["--no-recurse-submodules", "--no-auto-maintenance"]);
+        let mut arguments = [SETTINGS, FETCH].concat();
         if repository.join("shallow").exists() {
             arguments.push("--unshallow");
         }

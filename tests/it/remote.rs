@@ -369,6 +369,56 @@ fn a_source_of_a_running_controller_follows_a_clone_that_another_process_made_an
 }
 
 #[test]
+fn a_clone_that_is_made_anew_keeps_the_accepted_commit_of_a_history_that_was_rewritten() {
+    let hub = hub_at_rest();
+    let source = hub.source();
+    let first = source.fetch_and_read(&clock()).expect("fetched").revision;
+    source.keep(&first);
+    let amend = ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "--quiet", "--amend"];
+    let amend = [&amend[..], &["--allow-empty", "--message", "another"]].concat();
+    git(&hub.world.repository(), &amend);
+    hub.push();
+    let lock = hub.clone().join("refs/heads/main.lock");
+    std::fs::write(&lock, "").unwrap();
+    let second = hub.source().fetch_and_read(&clock()).expect("fetched").revision;
+    assert!(second != first && !lock.exists(), "it was made anew");
+    git(&hub.clone(), &["gc", "--quiet", "--prune=now"]);
+    let kept = hub.source().read_at(first.as_str()).expect("there to go on with");
+    assert_eq!(kept.revision, first);
+}
+
+#[test]
+fn a_commit_that_cannot_be_read_is_not_fetched_again_and_again() {
+    let hub = hub_at_rest();
+    let tree = git(&hub.bare(), &["rev-parse", "main^{tree}"]);
+    let odd = hub.folder.path().join("odd");
+    // git takes it; who wrote it when cannot be read.
+    std::fs::write(&odd, format!("tree {tree}\nauthor a\ncommitter a\n\nx\n")).unwrap();
+    let write = ["hash-object", "--literally", "-t", "commit", "-w", odd.to_str().unwrap()];
+    let commit = git(&hub.bare(), &write);
+    git(&hub.bare(), &["update-ref", "refs/heads/main", &commit]);
+    let source = hub.source();
+    source.fetch_and_read(&clock()).expect_err("it cannot be read");
+    let mark = hub.clone().join("mark");
+    std::fs::write(&mark, "").unwrap();
+    source.fetch_and_read(&clock()).expect_err("it still cannot");
+    assert!(mark.exists(), "no other clone would help");
+    hub.push();
+    source.fetch_and_read(&clock()).expect("what comes after it is read");
+}
+
+#[test]
+fn a_repository_that_is_damaged_on_the_other_side_is_not_taken_for_our_own_disk() {
+    let hub = hub_at_rest();
+    let blob = git(&hub.bare(), &["rev-parse", "main:fleet.yaml"]);
+    let object = hub.bare().join("objects").join(&blob[..2]).join(&blob[2..]);
+    std::fs::remove_file(&object).unwrap();
+    std::fs::write(&object, "junk").unwrap();
+    let error = hub.source().fetch(&clock()).expect_err("damaged");
+    assert!(matches!(error, FetchError::Other { .. }), "{error:?}");
+}
+
+#[test]
 fn many_that_fetch_at_once_make_one_clone() {
     let hub = hub_at_rest();
     let clock = clock();
