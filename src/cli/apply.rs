@@ -71,6 +71,8 @@ pub(super) fn run(
     if !args.yes && !is_confirmed(&summary(&opened, desired, &only), settings)? {
         return Err(Failure::new("nothing was done", "answer y to go on, or use --yes"));
     }
+    // The branch may move while a person thinks about the question, and this is what they said yes to.
+    let source = source.staying_at(&opened.snapshot.revision);
     let acting = Acting::begin(settings, clock)?;
     if let Some((plan, of)) = &plan {
         plan_file::approve(plan, of, acting.journal(), context, "")?;

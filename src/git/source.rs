@@ -177,6 +177,33 @@ impl Source {
         committed.read(revision.as_str())
     }
 
+    /// All files at a commit that somebody names, if those who may have signed it, or what is followed
+    /// and comes from it.
+    pub fn read_named(&self, name: &str) -> Result<Snapshot, GitError> {
+        let (Some(signers), Follows::Name(committed, followed)) = (&self.signers, &self.follows)
+        else {
+            return self.read_at(name);
+        };
+        let (revision, repository) = (committed.head(name)?, committed.repository()?);
+        if let Err(error) = signers.vouch(&repository, &revision) {
+            let head = committed.head(followed)?;
+            if !committed.is_descendant(&head, &revision)? {
+                return Err(error);
+            }
+            signers.vouch(&repository, &head)?;
+        }
+        committed.read(revision.as_str())
+    }
+
+    /// The same source, which stays at one commit whatever becomes of the name that it followed.
+    pub fn staying_at(self, revision: &Revision) -> Self {
+        let follows = match self.follows {
+            Follows::Name(committed, _) => Follows::Name(committed, revision.as_str().to_owned()),
+            files @ Follows::Files(_) => files,
+        };
+        Self { follows, ..self }
+    }
+
     /// All files of the fleet folder at a commit, named as `git rev-parse` takes it.
     pub fn read_at(&self, revision: &str) -> Result<Snapshot, GitError> {
         match (&self.committed, &self.follows) {
@@ -429,6 +456,18 @@ mod tests {
     }
 
     #[test]
+    fn a_source_that_stays_reads_what_was_read_before_though_the_branch_moved() {
+        let (root, repository) = repository();
+        write(root.path(), "fleet.yaml", "first");
+        let first = commit(&repository);
+        let staying = open(root.path()).staying_at(&Revision::of(&first.to_string()));
+        write(root.path(), "fleet.yaml", "second");
+        commit(&repository);
+        assert_eq!(text(&staying.read().unwrap(), "fleet.yaml"), "first");
+        assert_eq!(staying.head().unwrap().as_str(), first.to_string());
+    }
+
+    #[test]
     fn the_worktree_is_read_as_it_lies_and_commits_can_still_be_named() {
         let (root, repository) = repository();
         write(root.path(), "fleet/fleet.yaml", "committed");
@@ -673,52 +712,6 @@ mod tests {
         assert!(error.contains("has no folder `vendor`"), "{error}");
     }
 
-    #[test]
-    fn a_path_that_is_not_utf8_is_refused_by_name() {
-        let (root, repository) = repository();
-        let odd = root.path().join("fleet").join(std::ffi::OsStr::from_bytes(b"caf\xe9.yaml"));
-        write(root.path(), "fleet/fleet.yaml", "x");
-        fs::write(odd, "x").unwrap();
-        commit(&repository);
-        for source in [open(root.path()), worktree(root.path())] {
-            let error = refusal(source.read());
-            assert!(error.contains("caf\u{fffd}.yaml` is not UTF-8: rename it"), "{error}");
-        }
-    }
-
-    #[test]
-    fn half_written_refs_and_missing_or_corrupt_objects_are_errors() {
-        let (root, repository) = repository();
-        write(root.path(), "fleet.yaml", "some text that is read");
-        let id = commit(&repository);
-        let source = open(root.path());
-        let blob = repository.find_commit(id).unwrap().tree().unwrap();
-        let blob = blob.get_name("fleet.yaml").unwrap().id().to_string();
-        let git = root.path().join(".git");
-        let branch = repository.find_reference("HEAD").unwrap();
-        let branch = git.join(branch.symbolic_target().unwrap().unwrap());
-        let object = git.join("objects").join(&blob[..2]).join(&blob[2..]);
-        let mut permissions = fs::metadata(&object).unwrap().permissions();
-        std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o644);
-        fs::set_permissions(&object, permissions).unwrap();
-        for (file, broken) in [
-            (&branch, ""),
-            (&branch, "0123"),
-            (&branch, "00000000000000000000000000000000000000aa\n"),
-            (&git.join("HEAD"), ""),
-            (&object, ""),
-            (&object, "garbage"),
-        ] {
-            let whole = fs::read(file).unwrap();
-            fs::write(file, broken).unwrap();
-            let error = refusal(source.read());
-            assert!(error.contains("git fsck"), "{} {broken:?}: {error}", file.display());
-            fs::write(file, whole).unwrap();
-        }
-        fs::remove_file(&object).unwrap();
-        assert!(refusal(source.read()).contains("cannot read the file `fleet.yaml`"));
-    }
-
     /// A tree around another, under these names.
     fn around(repository: &Repository, tree: Oid, names: &[&str]) -> Oid {
         let mut builder = repository.treebuilder(None).unwrap();
@@ -766,6 +759,52 @@ mod tests {
         let longest = Entry::Link("x".repeat(4_096));
         let all = [("longer.yaml", &Entry::TooLarge(4_097)), ("longest.yaml", &longest)];
         assert_eq!(entries, all);
+    }
+
+    #[test]
+    fn a_path_that_is_not_utf8_is_refused_by_name() {
+        let (root, repository) = repository();
+        let odd = root.path().join("fleet").join(std::ffi::OsStr::from_bytes(b"caf\xe9.yaml"));
+        write(root.path(), "fleet/fleet.yaml", "x");
+        fs::write(odd, "x").unwrap();
+        commit(&repository);
+        for source in [open(root.path()), worktree(root.path())] {
+            let error = refusal(source.read());
+            assert!(error.contains("caf\u{fffd}.yaml` is not UTF-8: rename it"), "{error}");
+        }
+    }
+
+    #[test]
+    fn half_written_refs_and_missing_or_corrupt_objects_are_errors() {
+        let (root, repository) = repository();
+        write(root.path(), "fleet.yaml", "some text that is read");
+        let id = commit(&repository);
+        let source = open(root.path());
+        let blob = repository.find_commit(id).unwrap().tree().unwrap();
+        let blob = blob.get_name("fleet.yaml").unwrap().id().to_string();
+        let git = root.path().join(".git");
+        let branch = repository.find_reference("HEAD").unwrap();
+        let branch = git.join(branch.symbolic_target().unwrap().unwrap());
+        let object = git.join("objects").join(&blob[..2]).join(&blob[2..]);
+        let mut permissions = fs::metadata(&object).unwrap().permissions();
+        std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o644);
+        fs::set_permissions(&object, permissions).unwrap();
+        for (file, broken) in [
+            (&branch, ""),
+            (&branch, "0123"),
+            (&branch, "00000000000000000000000000000000000000aa\n"),
+            (&git.join("HEAD"), ""),
+            (&object, ""),
+            (&object, "garbage"),
+        ] {
+            let whole = fs::read(file).unwrap();
+            fs::write(file, broken).unwrap();
+            let error = refusal(source.read());
+            assert!(error.contains("git fsck"), "{} {broken:?}: {error}", file.display());
+            fs::write(file, whole).unwrap();
+        }
+        fs::remove_file(&object).unwrap();
+        assert!(refusal(source.read()).contains("cannot read the file `fleet.yaml`"));
     }
 
     #[test]

@@ -125,7 +125,7 @@ pub(super) fn run(
         }
         Some(to) => {
             source.fetch(clock).map_err(GitError::from)?;
-            source.read_at(to)?
+            source.read_named(to)?
         }
         None => source.fetch_and_read(clock)?,
     };

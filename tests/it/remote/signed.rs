@@ -8,6 +8,7 @@ use driftless::board::Progress;
 use driftless::controller::{Until, run};
 use driftless::git::{GitProgram, SignersSettings, Source, SourceSettings};
 
+use crate::remote::command::{driftless, ended};
 use crate::remote::{Hub, a_while, clock, git, hub_at_rest};
 
 /// Whether there is a program that makes keys and signs; in CI there has to be.
@@ -149,6 +150,36 @@ fn a_signature_that_was_copied_to_another_commit_vouches_for_nothing() {
     hub.push();
     let error = signed_source(&hub, &signers).fetch_and_read(&clock()).expect_err("not by ssh");
     assert!(error.to_string().contains("is signed, but not with an SSH key"), "{error}");
+}
+
+#[test]
+fn a_plan_of_a_named_commit_is_made_only_if_somebody_vouches_for_it() {
+    if !can_sign() {
+        return;
+    }
+    let hub = hub_at_rest();
+    let ann = key(hub.folder.path(), "ann", "ed25519");
+    let signers = hub.folder.path().join("signers");
+    std::fs::write(&signers, line("ann@localhost", "", &ann)).unwrap();
+    let plan = |to: &str| {
+        let mut command = driftless(&hub, &hub.url());
+        command.arg("--verify-signers").arg(&signers);
+        command.args(["plan", "--to", to, "--from", "HEAD~1"]);
+        ended(command)
+    };
+    let below = commit(&hub, None);
+    let signed = commit(&hub, Some(&ann));
+    for vouched in [&signed, &below] {
+        let (code, text) = plan(vouched);
+        assert_eq!(code, 0, "{text}");
+    }
+    let above = commit(&hub, None);
+    let (code, text) = plan(&above);
+    assert!(code == 1 && text.contains("is not signed"), "{text}");
+    let (code, text) = plan(&signed);
+    assert_eq!(code, 0, "{text}");
+    let (code, text) = plan(&below);
+    assert!(code == 1 && text.contains("is not signed"), "nobody who is followed: {text}");
 }
 
 #[test]
