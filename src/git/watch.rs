@@ -8,7 +8,7 @@ use std::time::Duration;
 use git2::Repository;
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tokio::sync::mpsc;
-use tokio::time::{Interval, interval, sleep, timeout};
+use tokio::time::{Interval, MissedTickBehavior, interval, sleep, timeout};
 
 use crate::git::tally::is_left_out;
 
@@ -110,6 +110,8 @@ impl Watch {
     pub async fn changed(&mut self) {
         let polls = self.polls.get_or_insert_with(|| {
             let mut polls = interval(POLL_PERIOD);
+            // Whoever takes longer than this to look has time for other things in between.
+            polls.set_missed_tick_behavior(MissedTickBehavior::Delay);
             polls.reset();
             polls
         });
@@ -216,6 +218,16 @@ mod tests {
             timeout(POLL_PERIOD * 2, watch.changed()).await.expect("a poll");
             timeout(POLL_PERIOD / 2, watch.changed()).await.expect_err("it does not spin");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn polls_that_were_missed_are_not_made_up_for() {
+        let mut watch = Watch::by_polling();
+        watch.changed().await;
+        // A look that takes long, during which nobody waits.
+        tokio::time::advance(POLL_PERIOD * 10).await;
+        watch.changed().await;
+        timeout(POLL_PERIOD / 2, watch.changed()).await.expect_err("others have their turn");
     }
 
     #[tokio::test(start_paused = true)]
