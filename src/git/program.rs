@@ -39,6 +39,9 @@ const CLEARED: &[&str] = &[
     "GIT_TRACE_PACKET",
     "GIT_TRACE2",
     "GIT_TRACE2_EVENT",
+    "GIT_TRACE2_PERF",
+    "GIT_TRACE2_CONFIG_PARAMS",
+    "GIT_TRACE2_ENV_VARS",
     "GIT_CURL_VERBOSE",
 ];
 
