@@ -10,6 +10,9 @@ use crate::fleet::{Finding, Severity};
 const AMBIGUOUS: [(char, &str); 3] =
     [('\u{85}', "U+0085"), ('\u{2028}', "U+2028"), ('\u{2029}', "U+2029")];
 
+/// What Git LFS commits in the place of a file.
+const LFS_POINTER: &str = "version https://git-lfs.github.com/spec/";
+
 /// Looks at the text of a YAML file before it is parsed.
 pub(super) fn of_text(path: &str, text: &str) -> Option<Finding> {
     let finding = |at: usize, code, message: String, help: String| {
@@ -29,6 +32,12 @@ pub(super) fn of_text(path: &str, text: &str) -> Option<Finding> {
     if let Some(at) = text.find('\0') {
         let help = "save it as UTF-8 text".to_owned();
         return finding(at, "odd-character", "there is a zero byte in the file".into(), help);
+    }
+    if text.starts_with(LFS_POINTER) {
+        let help =
+            "commit the file itself: end its tracking with `git lfs untrack`, and add it again";
+        let message = "this is a pointer of Git LFS, whose files are not fetched".to_owned();
+        return finding(0, "lfs-pointer", message, help.to_owned());
     }
     if !text.contains(API_GROUP) {
         let (at, version) = near_miss(text)?;
@@ -125,6 +134,11 @@ mod tests {
             (TENANT.replace("driftless", "driftles"), "wrong-api-version 1:13"),
             (TENANT.replace("driftless.dev/v1", "'driftless/v1'"), "wrong-api-version 1:13"),
             (format!("# all\0{TENANT}"), "odd-character 1:6"),
+            (
+                "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 129\n"
+                    .to_owned(),
+                "lfs-pointer 1:1",
+            ),
             (format!("{TENANT}\0---\n{TENANT}"), "odd-character 5:1"),
             (format!("# all\n# of them\u{2028}{TENANT}"), "odd-character 2:10"),
             (format!("# all\u{85}{TENANT}"), "odd-character 1:6"),
