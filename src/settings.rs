@@ -267,7 +267,7 @@ fn place(flags: &Flags) -> Result<Place, String> {
         branch: branch.clone(),
         folder: path.clone().unwrap_or_default(),
         clones: state.with_file_name("git"),
-        program: git_program(),
+        program: git_program().with_configured_ssh(),
         limits: FetchLimits::default(),
     })))
 }

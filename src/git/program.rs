@@ -50,7 +50,7 @@ const CLEARED: &[&str] = &[
 pub struct GitProgram {
     /// Its file, or its name in `PATH`.
     pub name: PathBuf,
-    /// `GIT_SSH_COMMAND`, else `core.sshCommand`.
+    /// `GIT_SSH_COMMAND`, else [`core.sshCommand`](Self::with_configured_ssh).
     pub ssh_command: Option<String>,
     /// Whether `GIT_SSH` names a program instead.
     pub has_ssh_program: bool,
@@ -122,6 +122,26 @@ pub(crate) enum Ran {
 }
 
 impl GitProgram {
+    /// With `core.sshCommand` of this user or machine where the environment names nothing: what is
+    /// said in the environment, as it is here, goes before it.
+    pub fn with_configured_ssh(self) -> Self {
+        if self.ssh_command.is_some() || self.has_ssh_program {
+            return self;
+        }
+        let mut command = Command::new(&self.name);
+        command.args(["config", "--get", "core.sshCommand"]);
+        for variable in CLEARED {
+            command.env_remove(variable);
+        }
+        // Not what the repository around us says: it is another one.
+        command.current_dir("/").stdin(Stdio::null());
+        // Without git, fetching says so.
+        let asked = command.output().ok().filter(|asked| asked.status.success());
+        let found = asked.and_then(|asked| String::from_utf8(asked.stdout).ok());
+        let found = found.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+        Self { ssh_command: found, ..self }
+    }
+
     /// Runs it on a repository. `secrets` are settings whose values only its environment carries.
     pub(crate) fn run(
         &self,

@@ -39,9 +39,10 @@ const SETTINGS: &[&str] = &[
     "http.lowSpeedLimit=1000",
     "-c",
     "http.lowSpeedTime=30",
-    "-c",
-    "credential.interactive=false",
 ];
+
+/// Newer gits ask no program for a password then, not even the one of `GIT_ASKPASS`.
+const NOBODY_TO_ASK: &[&str] = &["-c", "credential.interactive=false"];
 
 /// Nothing but what is named is fetched.
 const FETCH: &[&str] = &[
@@ -309,7 +310,8 @@ impl Remote {
         };
         // A plus takes a history that was rewritten: whether it is followed is decided elsewhere.
         let refspec = format!("+{theirs}:{}", self.fetched_ref());
-        let mut arguments = [SETTINGS, FETCH].concat();
+        let asking = if program.has_askpass { &[] } else { NOBODY_TO_ASK };
+        let mut arguments = [SETTINGS, asking, FETCH].concat();
         if repository.join("shallow").exists() {
             arguments.push("--unshallow");
         }

@@ -80,8 +80,12 @@ fn a_token_in_the_url_reaches_the_host_and_is_never_seen_elsewhere() {
     let (bin, seen) = (hub.folder.path().join("bin"), hub.folder.path().join("seen"));
     std::fs::create_dir(&bin).unwrap();
     let real = git(hub.folder.path(), &["--exec-path"]);
-    let note = format!("echo \"$0 $@\" >> {0}; ps -eo args >> {0} 2> /dev/null", seen.display());
+    let all = "for one in /proc/[0-9]*/cmdline; do tr '\\0' ' ' < $one; echo; done 2> /dev/null";
+    let note = format!("{{ echo \"$0 $@\"; {all}; }} >> {}", seen.display());
     script(&bin.join("git"), &format!("{note}\nexec {real}/git \"$@\""));
+    // git asks it while the program that speaks http runs.
+    let askpass = hub.folder.path().join("askpass");
+    script(&askpass, &format!("{note}\necho wrong"));
     let path = format!("{}:/usr/local/bin:/usr/bin:/bin", bin.display());
     // A journal that has accepted something, for `run` to go on and `status` to show.
     let (code, text) = ended({
@@ -95,7 +99,11 @@ fn a_token_in_the_url_reaches_the_host_and_is_never_seen_elsewhere() {
     for arguments in [&["-vv", "plan"][..], &["--log-format", "json", "validate"], &["--help"]] {
         let mut command = driftless(&hub, &secret);
         command.env("PATH", &path).env("DRIFTLESS_FLEET", &secret).args(arguments);
-        command.env("GIT_TRACE", "1").env("GIT_CURL_VERBOSE", "1").env("GIT_TRACE_CURL", "1");
+        command
+            .env("GIT_ASKPASS", &askpass)
+            .env("GIT_TRACE", "1")
+            .env("GIT_CURL_VERBOSE", "1")
+            .env("GIT_TRACE_CURL", "1");
         all.push_str(&ended(command).1);
     }
     let mut command = driftless(&hub, &secret);
@@ -116,7 +124,9 @@ fn a_token_in_the_url_reaches_the_host_and_is_never_seen_elsewhere() {
     let requests = requests.lock().unwrap().concat();
     assert!(requests.contains(BASIC), "the host is told who asks: {requests}");
     let seen = std::fs::read_to_string(&seen).expect("it was called");
-    assert!(seen.contains("fetch"), "{seen}");
+    for process in [" fetch ", "driftless --fleet", "remote-http "] {
+        assert!(seen.contains(process), "{process}: {seen}");
+    }
     for secret in [TOKEN, BASIC] {
         assert!(!all.contains(secret), "{all}");
         // Its own command line is what the person wrote.
@@ -124,6 +134,34 @@ fn a_token_in_the_url_reaches_the_host_and_is_never_seen_elsewhere() {
         assert_eq!(of_git.filter(|line| line.contains(secret)).count(), 0, "{seen}");
         assert_eq!(holding(hub.world.journal_path().parent().unwrap(), secret), [""; 0]);
     }
+}
+
+#[test]
+fn a_password_is_asked_of_the_program_that_the_environment_names_for_it() {
+    let hub = hub_at_rest();
+    let (host, requests) = refusing_host();
+    let askpass = hub.folder.path().join("askpass");
+    script(&askpass, &format!("echo {TOKEN}"));
+    let mut command = driftless(&hub, &format!("http://ann@{host}/fleet.git"));
+    command.env("GIT_ASKPASS", &askpass).arg("validate");
+    let (code, text) = ended(command);
+    assert!(code == 1 && text.contains("refuses our credentials"), "{text}");
+    let requests = requests.lock().unwrap().concat();
+    assert!(requests.contains(BASIC), "{requests}");
+}
+
+#[test]
+fn ssh_is_the_program_that_git_is_configured_with() {
+    let hub = hub_at_rest();
+    let (ssh, called) = (hub.folder.path().join("my-ssh"), hub.folder.path().join("called"));
+    script(&ssh, &format!("echo \"$@\" > {}; exit 1", called.display()));
+    let config = format!("[core]\n\tsshCommand = {}\n", ssh.display());
+    std::fs::write(hub.folder.path().join(".gitconfig"), config).unwrap();
+    let mut command = driftless(&hub, "git@host.invalid:fleet.git");
+    command.arg("validate");
+    assert_eq!(ended(command).0, 1);
+    let called = std::fs::read_to_string(called).expect("it was called");
+    assert!(called.contains("git@host.invalid"), "{called}");
 }
 
 #[test]
