@@ -100,7 +100,7 @@ fn acceptable(settings: &Settings) -> Result<Good, Refusal> {
         findings: Vec::new(),
         why: with_sources(error),
         request: None,
-        may_pass: true,
+        may_pass: !error.is_of_the_commit(),
     };
     let snapshot = settings.source.read().map_err(|error| unreadable(&error))?;
     descent(settings, &snapshot)?;

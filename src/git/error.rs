@@ -317,6 +317,21 @@ impl GitError {
         Some(revision)
     }
 
+    /// Whether the commit itself is at fault: reading it once more would say the same.
+    pub fn is_of_the_commit(&self) -> bool {
+        matches!(
+            self,
+            Self::RemoteFolderMissing { .. }
+                | Self::FolderMissing { .. }
+                | Self::NotCommitted { .. }
+                | Self::Empty { .. }
+                | Self::PathNotUtf8 { .. }
+                | Self::TooManyFiles { .. }
+                | Self::TooManyBytes { .. }
+                | Self::TooDeep { .. }
+        )
+    }
+
     /// What libgit2 said while `what` of the repository at `path` was read.
     pub(crate) fn damaged(
         path: &Path,

@@ -271,6 +271,38 @@ async fn a_push_is_followed_at_once_when_somebody_asks() {
     run(settings, Until::Stopped, shutdown).await.expect("runs");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_commit_that_has_no_fleet_in_it_is_read_once() {
+    let hub = Hub::with_tenants(1);
+    let ended = hub
+        .run_until(async {
+            a_while().await;
+            let bare = git2::Repository::open(hub.bare()).unwrap();
+            let blob = bare.blob(b"x").unwrap();
+            let mut tree = bare.treebuilder(None).unwrap();
+            tree.insert(b"caf\xe9.yaml".as_slice(), blob, 0o100_644).unwrap();
+            let tree = tree.write().unwrap().to_string();
+            let commit = ["-c", "user.name=a", "-c", "user.email=a@b", "commit-tree", &tree];
+            let commit = git(&hub.bare(), &[&commit[..], &["-p", "main", "-m", "x"]].concat());
+            git(&hub.bare(), &["update-ref", "refs/heads/main", &commit]);
+            a_while().await;
+            // Whoever reads it again misses this.
+            let object = hub.clone().join("objects").join(&tree[..2]).join(&tree[2..]);
+            std::fs::remove_file(object).expect("it was fetched");
+            a_while().await;
+        })
+        .await;
+    let refusals: Vec<_> = ended
+        .news
+        .iter()
+        .filter_map(|news| match news {
+            Progress::Refused { why, .. } => Some(why.as_str()),
+            _ => None,
+        })
+        .collect();
+    assert!(refusals.len() == 1 && refusals[0].contains("is not UTF-8"), "{refusals:?}");
+}
+
 /// A clock of this machine's time, for what is not in simulated time.
 fn clock() -> Clock {
     Clock::starting_at(START)
