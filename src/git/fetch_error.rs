@@ -130,6 +130,15 @@ pub enum FetchError {
         /// How large the clone may be.
         limit: u64,
     },
+    /// Another process fetches the same, and does not end.
+    #[error(
+        "the clone `{path}` is held by another process for longer than a fetch may take: see which \
+         driftless does not end"
+    )]
+    Held {
+        /// The file that it has locked.
+        path: PathBuf,
+    },
     /// The controller stops.
     #[error("`{url}` was not fetched because driftless stops: start it again")]
     Stopped {

@@ -15,7 +15,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 /// What a program says last is what matters, and a few lines of it.
 const MOST_SAID: usize = 16_384;
 /// How often it is seen whether a program that runs has to be ended.
-const SLICE: Duration = Duration::from_millis(100);
+pub(crate) const SLICE: Duration = Duration::from_millis(100);
 /// git removes its lock files when it is told to end; what does not end within this is killed.
 const GRACE: Duration = Duration::from_secs(2);
 /// A child that stays behind, such as ssh's shared connection, may keep the pipe open for ever.
@@ -97,7 +97,7 @@ impl Leash {
         }
     }
 
-    fn is_cut(&self) -> bool {
+    pub(crate) fn is_cut(&self) -> bool {
         self.held().is_cut
     }
 

@@ -1,12 +1,13 @@
 //! The bare clone of a remote repository: made, fetched and, when its disk damaged it, made anew. What
 //! was fetched stays readable whatever becomes of the other side.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use git2::{Repository, RepositoryInitOptions};
@@ -17,7 +18,7 @@ use crate::git::committed::{Committed, HEAD};
 use crate::git::error::GitError;
 use crate::git::fetch_error::{FetchError, Said};
 use crate::git::fetching::Fetches;
-use crate::git::program::{Bounds, GitProgram, Leash, Ran};
+use crate::git::program::{Bounds, GitProgram, Leash, Ran, SLICE};
 use crate::ids::{Digest, Revision};
 use crate::report::Origin;
 
@@ -201,7 +202,7 @@ impl Remote {
     /// for as long as the limits let it, also for another process that fetches the same, and ends
     /// early once the leash is cut.
     pub(crate) fn fetch(&self, leash: &Leash) -> Result<(), FetchError> {
-        let _lock = self.lock()?;
+        let _lock = self.lock(leash)?;
         if !self.clone.exists() {
             return self.make(leash);
         }
@@ -352,7 +353,7 @@ impl Remote {
     }
 
     /// One process fetches a clone at a time; the system gives the lock back when it ends.
-    fn lock(&self) -> Result<File, FetchError> {
+    fn lock(&self, leash: &Leash) -> Result<File, FetchError> {
         let path = self.clone.with_extension("lock");
         let disk = |source| FetchError::Disk { path: path.clone(), source };
         DirBuilder::new()
@@ -363,7 +364,21 @@ impl Remote {
         let mut options = OpenOptions::new();
         let file = options.write(true).create(true).truncate(false).mode(0o600).open(&path);
         let file = file.map_err(disk)?;
-        file.lock().map_err(disk)?;
+        let mut slices = 0_u32;
+        while let Err(error) = file.try_lock() {
+            match error {
+                TryLockError::Error(source) => return Err(disk(source)),
+                // Another process may clone.
+                TryLockError::WouldBlock if SLICE * slices > self.settings.limits.clone => {
+                    return Err(FetchError::Held { path });
+                }
+                TryLockError::WouldBlock if leash.is_cut() => {
+                    return Err(FetchError::Stopped { url: self.url().to_owned() });
+                }
+                TryLockError::WouldBlock => thread::sleep(SLICE),
+            }
+            slices += 1;
+        }
         Ok(file)
     }
 }

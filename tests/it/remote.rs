@@ -451,6 +451,21 @@ fn a_repository_that_is_damaged_on_the_other_side_is_not_taken_for_our_own_disk(
 }
 
 #[test]
+fn a_process_that_holds_the_clone_for_ever_is_named_and_not_waited_for() {
+    let hub = hub_at_rest();
+    hub.source().fetch(&clock()).expect("fetched");
+    let lock = hub.clone().with_extension("lock");
+    let held = std::fs::File::open(&lock).expect("a lock");
+    held.lock().expect("taken");
+    let mut settings = hub.remote(&hub.url());
+    settings.limits.clone = Duration::from_millis(200);
+    let error = Source::remote(settings).unwrap().fetch(&clock()).expect_err("held").to_string();
+    assert!(error.contains(&format!("`{}` is held by another process", lock.display())), "{error}");
+    drop(held);
+    hub.source().fetch(&clock()).expect("let go");
+}
+
+#[test]
 fn many_that_fetch_at_once_make_one_clone() {
     let hub = hub_at_rest();
     let clock = clock();
