@@ -16,7 +16,8 @@ const THROTTLING_CODES: &[&str] = &[
     "PriorRequestNotComplete",
 ];
 
-/// Error codes of trouble inside AWS, of lost answers, and of sessions that ended.
+/// Error codes of trouble inside AWS, of lost answers, of sessions that ended, and of trouble of our
+/// own: credentials that are missing and a clock that is off are no account's fault.
 const TRANSIENT_CODES: &[&str] = &[
     "InternalFailure",
     "InternalError",
@@ -28,6 +29,8 @@ const TRANSIENT_CODES: &[&str] = &[
     "ExpiredToken",
     "ExpiredTokenException",
     "RequestExpired",
+    "RequestTimeTooSkewed",
+    "NoCredentials",
     "OperationInProgressException",
     "TokenAlreadyExistsException",
 ];
@@ -36,6 +39,8 @@ const TRANSIENT_CODES: &[&str] = &[
 const ACCOUNT_CODES: &[&str] = &[
     "AccessDenied",
     "AccessDeniedException",
+    "AccountProblem",
+    "Blocked",
     "InvalidClientTokenId",
     "LimitExceededException",
     "OptInRequired",
@@ -133,6 +138,9 @@ mod tests {
             ("Throttling", "Rate exceeded", CauseClass::Transient),
             ("InternalFailure", "", CauseClass::Transient),
             ("ExpiredToken", "", CauseClass::Transient),
+            ("NoCredentials", "", CauseClass::Transient),
+            ("RequestTimeTooSkewed", "", CauseClass::Transient),
+            ("Blocked", "", CauseClass::Account),
             ("AccessDenied", "not authorized to perform sts:AssumeRole", CauseClass::Account),
             ("OptInRequired", "", CauseClass::Account),
             ("LimitExceededException", "stack limit", CauseClass::Account),
