@@ -69,8 +69,8 @@ fn is_of_another_time(code: &str, text: &str) -> bool {
 /// the clocks are apart, and nothing that could hold a key.
 pub(super) fn of_signature(text: &str) -> String {
     let words = text.split(|letter: char| !letter.is_ascii_alphanumeric());
-    let is_plain = text.len() <= LONGEST_TEXT
-        && words.map(str::len).max().unwrap_or_default() <= LONGEST_WORD;
+    let is_plain =
+        text.len() <= LONGEST_TEXT && words.map(str::len).max().unwrap_or_default() <= LONGEST_WORD;
     match OTHER_TIMES.iter().find(|(start, _)| text.starts_with(start)) {
         Some((start, side)) => {
             let told = if is_plain { text } else { start };
@@ -99,7 +99,13 @@ mod tests {
             (sts, "ExpiredToken", "", usual, BaseCredentials),
             (sts, "NoCredentials", "", usual, BaseCredentials),
             (sts, "InvalidClientTokenId", "", usual, BaseCredentials),
-            (sts, "SignatureDoesNotMatch", "the signature was not accepted", usual, BaseCredentials),
+            (
+                sts,
+                "SignatureDoesNotMatch",
+                "the signature was not accepted",
+                usual,
+                BaseCredentials,
+            ),
             (sts, "SignatureDoesNotMatch", "Signature expired: a", usual, ClockSkew),
             (sts, "RequestExpired", "", usual, ClockSkew),
             (sts, "OptInRequired", "", usual, AccessNotReady),
@@ -118,7 +124,11 @@ mod tests {
             (look, "ExpiredToken", "", usual, AccessDenied),
             (look, "SignatureDoesNotMatch", "", opt_in, AccessDenied),
         ] {
-            assert_eq!(reason_of(api, code, text, region), expected, "{api} {code} {text} {region}");
+            assert_eq!(
+                reason_of(api, code, text, region),
+                expected,
+                "{api} {code} {text} {region}"
+            );
         }
     }
 

@@ -49,8 +49,8 @@ pub enum Probed {
     Allowed,
     /// The role may not: AWS's answer.
     Missing(AwsError),
-    /// Nobody knows: the call came to nothing for another reason.
-    Unproven(AwsError),
+    /// Nobody knows: the call came to nothing for another reason, or was not made.
+    Unproven(Option<AwsError>),
 }
 
 /// What stands in a target, as far as quotas count it.
@@ -109,13 +109,12 @@ impl TargetApi {
     /// take the id for that name, it must not meet one.
     pub async fn probe(&self, api: Api, census: &Census) -> Probed {
         if api.changes() && census.has_namesake() {
-            let error = AwsError::stopped(api);
-            return Probed::Unproven(error);
+            return Probed::Unproven(None);
         }
         match self.ask(api).await {
             Ok(()) | Err(AwsError::Refused(_)) => Probed::Allowed,
             Err(error @ AwsError::Denied(_)) if is_about_rights(&error) => Probed::Missing(error),
-            Err(error) => Probed::Unproven(error),
+            Err(error) => Probed::Unproven(Some(error)),
         }
     }
 
@@ -125,7 +124,11 @@ impl TargetApi {
         let stack =
             format!("arn:{partition}:cloudformation:{region}:{account}:stack/{NAME}/{NO_ID}");
         let changes = api.changes();
-        if changes { self.ask_to_change(api, &stack).await } else { self.ask_to_read(api, &stack).await }
+        if changes {
+            self.ask_to_change(api, &stack).await
+        } else {
+            self.ask_to_read(api, &stack).await
+        }
     }
 
     async fn ask_to_read(&self, api: Api, stack: &str) -> Result<(), AwsError> {

@@ -62,10 +62,7 @@ impl Line {
 /// Why nothing can be looked at anywhere.
 fn of_all(blind: &Blind) -> String {
     let help = blind.reason.help().unwrap_or("it is tried again by itself");
-    format!(
-        "no target can be looked at: {}: {}; what to do: {help}",
-        blind.reason, blind.message
-    )
+    format!("no target can be looked at: {}: {}; what to do: {help}", blind.reason, blind.message)
 }
 
 /// `acme scan-api 111122223333/eu-central-1`
@@ -406,6 +403,20 @@ mod tests {
             line.into_iter().chain(narrator.afterthought(news)).collect::<Vec<_>>()
         });
         lines.map(|line| line.text).collect()
+    }
+
+    #[test]
+    fn what_keeps_us_from_looking_anywhere_is_said_once_until_it_is_over() {
+        let blind = |number: usize| Progress::Blind {
+            target: format!("{number:012}/eu-central-1").parse().expect("a target"),
+            blind: Blind { reason: BlindReason::ClockSkew, message: "too late".to_owned() },
+        };
+        let news = [blind(1), blind(2), standing(3, 0, 0), blind(3)];
+        let said = texts(&news);
+        assert_eq!(said.len(), 3, "{said:#?}");
+        assert!(
+            said[0].starts_with("no target can be looked at: clock skew: too late; what to do")
+        );
     }
 
     #[test]

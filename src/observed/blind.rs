@@ -109,7 +109,9 @@ impl BlindReason {
                 "give the role what it lacks: `driftless doctor` names each right; see to service \
                  control policies too",
             ),
-            Self::WrongAccount => Some("put ${account.id} into `access.roleArn` of the Fleet document"),
+            Self::WrongAccount => {
+                Some("put ${account.id} into `access.roleArn` of the Fleet document")
+            }
             Self::BaseCredentials => Some(
                 "give this machine credentials that have not ended: set AWS_PROFILE, sign in anew, or \
                  give it a role",
@@ -164,9 +166,14 @@ mod tests {
 
     #[test]
     fn rows_of_earlier_journals_are_read() {
-        for word in
-            ["AccessDenied", "WrongAccount", "Unreachable", "Throttled", "Malformed", "StacksMissing"]
-        {
+        for word in [
+            "AccessDenied",
+            "WrongAccount",
+            "Unreachable",
+            "Throttled",
+            "Malformed",
+            "StacksMissing",
+        ] {
             let row = format!("{{\"reason\": \"{word}\", \"message\": \"no\"}}");
             let blind: Blind = serde_json::from_str(&row).expect(word);
             assert_eq!(format!("{:?}", blind.reason), word);

@@ -2,6 +2,7 @@
 //! out from the documents alone. `tests/it/doctor/toll.rs` holds it to the calls of a simulated day.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::desired::{Desired, Wanted};
 use crate::drift::{self, AT_ONCE};
@@ -26,9 +27,15 @@ const POINTS: u32 = 32;
 /// once. See [`drift::Budget`].
 const FLOWING: f64 = 0.8;
 
+/// An account that is at rest shall see no more read events in a day than this, and one for each of its
+/// resources.
+pub const EVENTS_A_DAY: u32 = 100;
+
 /// What the settings cost while nothing changes.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Toll {
+    /// Each target is looked at at least once in this.
+    pub resync: Duration,
     /// Targets in which something may stand, each looked at once in `resync`.
     pub targets: usize,
     /// Targets in which nothing is wanted, each swept once a day.
@@ -98,7 +105,7 @@ impl Toll {
     /// What a fleet costs that is as it is wanted. Waiting approvals, blind targets, drift that was
     /// found and other changes come on top.
     pub fn of(desired: &Desired) -> Self {
-        let mut toll = Self::default();
+        let mut toll = Self { resync: desired.fleet.resync, ..Self::default() };
         let mut looking: BTreeMap<AccountId, Looking> = BTreeMap::new();
         let mut intervals: BTreeMap<AccountId, Vec<f64>> = BTreeMap::new();
         for (target, stacks) in &desired.stacks {
@@ -137,9 +144,17 @@ impl Toll {
         self.calls.values().sum()
     }
 
-    /// What accounts see of our own calls in a day: the least, the one in the middle, the most.
-    pub fn reads(&self) -> Option<(f64, f64, f64)> {
-        let mut all: Vec<f64> = self.accounts.values().map(|account| account.reads).collect();
+    /// Accounts in which our calls leave more read events in a day than they shall.
+    pub fn busy_accounts(&self) -> usize {
+        let is_busy = |account: &&AccountToll| {
+            account.reads > f64::from(EVENTS_A_DAY) + count(account.resources)
+        };
+        self.accounts.values().filter(is_busy).count()
+    }
+
+    /// A number of accounts: the least, the one in the middle, the most.
+    pub fn spread(&self, of: impl Fn(&AccountToll) -> f64) -> Option<(f64, f64, f64)> {
+        let mut all: Vec<f64> = self.accounts.values().map(of).collect();
         all.sort_by(f64::total_cmp);
         Some((*all.first()?, *all.get(all.len() / 2)?, *all.last()?))
     }
