@@ -215,7 +215,15 @@ fn of_blindness(target: &Target, tenant: Option<&TenantName>, error: &AwsError) 
         code: reason.to_string().replace(' ', "-"),
         cause,
         detail: Some(format!("AWS says: {error}")),
-        help: reason.help().map(str::to_owned),
+        help: if reason == BlindReason::AccessDenied {
+            let right = error.answer().api;
+            Some(format!(
+                "allow cloudformation:{right} to the role, here or where AWS says; other rights were \
+                 not probed there"
+            ))
+        } else {
+            reason.help().map(str::to_owned)
+        },
     }
 }
 

@@ -120,7 +120,7 @@ impl BlindReason {
                 Some("set the clock of this machine, and keep it right (chrony, systemd-timesyncd)")
             }
             Self::RoleRefused => Some(
-                "see that the account has the role of `access.roleArn`, that the role's trust names us, \
+                "see that the account has the role of `access.roleArn` (`driftless bootstrap` makes it), that the role's trust names us, \
                  and that `access.externalId` is the one it wants; AWS does not say which of them it \
                  is, and says the same of a closed account",
             ),

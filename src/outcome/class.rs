@@ -16,8 +16,7 @@ const THROTTLING_CODES: &[&str] = &[
     "PriorRequestNotComplete",
 ];
 
-/// Error codes of trouble inside AWS, of lost answers, of sessions that ended, and of trouble of our
-/// own: credentials that are missing and a clock that is off are no account's fault.
+/// Error codes of trouble inside AWS, of lost answers, and of sessions that ended.
 const TRANSIENT_CODES: &[&str] = &[
     "InternalFailure",
     "InternalError",
@@ -29,8 +28,6 @@ const TRANSIENT_CODES: &[&str] = &[
     "ExpiredToken",
     "ExpiredTokenException",
     "RequestExpired",
-    "RequestTimeTooSkewed",
-    "NoCredentials",
     "OperationInProgressException",
     "TokenAlreadyExistsException",
 ];
@@ -138,8 +135,6 @@ mod tests {
             ("Throttling", "Rate exceeded", CauseClass::Transient),
             ("InternalFailure", "", CauseClass::Transient),
             ("ExpiredToken", "", CauseClass::Transient),
-            ("NoCredentials", "", CauseClass::Transient),
-            ("RequestTimeTooSkewed", "", CauseClass::Transient),
             ("Blocked", "", CauseClass::Account),
             ("AccessDenied", "not authorized to perform sts:AssumeRole", CauseClass::Account),
             ("OptInRequired", "", CauseClass::Account),

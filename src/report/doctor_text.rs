@@ -105,7 +105,7 @@ fn write_complaint(out: &mut String, one: &Complaints) -> fmt::Result {
 }
 
 fn write_toll(out: &mut String, toll: &Toll) -> fmt::Result {
-    writeln!(out, "What these settings cost while nothing changes")?;
+    writeln!(out, "What the settings of the whole fleet cost while nothing changes")?;
     let others = match toll.swept {
         0 => String::new(),
         swept => format!(", {} without stacks once a day", number(swept)),

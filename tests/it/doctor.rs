@@ -142,7 +142,7 @@ async fn a_healthy_fleet_takes_few_calls_and_is_well() {
     // A session, whose it is, the stacks, the quota and 16 rights.
     assert_eq!(calls, 3 * 20);
     assert_eq!(world.stacks(1).len(), 2, "all stands as before");
-    assert!(world.driftless(&["doctor", "--offline"]).starts_with("What these settings cost"));
+    assert!(world.driftless(&["doctor", "--offline"]).starts_with("What the settings"));
 }
 
 #[tokio::test(start_paused = true)]
