@@ -56,7 +56,34 @@ impl Region {
             _ => "aws",
         }
     }
+
+    /// Whether accounts have it only after they switched it on: all regions of the commercial
+    /// partition but the seventeen that came before March 2019. Every later one is such.
+    pub fn is_opt_in(&self) -> bool {
+        self.partition() == "aws" && !ALWAYS_ON.contains(&&*self.0)
+    }
 }
+
+/// The regions that no account can switch off.
+const ALWAYS_ON: [&str; 17] = [
+    "ap-northeast-1",
+    "ap-northeast-2",
+    "ap-northeast-3",
+    "ap-south-1",
+    "ap-southeast-1",
+    "ap-southeast-2",
+    "ca-central-1",
+    "eu-central-1",
+    "eu-north-1",
+    "eu-west-1",
+    "eu-west-2",
+    "eu-west-3",
+    "sa-east-1",
+    "us-east-1",
+    "us-east-2",
+    "us-west-1",
+    "us-west-2",
+];
 
 impl FromStr for Region {
     type Err = InvalidName;

@@ -3,15 +3,16 @@
 mod drift;
 mod nested;
 
+pub use crate::plan::looking::swept_targets;
 pub use drift::{Looked, Looking, asked_again};
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use crate::aws::{AwsError, TargetApi};
 use crate::clock::Clock;
 use crate::desired::Desired;
 use crate::fleet::StackPolicy;
-use crate::ids::{Digest, StackName, Target};
+use crate::ids::{Digest, StackName};
 use crate::moment::Moment;
 use crate::observed::{Blind, BlindReason, KnownTemplate, Look, Seen, StackStatus, Standing};
 use crate::outcome::{Cause, Memory, StepKind};
@@ -50,7 +51,7 @@ pub async fn observe(
 ) -> Result<Sight, Blind> {
     // What the first page shows is not younger than this.
     let at = clock.now();
-    let listed = api.list().await.map_err(|error| blind(&error))?;
+    let listed = api.list().await.map_err(|error| blind(api, &error))?;
     let mut stacks: BTreeMap<StackName, Seen> =
         listed.into_iter().map(|seen| (seen.key.name.clone(), seen)).collect();
     confirm_older(api, &mut stacks, records).await?;
@@ -70,15 +71,15 @@ pub async fn observe(
             let memory = records.get(name).map_or(&none, |record| &record.memory);
             ask_about(api, desired, seen, memory, controller, &mut sight)
                 .await
-                .map_err(|error| blind(&error))?;
+                .map_err(|error| blind(api, &error))?;
         }
     }
     sight.look.stacks = stacks;
     Ok(sight)
 }
 
-fn blind(error: &AwsError) -> Blind {
-    Blind { reason: error.blind_reason(), message: error.to_string() }
+fn blind(api: &TargetApi, error: &AwsError) -> Blind {
+    Blind { reason: error.blind_reason(&api.target().region), message: error.to_string() }
 }
 
 /// Stacks that the listing shows as they were before we saw them last are asked for one by one:
@@ -94,7 +95,7 @@ async fn confirm_older(
         if listed.id != known.id || listed.updated_at >= known.updated_at {
             continue;
         }
-        let found = api.describe(known.id.as_str()).await.map_err(|error| blind(&error))?;
+        let found = api.describe(known.id.as_str()).await.map_err(|error| blind(api, &error))?;
         match found.filter(|found| found.status.standing() != Standing::Gone) {
             Some(found) => *listed = found,
             None => drop(stacks.remove(&known.key.name)),
@@ -119,7 +120,7 @@ async fn confirm_missing(
         .collect();
     let is_suspicious = missing.len() >= SUSPICIOUSLY_MISSING;
     for known in missing {
-        let found = api.describe(known.id.as_str()).await.map_err(|error| blind(&error))?;
+        let found = api.describe(known.id.as_str()).await.map_err(|error| blind(api, &error))?;
         match found {
             Some(found) if found.status.standing() == Standing::Gone => {}
             Some(found) if !is_suspicious || found.status == StackStatus::DeleteInProgress => {
@@ -160,7 +161,7 @@ async fn find_working(
         let Some(attempt) = works.filter(|_| !stacks.contains_key(name)) else { continue };
         // One that is being made has no id that we know.
         let which = attempt.version.as_ref().map_or(name.as_str(), |version| version.id.as_str());
-        let found = api.describe(which).await.map_err(|error| blind(&error))?;
+        let found = api.describe(which).await.map_err(|error| blind(api, &error))?;
         if let Some(found) = found.filter(|found| found.status.standing() != Standing::Gone) {
             stacks.insert(name.clone(), found);
         }
@@ -273,18 +274,4 @@ async fn mover(api: &TargetApi, seen: &Seen, controller: &str) -> Result<Option<
     let latest = events.iter().rev().find_map(|event| event.token.as_deref());
     let other = latest.and_then(token::controller_of).filter(|id| *id != controller);
     Ok(other.map(str::to_owned))
-}
-
-/// The targets that need a look although nobody wants anything there: each known account in all
-/// regions of the fleet.
-pub fn swept_targets(desired: &Desired) -> BTreeSet<Target> {
-    let accounts: BTreeSet<_> = desired.tenants.values().map(|tenant| tenant.account).collect();
-    let regions = desired.fleet.regions.keys();
-    regions
-        .flat_map(|region| {
-            let of = |account: &_| Target { account: *account, region: region.clone() };
-            accounts.iter().map(of).collect::<Vec<_>>()
-        })
-        .filter(|target| !desired.stacks.contains_key(target))
-        .collect()
 }

@@ -5,8 +5,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+mod blind;
 mod drift;
 
+pub use blind::{Blind, BlindReason};
 pub use drift::{DetectionSeen, Direction, DriftStatus, PropertyDifference, ResourceDrift};
 
 use crate::ids::{Digest, StackId, StackKey, StackName, Target};
@@ -199,45 +201,6 @@ pub struct Look {
     pub at: Moment,
     /// Every root stack in the target, ours or not.
     pub stacks: BTreeMap<StackName, Seen>,
-}
-
-/// A target that could not be observed this time. Nothing is decided for it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Blind {
-    /// The kind of obstacle.
-    pub reason: BlindReason,
-    /// What AWS said.
-    pub message: String,
-}
-
-/// Why a target cannot be observed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum BlindReason {
-    /// The role could not be assumed or may not look.
-    AccessDenied,
-    /// The session belongs to another account than the target.
-    WrongAccount,
-    /// AWS did not answer, or answered with an error of its own.
-    Unreachable,
-    /// AWS asked us to slow down until our patience ended.
-    Throttled,
-    /// The answer was not what AWS's protocol says.
-    Malformed,
-    /// Several stacks that we know were missing from the listing at once.
-    StacksMissing,
-}
-
-impl fmt::Display for BlindReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::AccessDenied => "access denied",
-            Self::WrongAccount => "wrong account",
-            Self::Unreachable => "unreachable",
-            Self::Throttled => "throttled",
-            Self::Malformed => "malformed answer",
-            Self::StacksMissing => "known stacks missing from the listing",
-        })
-    }
 }
 
 /// The template and stack policy that a version of a stack is known to have.

@@ -31,7 +31,6 @@ use crate::reconcile::history::{drifted, event_of_step, event_of_verdict, failed
 use crate::report::{Event, Subject};
 use crate::rollout::Gate;
 
-pub use again::SWEEP;
 pub use only::Only;
 
 /// How urgent a target is, the most urgent first.

@@ -371,7 +371,8 @@ mod tests {
         for _ in 0..3_600 {
             let error = server.api().list().await.expect_err("denied");
             assert!(matches!(error, AwsError::Denied(_)), "{error}");
-            assert_eq!(error.blind_reason(), crate::observed::BlindReason::AccessDenied);
+            let region = server.api().target().region.clone();
+            assert_eq!(error.blind_reason(&region), crate::observed::BlindReason::RoleRefused);
             server.clock.sleep(Duration::from_secs(1)).await;
         }
         let asked = server.count("AssumeRole");

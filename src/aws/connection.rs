@@ -19,6 +19,7 @@ use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 use aws_types::SdkConfig;
 
+use crate::aws::server_clock::ServerClock;
 use crate::clock::Clock;
 use crate::ids::Region;
 
@@ -33,6 +34,8 @@ pub(super) struct Connection {
     base: SdkConfig,
     /// Where STS is asked.
     pub(super) home: Region,
+    /// What the answers tell of AWS's clock.
+    pub(super) server_clock: ServerClock,
 }
 
 impl Connection {
@@ -47,7 +50,8 @@ impl Connection {
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeouts)
             .build();
-        Self { base, home }
+        let server_clock = ServerClock::new(base.time_source().unwrap_or_default());
+        Self { base, home, server_clock }
     }
 
     /// STS with the credentials that this program was started with; keep it, it remembers them.
@@ -55,6 +59,7 @@ impl Connection {
         let config = aws_sdk_sts::config::Builder::from(&self.base)
             .region(sdk_region(&self.home))
             .identity_cache(IdentityCache::lazy().max_partitions(1).build())
+            .interceptor(self.server_clock.clone())
             .interceptor(WholeAnswers);
         aws_sdk_sts::Client::from_conf(config.build())
     }
@@ -65,6 +70,7 @@ impl Connection {
             .region(sdk_region(&self.home))
             .credentials_provider(credentials.clone())
             .identity_cache(IdentityCache::no_cache())
+            .interceptor(self.server_clock.clone())
             .interceptor(WholeAnswers);
         aws_sdk_sts::Client::from_conf(config.build())
     }
@@ -79,6 +85,7 @@ impl Connection {
             .region(sdk_region(region))
             .credentials_provider(credentials.clone())
             .identity_cache(IdentityCache::no_cache())
+            .interceptor(self.server_clock.clone())
             .interceptor(WholeAnswers);
         aws_sdk_cloudformation::Client::from_conf(config.build())
     }

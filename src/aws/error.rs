@@ -9,7 +9,9 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
+use crate::aws::denial;
 use crate::aws::pace::Api;
+use crate::ids::Region;
 use crate::observed::{BlindReason, StackStatus};
 use crate::outcome::{Cause, CauseClass, is_throttling};
 
@@ -22,11 +24,16 @@ const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
 const DENIED: &[&str] = &[
     "AccessDenied",
     "AccessDeniedException",
+    "AccountProblem",
     "AuthFailure",
+    "Blocked",
     "IncompleteSignature",
     "InvalidClientTokenId",
+    "InvalidSignatureException",
+    "MissingAuthenticationToken",
     "OptInRequired",
     "RegionDisabledException",
+    "RequestTimeTooSkewed",
     "SignatureDoesNotMatch",
     "UnauthorizedOperation",
     "UnrecognizedClientException",
@@ -45,7 +52,8 @@ const UNREACHABLE: &[&str] = &[
     "ServiceUnavailable",
 ];
 /// Codes whose text repeats the signed request, session token and all.
-const TELLING: &[&str] = &["IncompleteSignature", "SignatureDoesNotMatch"];
+const TELLING: &[&str] =
+    &["IncompleteSignature", "InvalidSignatureException", "SignatureDoesNotMatch"];
 
 /// Why a call came to nothing.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -159,12 +167,12 @@ impl AwsError {
         Cause { class, ..cause }
     }
 
-    /// Why a target that could not be listed cannot be observed.
-    pub fn blind_reason(&self) -> BlindReason {
+    /// Why a target in this region that could not be listed cannot be observed.
+    pub fn blind_reason(&self, region: &Region) -> BlindReason {
         match self {
             Self::Throttled(_) => BlindReason::Throttled,
             Self::Unreachable(_) | Self::Stopped(_) => BlindReason::Unreachable,
-            Self::Denied(_) => BlindReason::AccessDenied,
+            Self::Denied(answer) => denial::reason(answer, region),
             Self::WrongAccount(_) => BlindReason::WrongAccount,
             Self::Malformed(_) | Self::Refused(_) => BlindReason::Malformed,
         }
@@ -300,8 +308,8 @@ fn of_answer(api: Api, raw: &HttpResponse, said: &impl ProvideErrorMetadata) -> 
         let text = format!("HTTP {} with a body that is not AWS's", status.as_u16());
         return AwsError::malformed(api, text);
     }
-    let text = if TELLING.contains(&code) { "the signature was not accepted" } else { text };
-    let answer = Answer::new(api, code, shortened(text));
+    let text = if TELLING.contains(&code) { denial::of_signature(text) } else { text.to_owned() };
+    let answer = Answer::new(api, code, shortened(&text));
     if DENIED.contains(&code) { AwsError::Denied(answer) } else { AwsError::Refused(answer) }
 }
 

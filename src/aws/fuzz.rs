@@ -351,7 +351,8 @@ fn assert_told(error: &AwsError) {
     assert!(!error.code().is_empty(), "{error:?}");
     assert!(error.text().len() <= 4_100, "{} bytes", error.text().len());
     assert!(!format!("{error} {error:?}").contains("t0k3n"), "{error:?}");
-    let _ = (error.cause(), error.blind_reason(), error.busy());
+    let region = "eu-central-1".parse().expect("a region");
+    let _ = (error.cause(), error.blind_reason(&region), error.busy());
 }
 
 proptest! {

@@ -19,10 +19,13 @@ mod call;
 mod changes;
 mod connection;
 mod count;
+mod denial;
 mod drift;
 mod error;
 mod pace;
+mod probe;
 mod retry;
+mod server_clock;
 mod stacks;
 mod words;
 
@@ -37,7 +40,9 @@ pub use changes::StackInputs;
 pub use count::{CallEnd, Counters};
 pub use error::{Answer, AwsError};
 pub use pace::{Api, Bucket};
+pub use probe::{Census, PROBED, Probed};
 pub use retry::Patience;
+pub use server_clock::ClockSkew;
 
 /// What the calls are made with.
 #[derive(Clone, Debug)]
@@ -114,6 +119,11 @@ impl Aws {
     pub fn target(&self, target: &Target, access: &Access) -> TargetApi {
         let session = SessionKey { account: target.account, access: access.clone() };
         TargetApi { aws: self.clone(), target: target.clone(), session, permission: None }
+    }
+
+    /// How far the clock of this machine is from AWS's, as the latest answer told.
+    pub fn clock_skew(&self) -> Option<ClockSkew> {
+        self.0.connection.server_clock.latest()
     }
 
     /// What the calls cost so far.

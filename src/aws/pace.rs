@@ -49,6 +49,7 @@ apis! {
     DescribeChangeSet,
     GetTemplate,
     GetStackPolicy,
+    DescribeAccountLimits,
     DetectStackDrift,
     DescribeStackDriftDetectionStatus,
     DescribeStackResourceDrifts,
@@ -90,6 +91,7 @@ impl Api {
             | Self::DescribeChangeSet
             | Self::GetTemplate
             | Self::GetStackPolicy
+            | Self::DescribeAccountLimits
             | Self::DetectStackDrift
             | Self::DescribeStackDriftDetectionStatus
             | Self::DescribeStackResourceDrifts => false,
@@ -109,6 +111,7 @@ impl Api {
             | Self::DescribeChangeSet
             | Self::GetTemplate
             | Self::GetStackPolicy
+            | Self::DescribeAccountLimits
             | Self::DescribeStackDriftDetectionStatus
             | Self::DescribeStackResourceDrifts => Rates { initial: 5.0, ceiling: 10.0 },
             // One look into a stack is many calls of AWS's own to other services.

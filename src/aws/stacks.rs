@@ -455,7 +455,7 @@ mod tests {
             let server = answering("DescribeStacks", move |_| Reply::Body(200, answer.clone()));
             let error = server.api().list().await.expect_err(&body);
             assert!(matches!(error, AwsError::Malformed(_)), "{body}: {error}");
-            assert_eq!(error.blind_reason(), BlindReason::Malformed);
+            assert_eq!(error.blind_reason(&server.api().target().region), BlindReason::Malformed);
             assert!(!error.text().contains("<html>"), "{error}");
             assert!(!error.may_have_happened());
         }

@@ -5,6 +5,7 @@ pub mod approve;
 mod cloud;
 pub mod context;
 mod converge;
+pub mod doctor;
 mod drift;
 pub mod explain;
 mod failure;
@@ -90,6 +91,7 @@ enum Command {
     /// Look into stacks for drift, say what drifted, accept it in git, or bring it back
     #[command(subcommand)]
     Drift(drift::DriftCommand),
+    Doctor(doctor::DoctorArgs),
     /// Edit a tenant's document in place, for pull requests: add, set, offboard
     #[command(subcommand)]
     Tenant(tenant::TenantCommand),
@@ -163,6 +165,7 @@ fn dispatch(command: Command, settings: &Settings, out: &mut dyn Write) -> Resul
         Command::Resume(args) => resume::run(&args, &context, out)?,
         Command::Rollout(command) => rollout::run(&command, settings, &context, out)?,
         Command::Drift(command) => drift::run(&command, settings, &clock, &context, out)?,
+        Command::Doctor(args) => doctor::run(&args, settings, &clock, out)?,
         Command::Tenant(command) => tenant::run(&command, settings, out)?,
         Command::Notify(command) => notify_test::run(&command, settings, &clock, out)?,
         Command::Cloud(command) => cloud::run(&command, settings, &clock, out)?,

@@ -1,11 +1,12 @@
 //! Says in words what the controller does: news in, lines out. What is the same as before is not
 //! said again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::board::{Progress, Standing};
 use crate::ids::{Revision, ServiceName, Target};
 use crate::moment::Moment;
+use crate::observed::{Blind, BlindReason};
 use crate::outcome::Outcome;
 use crate::plan::{ApprovalRequest, DRIFTED, StackRecord, Step, Weight};
 use crate::report::{counted, findings, rollouts};
@@ -58,6 +59,12 @@ impl Line {
     }
 }
 
+/// Why nothing can be looked at anywhere.
+fn of_all(blind: &Blind) -> String {
+    let help = blind.reason.help().unwrap_or("it is tried again by itself");
+    format!("no target can be looked at: {}: {}; what to do: {help}", blind.reason, blind.message)
+}
+
 /// `acme scan-api 111122223333/eu-central-1`
 fn whose(record: &StackRecord) -> String {
     let memory = &record.memory;
@@ -77,6 +84,8 @@ pub(super) struct Narrator {
     said: Option<String>,
     /// The waves that were said to soak, by service, and until when.
     soaking: BTreeMap<String, Moment>,
+    /// What keeps us from looking anywhere and was said: once, not for each of thousands of targets.
+    of_all: BTreeSet<BlindReason>,
 }
 
 impl Narrator {
@@ -145,6 +154,10 @@ impl Narrator {
                 let target = Some(target.clone());
                 Some(Line { target, ..Line::new(Importance::Step, text) })
             }
+            Progress::Blind { blind, .. } if blind.reason.is_of_all() => {
+                let is_new = self.of_all.insert(blind.reason);
+                is_new.then(|| Line::new(Importance::Alarm, of_all(blind)))
+            }
             Progress::Blind { target, blind } => {
                 let text = format!("{target}: cannot be looked at: {}", blind.message);
                 let target = Some(target.clone());
@@ -210,6 +223,9 @@ impl Narrator {
 
     fn standing(&mut self, standing: &Standing) -> Option<Line> {
         self.standing = standing.clone();
+        if standing.blind == 0 {
+            self.of_all.clear();
+        }
         let total = standing.total();
         let moves = standing.unseen > 0 || standing.in_flight > 0 || total.waiting > 0;
         if moves {
@@ -387,6 +403,20 @@ mod tests {
             line.into_iter().chain(narrator.afterthought(news)).collect::<Vec<_>>()
         });
         lines.map(|line| line.text).collect()
+    }
+
+    #[test]
+    fn what_keeps_us_from_looking_anywhere_is_said_once_until_it_is_over() {
+        let blind = |number: usize| Progress::Blind {
+            target: format!("{number:012}/eu-central-1").parse().expect("a target"),
+            blind: Blind { reason: BlindReason::ClockSkew, message: "too late".to_owned() },
+        };
+        let news = [blind(1), blind(2), standing(3, 0, 0), blind(3)];
+        let said = texts(&news);
+        assert_eq!(said.len(), 3, "{said:#?}");
+        assert!(
+            said[0].starts_with("no target can be looked at: clock skew: too late; what to do")
+        );
     }
 
     #[test]

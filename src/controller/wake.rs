@@ -12,8 +12,9 @@ use crate::ids::{Revision, StackKey, Target};
 use crate::journal::{AcceptedRevision, RefusedRevision};
 use crate::moment::Moment;
 use crate::outcome::{Mark, OnRemoval};
+use crate::plan::looking::SWEEP;
 use crate::plan::{ApprovalKind, ApprovalRequest, StackRecord, cooldown};
-use crate::reconcile::{Class, Next, Only, SWEEP};
+use crate::reconcile::{Class, Next, Only};
 use crate::snapshot::Snapshot;
 
 /// Why a revision is not converged.

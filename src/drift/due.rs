@@ -14,6 +14,10 @@ pub(super) const AFTER_CHANGE: Duration = Duration::from_secs(60);
 /// What could not be looked into is tried again after this, then twice that, and so on.
 const FIRST_RETRY: Duration = Duration::from_secs(10 * 60);
 
+/// Stacks of one target that are looked into at once: AWS makes calls of its own for each resource,
+/// and too many at once exceed the rates of the account.
+pub const AT_ONCE: usize = 3;
+
 /// Whether a stack is to be looked into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Due {
@@ -40,9 +44,20 @@ pub(super) fn first(key: &StackKey, now: Moment, every: Duration) -> Moment {
     now + every.mul_f64(share(key, "first"))
 }
 
-/// When a stack that was looked into is due again: after about `every`, a little earlier for some.
+/// When a stack that was looked into is due again.
 pub(super) fn next(key: &StackKey, now: Moment, every: Duration) -> Moment {
-    now + every.mul_f64(0.95 + 0.05 * share(key, "next"))
+    now + period(key, every)
+}
+
+/// After what time a stack that was looked into is due again: about `every`, a little less for some.
+pub fn period(key: &StackKey, every: Duration) -> Duration {
+    every.mul_f64(0.95 + 0.05 * share(key, "next"))
+}
+
+/// How much earlier than it is due a stack may be looked into, where its target is looked at once in
+/// `resync`: what falls due before the next look is looked into at this one.
+pub fn slack(resync: Duration, every: Duration) -> Duration {
+    (resync / 2).min(every / 4)
 }
 
 /// When what could not be looked into is tried again.

@@ -14,7 +14,7 @@ mod signature;
 
 pub use accept::{Remedy, remedy};
 pub use budget::{Budget, Spent};
-pub use due::{Due, due, is_foreign};
+pub use due::{AT_ONCE, Due, due, is_foreign, period, slack};
 pub use filter::{Passed, is_ignored, sift};
 pub use finding::{Finding, What};
 pub use record::{Detection, DriftRecord, Ended, Ignored, Part, Reverted, Unchecked, fights};

@@ -36,6 +36,8 @@ const TRANSIENT_CODES: &[&str] = &[
 const ACCOUNT_CODES: &[&str] = &[
     "AccessDenied",
     "AccessDeniedException",
+    "AccountProblem",
+    "Blocked",
     "InvalidClientTokenId",
     "LimitExceededException",
     "OptInRequired",
@@ -133,6 +135,7 @@ mod tests {
             ("Throttling", "Rate exceeded", CauseClass::Transient),
             ("InternalFailure", "", CauseClass::Transient),
             ("ExpiredToken", "", CauseClass::Transient),
+            ("Blocked", "", CauseClass::Account),
             ("AccessDenied", "not authorized to perform sts:AssumeRole", CauseClass::Account),
             ("OptInRequired", "", CauseClass::Account),
             ("LimitExceededException", "stack limit", CauseClass::Account),

@@ -1,8 +1,15 @@
-//! When to look next at an operation that runs: what past ones took says which looks to leave out.
+//! When to look next, and where: at what is at rest now and then, at an operation that runs when what
+//! past ones took says that it may have ended.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::plan::Lengths;
+use crate::desired::Desired;
+use crate::ids::Target;
+use crate::plan::{Lengths, cooldown};
+
+/// A target where nothing is wanted and nothing of ours was found is swept once a day.
+pub const SWEEP: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The end of an operation is noticed within a tenth of its length.
 const SHARE: u32 = 10;
@@ -10,6 +17,26 @@ const SHARE: u32 = 10;
 /// early, and may take long to be taken back.
 const FIRST: u32 = 9;
 const EACH: u32 = 3;
+
+/// How long after a look at a target that is at rest the next one comes, where each is looked at once
+/// in `resync`: up to a tenth sooner, each at its own distance, so that they do not come together.
+pub fn regular(target: &Target, resync: Duration) -> Duration {
+    resync - resync / 10 + cooldown::spread(&target.to_string(), resync / 20)
+}
+
+/// The targets that need a look although nobody wants anything there: each known account in all
+/// regions of the fleet.
+pub fn swept_targets(desired: &Desired) -> BTreeSet<Target> {
+    let accounts: BTreeSet<_> = desired.tenants.values().map(|tenant| tenant.account).collect();
+    let regions = desired.fleet.regions.keys();
+    regions
+        .flat_map(|region| {
+            let of = |account: &_| Target { account: *account, region: region.clone() };
+            accounts.iter().map(of).collect::<Vec<_>>()
+        })
+        .filter(|target| !desired.stacks.contains_key(target))
+        .collect()
+}
 
 /// How long not to look, at `age`. With `lengths` that are learned, an operation of a usual length is
 /// noticed within `shortest` or a tenth of its length, whichever is more, by a look for each usual

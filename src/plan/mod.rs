@@ -27,6 +27,7 @@ mod steering;
 mod sync;
 mod table;
 pub mod token;
+pub mod toll;
 mod update;
 
 pub use cause::{

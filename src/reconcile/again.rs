@@ -6,13 +6,12 @@ use std::time::Duration;
 use crate::ids::StackName;
 use crate::moment::Moment;
 use crate::observed::Look;
-use crate::plan::{StackRecord, Weight, cooldown, ended, looking};
+use crate::plan::looking::SWEEP;
+use crate::plan::{StackRecord, Weight, ended, looking};
 use crate::reconcile::{Class, Next, Pass};
 
 /// What has failed so many times in a row is no longer waited for, though it is tried again.
 pub(super) const LASTING: u32 = 3;
-/// A target where nothing is wanted and nothing of ours was found is swept once a day.
-pub const SWEEP: Duration = Duration::from_secs(24 * 60 * 60);
 /// The word of a stack that a freeze window holds.
 const FROZEN: &str = "frozen";
 
@@ -36,8 +35,8 @@ impl Pass<'_> {
         } else {
             self.view.desired.fleet.resync
         };
-        let resync = resync - resync / 10 + cooldown::spread(&self.target.to_string(), resync / 20);
-        let mut next = Next { at: look.at + resync, class: Class::Resync };
+        let regular = looking::regular(self.target, resync);
+        let mut next = Next { at: look.at + regular, class: Class::Resync };
         // What a freeze holds goes on when the window closes, and is at rest until then.
         let frozen = rows.values().filter(|row| row.verdict.code == FROZEN);
         next.at = frozen.filter_map(|row| row.verdict.until).fold(next.at, Moment::min);

@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::board::Progress;
-use crate::ids::StackName;
+use crate::ids::{StackName, Target};
 use crate::journal::JournalError;
 use crate::moment::Moment;
-use crate::observed::{Blind, BlindReason};
+use crate::observed::Blind;
+use crate::plan::looking::SWEEP;
 use crate::plan::{TargetRecord, cooldown};
-use crate::reconcile::again::{LASTING, SWEEP};
+use crate::reconcile::again::LASTING;
 use crate::reconcile::{Class, Next, Pass};
 
 /// How soon a target is looked at again whose last look was in vain; doubles up to the resync.
@@ -21,9 +22,8 @@ impl Pass<'_> {
     pub(super) fn without_sight(&self, blind: Blind) -> Result<Next, JournalError> {
         let now = self.means.clock.now();
         self.count_unseen(now);
-        // Access is given by people: nobody waits for it as for something that comes by itself.
-        let is_lasting =
-            matches!(blind.reason, BlindReason::AccessDenied | BlindReason::WrongAccount);
+        let blind = if self.account_was_seen()? { blind } else { blind.of_new_account() };
+        let is_lasting = blind.reason.needs_person();
         let resync = self.view.desired.fleet.resync.max(BLIND_FIRST);
         if self.records.is_empty() && !self.view.desired.stacks.contains_key(self.target) {
             // A sweep that found no way in: nothing of ours is known there, and nobody waits.
@@ -61,6 +61,18 @@ impl Pass<'_> {
         let seed = format!("{}#{looks}", self.target);
         let class = if is_lasting || looks >= LASTING { Class::Resync } else { Class::Failed };
         Ok(Next { at: now + cooldown::spread(&seed, pause), class })
+    }
+
+    /// Whether any look at the account has worked so far.
+    fn account_was_seen(&self) -> Result<bool, JournalError> {
+        for region in self.view.desired.fleet.regions.keys() {
+            let place = Target { account: self.target.account, region: region.clone() };
+            let known = self.means.journal.target(&place)?;
+            if known.is_some_and(|known| known.looked_at.is_some()) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Tells the ledger what may still run here, as far as the last look that saw anything tells.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::desired::Wanted;
-use crate::drift::{DriftRecord, Due, Hidden, due, is_foreign};
+use crate::drift::{AT_ONCE, DriftRecord, Due, Hidden, due, is_foreign, slack};
 use crate::fleet::{DriftRules, StackPolicy};
 use crate::ids::StackName;
 use crate::moment::Moment;
@@ -13,10 +13,6 @@ use crate::observed::Seen;
 use crate::outcome::Memory;
 use crate::plan::may_run;
 use crate::reconcile::Pass;
-
-/// Stacks of one target that are looked into at once: AWS makes calls of its own for each resource,
-/// and too many at once exceed the rates of the account.
-const AT_ONCE: usize = 3;
 
 /// What looking for drift in a target came to.
 #[derive(Default)]
@@ -145,12 +141,8 @@ impl Pass<'_> {
         rules: &DriftRules<'_>,
         now: Moment,
     ) -> bool {
-        let slack = self.slack(rules.every());
+        let slack = slack(self.view.desired.fleet.resync, rules.every());
         matches!(due(record, seen, rules.every()), Due::At(at) if at <= now + slack)
-    }
-
-    fn slack(&self, every: Duration) -> Duration {
-        (self.view.desired.fleet.resync / 2).min(every / 4)
     }
 
     async fn go_on(

@@ -177,8 +177,10 @@ impl Explanation {
     fn unseen(&self) -> Option<String> {
         let (blind, since) = self.blind()?;
         let looks = self.target.as_ref().map_or(0, |target| target.blind_looks);
+        let help = blind.reason.help().map(|help| format!("what to do: {help}\n"));
+        let help = help.unwrap_or_default();
         Some(format!(
-            "{}: {}\n{}, {} in a row failed; all of this is as of the last look that worked",
+            "{}: {}\n{help}{}, {} in a row failed; all of this is as of the last look that worked",
             blind.reason,
             blind.message,
             lasting(self.now, *since),

@@ -6,6 +6,8 @@ mod broken_documents;
 mod channels;
 pub mod chat;
 mod commit_status;
+pub mod doctor;
+mod doctor_text;
 mod drift;
 mod edited;
 mod event;

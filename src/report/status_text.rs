@@ -202,6 +202,9 @@ impl Status {
             writeln!(out, "  {count}: {}: {}", group.reason, indented(&group.message, 4))?;
             let (first, since) = (first(group.targets.len()), lasting(self.now, group.since));
             writeln!(out, "    {first}{since}: {}{more}", named.join(", "))?;
+            if let Some(help) = group.reason.help() {
+                writeln!(out, "    what to do: {help}")?;
+            }
         }
         Ok(())
     }

@@ -9,7 +9,9 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::DateTime;
 use aws_smithy_types::body::SdkBody;
+use aws_smithy_types::date_time::Format;
 
 use crate::sim::front::{Inner, Reply};
 use crate::sim::wire::Request;
@@ -33,13 +35,13 @@ impl HttpConnector for Connector {
         let reply = self.0.reply(parse(&request));
         match reply {
             Reply::Answer { status, body, length, after } if after.is_zero() => {
-                HttpConnectorFuture::ready(response(status, body, length))
+                HttpConnectorFuture::ready(response(status, body, length, self.0.date()))
             }
             Reply::Answer { status, body, length, after } => {
-                let clock = self.0.clock.clone();
+                let cloud = self.0.clone();
                 HttpConnectorFuture::new(async move {
-                    clock.sleep(after).await;
-                    response(status, body, length)
+                    cloud.clock.sleep(after).await;
+                    response(status, body, length, cloud.date())
                 })
             }
             Reply::Never => HttpConnectorFuture::new(std::future::pending()),
@@ -51,6 +53,15 @@ impl HttpConnector for Connector {
     }
 }
 
+impl Inner {
+    /// The time as answers tell it.
+    fn date(&self) -> String {
+        let now = self.script.clock_of_aws(self.clock.now());
+        let date = DateTime::from(now.as_system_time());
+        date.fmt(Format::HttpDate).unwrap_or_default()
+    }
+}
+
 fn parse(request: &HttpRequest) -> crate::sim::refusal::Answer<Request> {
     let host = request.uri().parse::<http::Uri>().ok();
     let host = host.as_ref().and_then(http::Uri::host).unwrap_or_default();
@@ -58,9 +69,15 @@ fn parse(request: &HttpRequest) -> crate::sim::refusal::Answer<Request> {
     Request::parse(host, |name| request.headers().get(name), body)
 }
 
-fn response(status: u16, body: String, length: usize) -> Result<HttpResponse, ConnectorError> {
+fn response(
+    status: u16,
+    body: String,
+    length: usize,
+    date: String,
+) -> Result<HttpResponse, ConnectorError> {
     let built = http::Response::builder()
         .status(status)
+        .header("date", date)
         .header("content-type", "text/xml")
         .header("content-length", length)
         .body(SdkBody::from(body))

@@ -7,6 +7,8 @@ use std::time::Duration;
 use crate::ids::{AccountId, Region, StackName};
 use crate::moment::Moment;
 use crate::sim::drift_faults::{DriftFault, DriftTrouble};
+use crate::sim::signature::outdated;
+use crate::sim::sts::ACTIONS as STS;
 use crate::sim::timeline::Phase;
 use crate::sim::weather::Weather;
 
@@ -105,6 +107,10 @@ struct Orders {
     drift: Vec<DriftFault>,
     denied: BTreeSet<AccountId>,
     suspended: BTreeSet<AccountId>,
+    /// Regions that accounts have not switched on.
+    off: BTreeSet<(AccountId, Region)>,
+    /// How far AWS's clock is ahead of the callers', in seconds.
+    clock_ahead_s: i64,
     weather: Option<Weather>,
     /// How many times the weather was asked, so that each answer is another.
     rolls: u64,
@@ -159,6 +165,33 @@ impl Script {
         self.with(|orders| {
             orders.suspended.remove(&account);
         });
+    }
+
+    /// The account has not switched this region on: no keys of it are known there. STS elsewhere still
+    /// gives sessions.
+    pub fn switch_region_off(&self, account: AccountId, region: Region) {
+        self.with(|orders| {
+            orders.off.insert((account, region));
+        });
+    }
+
+    /// The account has switched this region on.
+    pub fn switch_region_on(&self, account: AccountId, region: Region) {
+        self.with(|orders| {
+            orders.off.remove(&(account, region));
+        });
+    }
+
+    /// From now on AWS's clock is so many seconds ahead of the callers', or behind where negative: answers
+    /// say so, and above five minutes every signature is of another time. On a port the callers' clocks
+    /// are their own, and this is not looked at.
+    pub fn skew_clock(&self, ahead_s: i64) {
+        self.with(|orders| orders.clock_ahead_s = ahead_s);
+    }
+
+    /// What AWS's clock shows when the callers' shows `now`.
+    pub(crate) fn clock_of_aws(&self, now: Moment) -> Moment {
+        self.with(|orders| orders.clock_of_aws(now))
     }
 
     /// From now on any call and any resource may fail by chance; orders go before it.
@@ -247,9 +280,8 @@ impl Orders {
         api: &str,
         now: Moment,
     ) -> Option<CallFault> {
-        if self.suspended.contains(&account) && api != "AssumeRole" {
-            let message = format!("The account {account} is suspended");
-            return Some(CallFault::Refused { code: "AccessDenied".to_owned(), message });
+        if let Some(refused) = self.no_way_in(account, region, api, now) {
+            return Some(refused);
         }
         let fits = |calls: &Calls| {
             calls.account.is_none_or(|wanted| wanted == account)
@@ -266,6 +298,33 @@ impl Orders {
         }
         self.rolls += 1;
         self.weather.as_ref()?.fault(self.rolls, api, now)
+    }
+
+    /// Why AWS does not let the caller in.
+    fn no_way_in(
+        &self,
+        account: AccountId,
+        region: &Region,
+        api: &str,
+        now: Moment,
+    ) -> Option<CallFault> {
+        let is_sts = STS.contains(&api);
+        let (code, message) = if let Some(text) = outdated(now, self.clock_of_aws(now)) {
+            ("SignatureDoesNotMatch", text)
+        } else if self.suspended.contains(&account) && api != "AssumeRole" {
+            ("AccessDenied", format!("The account {account} is suspended"))
+        } else if !is_sts && self.off.contains(&(account, region.clone())) {
+            let text = "The security token included in the request is invalid";
+            ("InvalidClientTokenId", text.to_owned())
+        } else {
+            return None;
+        };
+        Some(CallFault::Refused { code: code.to_owned(), message })
+    }
+
+    fn clock_of_aws(&self, now: Moment) -> Moment {
+        let length = Duration::from_secs(self.clock_ahead_s.unsigned_abs());
+        if self.clock_ahead_s < 0 { now - length } else { now + length }
     }
 
     fn failure_of(

@@ -85,20 +85,7 @@ impl<'a> Claim<'a> {
             let text = "Credential should be scoped with a valid terminator: 'aws4_request'.";
             return Err(mismatch(text));
         }
-        let (earliest, latest) = (basic(now - SKEW), basic(now + SKEW));
-        if signed_at < earliest.as_str() {
-            return Err(mismatch(format!(
-                "Signature expired: {signed_at} is now earlier than {earliest} ({} - 5 min.)",
-                basic(now)
-            )));
-        }
-        if signed_at > latest.as_str() {
-            return Err(mismatch(format!(
-                "Signature not yet current: {signed_at} is still later than {latest} ({} + 5 min.)",
-                basic(now)
-            )));
-        }
-        Ok(())
+        of_another_time(signed_at, now).map_or(Ok(()), |text| Err(mismatch(text)))
     }
 
     fn canonical_request(&self, headers: &HeaderMap, body: &[u8]) -> Answer<String> {
@@ -116,6 +103,25 @@ impl<'a> Claim<'a> {
         canonical.extend(["\n", self.signed_headers, "\n", &hash]);
         Ok(canonical)
     }
+}
+
+/// What AWS says of what was signed too long before `now`, or after it.
+fn of_another_time(signed_at: &str, now: Moment) -> Option<String> {
+    let (earliest, latest) = (basic(now - SKEW), basic(now + SKEW));
+    let now = basic(now);
+    if signed_at < earliest.as_str() {
+        let text = format!("{signed_at} is now earlier than {earliest} ({now} - 5 min.)");
+        return Some(format!("Signature expired: {text}"));
+    }
+    (signed_at > latest.as_str()).then(|| {
+        let text = format!("{signed_at} is still later than {latest} ({now} + 5 min.)");
+        format!("Signature not yet current: {text}")
+    })
+}
+
+/// The same of what was signed at a moment.
+pub(crate) fn outdated(signed_at: Moment, now: Moment) -> Option<String> {
+    of_another_time(&basic(signed_at), now)
 }
 
 fn single_spaced(value: &str) -> String {

@@ -91,7 +91,7 @@ async fn a_denied_account_is_blind_and_the_others_go_on() {
     });
     let blind: Vec<_> = blind.collect();
     assert_eq!(blind.len(), 1, "said once");
-    assert_eq!(blind[0].reason, BlindReason::AccessDenied);
+    assert_eq!(blind[0].reason, BlindReason::AccessNotReady, "nobody has seen the account yet");
     world.cloud.script().allow_role(id(2));
     world.apply().await.assert_converged(6);
 }

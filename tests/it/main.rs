@@ -3,12 +3,14 @@
 #![allow(clippy::unwrap_used, reason = "all of this is tests")]
 #![allow(clippy::wildcard_enum_match_arm, reason = "tests look for one piece of news")]
 
+mod access;
 mod announce;
 mod converge;
 mod create_only;
 mod decisions;
 mod deletion_limit;
 mod deployment;
+mod doctor;
 mod drift;
 mod effects;
 mod failures;

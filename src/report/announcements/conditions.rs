@@ -141,19 +141,25 @@ fn unseen(group: &BlindGroup, total: usize) -> Condition {
         BlindReason::WrongAccount => "the role leads into another account".to_owned(),
         BlindReason::Unreachable => "AWS does not answer".to_owned(),
         BlindReason::Throttled => "AWS asks to slow down".to_owned(),
+        BlindReason::BaseCredentials => "driftless has no valid credentials of its own".to_owned(),
+        BlindReason::ClockSkew => "the clock of driftless's machine is off".to_owned(),
+        BlindReason::RoleRefused => "the role cannot be assumed".to_owned(),
+        BlindReason::AccessNotReady => "access is not ready".to_owned(),
+        BlindReason::RegionOff => "the region is not switched on".to_owned(),
+        BlindReason::AccountSuspended => "AWS has suspended the account".to_owned(),
         BlindReason::Malformed | BlindReason::StacksMissing => reason.clone(),
     };
+    let mut details = vec![format!("AWS says: {}", group.message)];
+    details.extend(group.reason.help().map(|help| format!("what to do: {help}")));
+    details.push("nothing is changed there until it can be seen again".to_owned());
+    details.push(examples(group.targets.iter().map(ToString::to_string), group.targets.len()));
     Condition {
         key: format!("blind/{}", reason.replace(' ', "-")),
         topic: Topic::Failure,
         severity,
         is_urgent: severity == Severity::Critical,
         title: cut(&format!("{count} of {of} cannot be looked at: {why}"), TITLE),
-        details: vec![
-            format!("AWS says: {}", group.message),
-            "nothing is changed there until it can be seen again".to_owned(),
-            examples(group.targets.iter().map(ToString::to_string), group.targets.len()),
-        ],
+        details,
         count,
         see: "driftless status".to_owned(),
         since: group.since,

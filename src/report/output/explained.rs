@@ -83,6 +83,8 @@ pub struct BlindTarget {
     pub reason: String,
     /// What AWS said.
     pub message: String,
+    /// What a person can do; null where only waiting helps.
+    pub help: Option<&'static str>,
     /// Since when.
     pub since: String,
 }
@@ -181,6 +183,7 @@ impl Explained {
         let blind = explanation.blind().map(|(blind, since)| BlindTarget {
             reason: blind.reason.to_string(),
             message: blind.message.clone(),
+            help: blind.reason.help(),
             since: time(*since),
         });
         Self {

@@ -2,6 +2,7 @@
 //! only ever added; anything else moves the version.
 
 mod cloud;
+mod doctor;
 mod done;
 mod drift;
 mod explained;
@@ -23,6 +24,7 @@ use crate::report::Edited;
 use crate::report::rollouts::ShownRollouts;
 
 pub use cloud::{CloudEvent, CloudEvents, CloudResource, CloudStack, CloudStacks, OneCloudStack};
+pub use doctor::{ComplaintOutput, Doctored, ExaminedTargets, SettingsCost, Spread};
 pub use done::{Applied, Made, Ordered, TestedChannel, TestedChannels};
 pub use drift::{DriftOutput, DriftSignature, DriftTrouble, DriftedStack};
 pub use explained::Explained;
@@ -58,6 +60,7 @@ pub fn schemas() -> BTreeMap<&'static str, String> {
         ("output/cloud-events.json", schema::<CloudEvents>("driftless cloud events --format json")),
         ("output/cloud-stack.json", schema::<OneCloudStack>("driftless cloud stack --format json")),
         ("output/cloud-stacks.json", schema::<CloudStacks>("driftless cloud stacks --format json")),
+        ("output/doctor.json", schema::<Doctored>("driftless doctor --format json")),
         ("output/drift.json", schema::<DriftOutput>("driftless drift report --format json")),
         ("output/explain.json", schema::<Explained>("driftless explain --format json")),
         ("output/init.json", schema::<Made>("driftless init --format json")),

@@ -139,6 +139,8 @@ pub struct Unseen {
     pub reason: String,
     /// What AWS said about the first of them.
     pub message: String,
+    /// What a person can do; null where only waiting helps.
+    pub help: Option<&'static str>,
     /// Which: ACCOUNT/REGION.
     pub targets: Vec<String>,
     /// Since when the first of them.
@@ -317,6 +319,7 @@ impl Unseen {
         Self {
             reason: group.reason.to_string(),
             message: group.message.clone(),
+            help: group.reason.help(),
             targets: texts(&group.targets),
             since: time(group.since),
         }
