@@ -23,6 +23,7 @@ mod drift;
 mod error;
 mod pace;
 mod retry;
+mod stack_sets;
 mod stacks;
 mod words;
 
@@ -38,6 +39,7 @@ pub use count::{CallEnd, Counters};
 pub use error::{Answer, AwsError};
 pub use pace::{Api, Bucket};
 pub use retry::Patience;
+pub use stack_sets::StackSets;
 
 /// What the calls are made with.
 #[derive(Clone, Debug)]

@@ -49,6 +49,10 @@ apis! {
     DescribeChangeSet,
     GetTemplate,
     GetStackPolicy,
+    DescribeStackSet,
+    ListStackSets,
+    ListStackInstances,
+    DescribeStackInstance,
     DetectStackDrift,
     DescribeStackDriftDetectionStatus,
     DescribeStackResourceDrifts,
@@ -90,6 +94,10 @@ impl Api {
             | Self::DescribeChangeSet
             | Self::GetTemplate
             | Self::GetStackPolicy
+            | Self::DescribeStackSet
+            | Self::ListStackSets
+            | Self::ListStackInstances
+            | Self::DescribeStackInstance
             | Self::DetectStackDrift
             | Self::DescribeStackDriftDetectionStatus
             | Self::DescribeStackResourceDrifts => false,
@@ -109,6 +117,10 @@ impl Api {
             | Self::DescribeChangeSet
             | Self::GetTemplate
             | Self::GetStackPolicy
+            | Self::DescribeStackSet
+            | Self::ListStackSets
+            | Self::ListStackInstances
+            | Self::DescribeStackInstance
             | Self::DescribeStackDriftDetectionStatus
             | Self::DescribeStackResourceDrifts => Rates { initial: 5.0, ceiling: 10.0 },
             // One look into a stack is many calls of AWS's own to other services.

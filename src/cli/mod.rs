@@ -8,6 +8,7 @@ mod converge;
 mod drift;
 pub mod explain;
 mod failure;
+mod import;
 mod init;
 mod log;
 mod narrator;
@@ -93,6 +94,9 @@ enum Command {
     /// Edit a tenant's document in place, for pull requests: add, set, offboard
     #[command(subcommand)]
     Tenant(tenant::TenantCommand),
+    /// Write documents from stacks that exist already: of a stack set, or in the tenants' accounts
+    #[command(subcommand)]
+    Import(import::ImportCommand),
     /// Test the channels that are told what happens
     #[command(subcommand)]
     Notify(notify_test::NotifyCommand),
@@ -164,6 +168,7 @@ fn dispatch(command: Command, settings: &Settings, out: &mut dyn Write) -> Resul
         Command::Rollout(command) => rollout::run(&command, settings, &context, out)?,
         Command::Drift(command) => drift::run(&command, settings, &clock, &context, out)?,
         Command::Tenant(command) => tenant::run(&command, settings, out)?,
+        Command::Import(command) => import::run(&command, settings, &clock, out)?,
         Command::Notify(command) => notify_test::run(&command, settings, &clock, out)?,
         Command::Cloud(command) => cloud::run(&command, settings, &clock, out)?,
     };
