@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "all of this is tests")]
 #![allow(clippy::wildcard_enum_match_arm, reason = "tests look for one piece of news")]
 
+mod adopt;
 mod announce;
 mod converge;
 mod create_only;
