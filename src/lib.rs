@@ -36,6 +36,7 @@
 //! | [`cost`] | what resources cost while nothing runs, and what a change adds to it |
 //! | [`rollout`] | releases, waves and gates: which release each stack may take now |
 //! | [`check`] | findings on the joined fleet |
+//! | [`import`] | documents written from stacks that somebody else deployed |
 //! | [`drift`] | resources that are not as they were made: what counts, how bad, the same in many accounts |
 //! | [`plan`] | what to do: the decision table, limits, cooldowns, holds |
 //! | [`report`] | values in, text out |
@@ -94,6 +95,8 @@
 //! 10. Where the fleet requires plans, a resource touched otherwise than an approved plan of its release
 //!     allows (`plan/reviewed.rs`, `tests/it/reviewed.rs`). `driftless plan` changes nothing but the
 //!     change sets that `--preview` makes and removes.
+//! 11. A stack that belongs to nobody deleted, or changed otherwise than in its tags unless a person said
+//!     yes to that, because it is to be taken over (`plan/adoption.rs`, `tests/it/adopt.rs`).
 
 pub mod ids;
 pub mod moment;
@@ -106,6 +109,7 @@ pub mod desired;
 pub mod cost;
 pub mod rollout;
 pub mod check;
+pub mod import;
 pub mod drift;
 pub mod plan;
 pub mod report;

@@ -20,8 +20,8 @@ const NO_ID: &str = "00000000-0000-0000-0000-000000000000";
 /// it.
 const MAX_PAGES: usize = 400;
 
-/// What is probed, in order: every call of CloudFormation that this program makes, but three. A look
-/// shows whether DescribeStacks is allowed. CreateStack is left out because it takes no id: it can only
+/// What is probed, in order: every call of CloudFormation that this program makes in a target, but
+/// three. A look shows whether DescribeStacks is allowed. CreateStack is left out because it takes no id: it can only
 /// be asked for a stack that could come to be. DescribeAccountLimits is asked in earnest.
 pub const PROBED: [Api; 16] = [
     Api::DescribeStackEvents,
@@ -156,6 +156,10 @@ impl TargetApi {
             | Api::GetCallerIdentity
             | Api::DescribeStacks
             | Api::DescribeAccountLimits
+            | Api::DescribeStackSet
+            | Api::ListStackSets
+            | Api::ListStackInstances
+            | Api::DescribeStackInstance
             | Api::CreateStack
             | Api::CreateChangeSet
             | Api::ExecuteChangeSet
@@ -210,6 +214,10 @@ impl TargetApi {
             | Api::GetTemplate
             | Api::GetStackPolicy
             | Api::DescribeAccountLimits
+            | Api::DescribeStackSet
+            | Api::ListStackSets
+            | Api::ListStackInstances
+            | Api::DescribeStackInstance
             | Api::DetectStackDrift
             | Api::DescribeStackDriftDetectionStatus
             | Api::DescribeStackResourceDrifts

@@ -6,7 +6,7 @@ mod scope;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::fleet::{Exception, Fleet, Freeze, Gaps, Service, Tenant, Text};
+use crate::fleet::{Adoption, Exception, Fleet, Freeze, Gaps, Glob, Service, Tenant, Text};
 use crate::ids::{AccountId, Revision, ServiceName, StackKey, StackName, Target, TenantName};
 use crate::moment::Moment;
 
@@ -60,12 +60,24 @@ impl Wanted {
     }
 
     /// The parameters that are given explicitly, with where each value comes from: those that the
-    /// template declares, from the first of exception, tenant, service and fleet that has them.
+    /// template declares, from the first of exception in the region, exception, tenant, service and
+    /// fleet that has them.
     pub fn parameters<'a>(
         &'a self,
         fleet: &'a Fleet,
     ) -> impl Iterator<Item = (&'a str, Origin, &'a Text)> {
-        scope::parameters(fleet, &self.tenant, &self.service)
+        scope::parameters(fleet, &self.tenant, &self.service, &self.key.target.region)
+    }
+
+    /// The names of the stacks that may be taken over as this one, and what else is said of it;
+    /// `None` where none is to be.
+    pub fn adoption<'a>(&'a self, fleet: &'a Fleet) -> Option<(Glob, &'a Adoption)> {
+        let adoption = self.service.adopt.as_deref()?;
+        let (tenant, service) = (Some(&*self.tenant), Some(&self.service.name));
+        let scope = Scope { fleet, target: &self.key.target, tenant, service };
+        // A pattern that cannot be filled in is refused by `check`.
+        let pattern = scope.resolve(&adoption.pattern, &|_, _| None).ok()?;
+        Some((Glob::of(&pattern), adoption))
     }
 
     /// Its tags without those of ownership: the fleet's, over them the service's.
@@ -241,6 +253,50 @@ mod tests {
         let given =
             wanted.parameters(&desired.fleet).map(|(name, _, text)| format!("{name}={text}"));
         assert_eq!(given.collect::<Vec<_>>(), ["A=exception", "B=tenant", "C=service", "D=fleet"]);
+    }
+
+    #[test]
+    fn a_parameter_of_one_region_wins_over_all_others_there_and_only_there() {
+        let exception = "  services:\n    api:\n      parameters: { A: exception }\n      perRegion:\n        \
+                         us-east-1: { parameters: { A: here, B: '${services.net.outputs.Url}' } }\n";
+        let desired = desired(vec![
+            tenant("acme", 1, exception),
+            service("net", ""),
+            service("api", "  parameters: { A: service, B: service, C: service }\n"),
+        ]);
+        let given = |region: &str| {
+            let key = format!("000000000001/{region}/api").parse().expect("a key");
+            let wanted = desired.wanted(&key).expect("wanted");
+            let given = wanted.parameters(&desired.fleet).filter(|(name, ..)| *name < "D");
+            let given = given.map(|(_, origin, text)| format!("{origin:?} {text}"));
+            (given.collect::<Vec<_>>().join(", "), wanted.depends_on.len())
+        };
+        let here = "Regional here, Regional ${services.net.outputs.Url}, Service service";
+        assert_eq!(given("us-east-1"), (here.to_owned(), 1));
+        let elsewhere = "Exception exception, Service service, Service service";
+        assert_eq!(given("eu-central-1"), (elsewhere.to_owned(), 0));
+    }
+
+    #[test]
+    fn an_exception_for_a_region_without_the_service_is_warned_of() {
+        let exception = "  services: { api: { perRegion: { us-east-1: { parameters: { A: x } }, \
+                         eu-west-1: { parameters: { A: y, Z: z } } } } }\n";
+        let found = |rest: &str| {
+            let all = [tenant("acme", 1, exception), service("api", rest)].to_vec();
+            check::read(&snapshot(all)).expect_err("an undeclared parameter")
+        };
+        let said: Vec<String> = found("  parameters: { A: a, B: b, C: c, D: d }\n")
+            .into_iter()
+            .filter(|one| one.path == "acme.yaml")
+            .map(|one| format!("{}: {}", one.code, one.message))
+            .collect();
+        assert_eq!(
+            said,
+            [
+                "idle-exception: the tenant does not get the service `api` in `eu-west-1`",
+                "undeclared-parameter: `t.yaml` declares no parameter `Z`",
+            ]
+        );
     }
 
     #[test]

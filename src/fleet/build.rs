@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::fleet::adoption::adoption;
 use crate::fleet::bootstrap;
 use crate::fleet::channel;
 use crate::fleet::commit_status;
@@ -200,8 +201,10 @@ fn exception(
         let pointer = [&pointer[..], &["stackName"]].concat();
         no_outputs(name, "a stack name", &pointer, node, reader);
     }
+    let per_region = spec.per_region.unwrap_or_default().into_iter();
     Exception {
         parameters: texts(spec.parameters),
+        per_region: per_region.map(|(region, one)| (region, texts(one.parameters))).collect(),
         regions: spec.regions,
         suspend: spec.suspend.unwrap_or(false),
         stack_name: spec.stack_name,
@@ -261,6 +264,7 @@ pub(super) fn service(
         deployment: spec.deployment.unwrap_or_default(),
         protected: protection(spec.protect, node, reader),
         on_removal: spec.on_removal.unwrap_or_default(),
+        adopt: spec.adopt.map(|spec| Arc::new(adoption(spec, node, reader))),
         rollout: spec.rollout.map(|rollout| Arc::new(waves::plan(rollout, node, reader))),
         drift: Arc::new(drift::settings(spec.drift, node, reader)),
         suspend: spec.suspend.unwrap_or(false),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 
+use crate::fleet::adoption::AdoptSpec;
 use crate::fleet::bootstrap::BootstrapSpec;
 use crate::fleet::channel::{Chat, DigestLength, Topic, Webhook};
 use crate::fleet::commit_status::CommitStatusSpec;
@@ -297,8 +298,10 @@ documents! {
 
     /// What one tenant has otherwise than the service says.
     struct ExceptionSpec {
-        /// Values that win over all others.
+        /// Values that win over all others, but for those of one region.
         parameters as "parameters": Option<BTreeMap<String, ParameterValue>>,
+        /// What the stack in one region has otherwise again, by region.
+        per_region as "perRegion": Option<BTreeMap<Region, RegionExceptionSpec>>,
         /// Instead of the service's regions.
         regions as "regions": Option<Vec<Region>>,
         /// Start nothing new for this stack.
@@ -309,6 +312,12 @@ documents! {
         absent as "absent": Option<bool>,
         /// What is done about drift of this stack, whatever the service says.
         drift as "drift": Option<TenantDriftSpec>,
+    }
+
+    /// What the stack of one tenant in one region has otherwise than its stacks in other regions.
+    struct RegionExceptionSpec {
+        /// Values that win over all others.
+        parameters as "parameters": Option<BTreeMap<String, ParameterValue>>,
     }
 
     /// What is done about drift of one tenant's stack.
@@ -350,6 +359,8 @@ documents! {
         protect as "protect": Option<ProtectedTypes>,
         /// What happens to a stack that git no longer gives: `retain` (unless given) or `delete`.
         on_removal as "onRemoval": Option<OnRemoval>,
+        /// Take over a stack that exists already, instead of making one.
+        adopt as "adopt": Option<AdoptSpec>,
         /// How a new release goes out; as the Fleet document says unless given.
         rollout as "rollout": Option<RolloutSpec>,
         /// What is done about drift: resources that are not as the template made them. As the Fleet

@@ -1,5 +1,6 @@
 //! What to do with each stack, decided from values alone.
 
+mod adoption;
 pub mod bootstrap;
 mod cause;
 pub mod cooldown;
@@ -14,6 +15,7 @@ mod lengths;
 mod line;
 pub mod looking;
 mod marking;
+mod obstacle;
 pub mod ownership;
 pub mod preview;
 mod phantoms;
@@ -31,6 +33,7 @@ pub mod token;
 pub mod toll;
 mod update;
 
+pub use adoption::{is_candidate, note_adopted, presented};
 pub use cause::{
     Inside, Operation, cause_inside, failed_inside, failed_to_go_back, is_follower, last_operation,
 };
@@ -46,6 +49,7 @@ pub use learn::{
 pub use ledger::{Ledger, Wave};
 pub use lengths::{Learned, Lengths};
 pub use marking::note_mark;
+pub use obstacle::Obstacle;
 pub use protection::NESTED_STACK;
 pub use record::{DRIFTED, StackRecord, TargetRecord, Verdict};
 pub use render::{Missing, Rendered, render};

@@ -4,6 +4,7 @@
 #![allow(clippy::wildcard_enum_match_arm, reason = "tests look for one piece of news")]
 
 mod access;
+mod adopt;
 mod announce;
 mod bootstrap;
 mod converge;
@@ -20,6 +21,7 @@ mod fuzz;
 mod handover;
 mod home;
 mod hosts;
+mod import;
 mod interleavings;
 mod kill;
 mod lost_journal;

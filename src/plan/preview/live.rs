@@ -11,6 +11,7 @@ use crate::moment::Moment;
 use crate::observed::{Blind, KnownTemplate, Look, Seen};
 use crate::outcome::{Memory, StepKind};
 use crate::plan::deletions::{self, DeletionBook, Waiting};
+use crate::plan::preview::adopted::taken_over;
 use crate::plan::preview::compare::{Side, Wording, made_of};
 use crate::plan::preview::grouping::{Common, Grouping};
 use crate::plan::preview::{Basis, Deletions, HIDDEN, Kind, Line, Member, Part, Preview, template};
@@ -204,7 +205,7 @@ struct Living<'a> {
 }
 
 /// One stack, what was seen and what was decided.
-struct Case<'c, 'a> {
+pub(super) struct Case<'c, 'a> {
     wanted: Option<&'a Wanted>,
     seen: Option<&'a Seen>,
     memory: &'c Memory,
@@ -253,6 +254,7 @@ impl<'a> Living<'a> {
             name: Some(name.clone()),
             tenant: tenant.or_else(|| case.seen.and_then(ownership::tenant_of)),
             was: None,
+            own_name: case.seen.map(Seen::own_name).filter(|own| own != name),
         };
         self.grouping.add(common, First(case.wanted, None), member);
     }
@@ -271,6 +273,9 @@ impl<'a> Living<'a> {
     }
 
     fn step(&self, step: &Step, case: &Case<'_, 'a>) -> (Kind, Vec<Line>, Vec<String>) {
+        if case.seen.is_some_and(ownership::is_nobody_s) {
+            return taken_over(case);
+        }
         match (&step.kind, case.wanted) {
             (StepKind::Create, Some(wanted)) => {
                 let again = (case.memory.ever_complete.is_some()).then(|| step.why.clone());
@@ -324,6 +329,10 @@ impl<'a> Living<'a> {
         if let (true, Some(wanted)) = (waits, wanted) {
             let note = vec![hold.to_string()];
             return match case.seen {
+                Some(seen) if ownership::is_nobody_s(seen) => {
+                    let (kind, lines, notes) = taken_over(case);
+                    (kind, lines, [note, notes].concat())
+                }
                 None => (Kind::Create, self.made_of(wanted, Wording::Symbolic), note),
                 Some(_) => (Kind::Update, differing(case), note),
             };
@@ -360,6 +369,7 @@ impl<'a> Living<'a> {
             name: None,
             tenant: tenant.map(|tenant| tenant.name.clone()),
             was: None,
+            own_name: None,
         };
         self.grouping.add(common, First(None, Some(&blind.message)), member);
     }
@@ -433,6 +443,11 @@ fn said(hold: &Hold) -> String {
         "a stack of the same service and tenant stands elsewhere, or this one was made as another's"
     } else if let Hold::Protected(_) = hold {
         "its change set removes or replaces protected resources"
+    } else if let Hold::Adoption(_) = hold
+        && let Some(request) = hold.request()
+    {
+        // Questions about hidden values are the same for all stacks of a release.
+        return format!("{}: held until approved", request.summary);
     } else if let Hold::Unplanned(_) = hold {
         "no approved plan allows what it would do"
     } else {
@@ -442,7 +457,7 @@ fn said(hold: &Hold) -> String {
 }
 
 /// What is seen otherwise than it is wanted; values as AWS shows them.
-fn differing(case: &Case<'_, '_>) -> Vec<Line> {
+pub(super) fn differing(case: &Case<'_, '_>) -> Vec<Line> {
     let (Some(seen), Some(rendered)) = (case.seen, &case.decided.rendered) else {
         return Vec::new();
     };
