@@ -4,6 +4,7 @@ mod apply;
 pub mod approve;
 pub mod bootstrap;
 mod cloud;
+mod completions;
 pub mod context;
 mod converge;
 pub mod doctor;
@@ -12,6 +13,7 @@ pub mod explain;
 mod failure;
 mod init;
 mod log;
+mod man;
 mod narrator;
 mod notify_test;
 mod opening;
@@ -33,7 +35,7 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::cli::context::{Context, Ending};
 use crate::cli::failure::ERROR_CODE;
@@ -103,6 +105,10 @@ enum Command {
     /// Look into the simulated cloud, change a stack behind driftless's back, or serve it to others
     #[command(subcommand)]
     Cloud(cloud::CloudCommand),
+    /// Print what a shell needs to complete commands and flags
+    Completions(completions::CompletionsArgs),
+    /// Print the manual page of a command, or write those of all commands to a folder
+    Man(man::ManArgs),
 }
 
 /// The whole program: parses `arguments`, does what they ask, and says how it ended.
@@ -172,6 +178,8 @@ fn dispatch(command: Command, settings: &Settings, out: &mut dyn Write) -> Resul
         Command::Tenant(command) => tenant::run(&command, settings, out)?,
         Command::Notify(command) => notify_test::run(&command, settings, &clock, out)?,
         Command::Cloud(command) => cloud::run(&command, settings, &clock, out)?,
+        Command::Completions(args) => completions::run(&args, Cli::command(), out)?,
+        Command::Man(args) => man::run(&args, Cli::command(), out)?,
     };
     out.flush()?;
     Ok(ending)
@@ -180,7 +188,6 @@ fn dispatch(command: Command, settings: &Settings, out: &mut dyn Write) -> Resul
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     #[test]
     fn the_commands_are_well_formed() {
