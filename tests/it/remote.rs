@@ -17,6 +17,8 @@ use driftless::report::Origin;
 use tempfile::TempDir;
 use tokio::sync::mpsc::UnboundedReceiver;
 
+pub(crate) use command::Running;
+
 use crate::world::{Ended, START, World, key};
 
 /// Long enough for a fetch and for everything to settle.
