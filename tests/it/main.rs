@@ -37,6 +37,7 @@ mod repair;
 mod reviewed;
 mod revisions;
 mod rollout;
+mod running;
 mod sample;
 mod scale;
 mod schemas;
