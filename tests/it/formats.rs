@@ -24,7 +24,7 @@ fn said(command: &mut Command) -> String {
 fn is_there(tool: &str) -> bool {
     let found = Path::new("/usr/bin").join(tool).exists() || Path::new("/bin").join(tool).exists();
     if !found {
-        crate::python::not_run(&format!("with `{tool}`"), "it is not installed");
+        crate::python::left_out(&format!("what `{tool}` makes of it: it is not installed"));
     }
     found
 }
