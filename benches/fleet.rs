@@ -25,6 +25,7 @@ use tokio::sync::mpsc;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+mod access;
 mod day;
 mod makespan;
 mod plan;
@@ -39,6 +40,9 @@ fn main() {
     let number = std::env::args().find_map(|word| word.parse().ok());
     if std::env::args().any(|word| word == "makespan") {
         return makespan::makespan(number.unwrap_or(makespan::TENANTS));
+    }
+    if std::env::args().any(|word| word == "access") {
+        return access::access(number.unwrap_or(access::ACCOUNTS));
     }
     let tenants = number.unwrap_or(TENANTS);
     // A day of the whole fleet takes many minutes: it is run when asked for.
@@ -187,6 +191,7 @@ fn steady_pass(files: &BTreeMap<String, String>, tenants: usize) {
         println!("  makespan         {} s virtual", makespan.as_secs());
         println!("  calls            {calls}");
         println!("  CPU              {:.1} s", deployed.cpu - before.cpu);
+        println!("  journal          {:.0} MB", megabytes(&folder.path().join("state.db")));
         converge(folder.path(), &cloud, &clock).await;
         stay(folder.path(), &cloud, &clock, Duration::from_secs(60)).await;
         cloud.clear_calls();
@@ -207,6 +212,13 @@ fn steady_pass(files: &BTreeMap<String, String>, tenants: usize) {
         println!("  CPU              {:.2} ms a look (goal < 1)", cpu * 1_000.0 / looks);
         println!("  peak memory      {:.0} MB, the simulated cloud included", after.peak_mb);
     });
+}
+
+/// The size of a file, with what SQLite keeps beside it.
+fn megabytes(path: &Path) -> f64 {
+    let beside = ["", "-wal"].map(|end| format!("{}{end}", path.display()));
+    let sizes = beside.iter().filter_map(|path| Some(std::fs::metadata(path).ok()?.len()));
+    sizes.sum::<u64>() as f64 / 1_000_000.0
 }
 
 async fn converge(folder: &Path, cloud: &Cloud, clock: &Clock) -> usize {

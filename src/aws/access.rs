@@ -29,8 +29,10 @@ const LAST_USED_BEFORE_END: Duration = Duration::from_secs(30);
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
 /// Access that a person has just given is noticed within this time.
 const LONGEST_PAUSE: Duration = Duration::from_secs(120);
-/// 6,000 accounts with room for their bootstrap roles; a session takes about 2 KB.
-const MAX_SESSIONS: usize = 10_000;
+/// As many as a snapshot may have files, and a tenant is one of them at least: with fewer sessions than
+/// accounts, each look would begin one and end that of the account which is looked at next. A session
+/// takes about 2 KB.
+const MAX_SESSIONS: usize = crate::snapshot::MAX_FILES;
 /// AWS's limit on the name of a session.
 const MAX_NAME: usize = 64;
 
@@ -320,6 +322,31 @@ mod tests {
             });
             let error = server.api().list().await.expect_err("no session");
             assert!(matches!(error, AwsError::Malformed(_)), "{error}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whatever_sts_answers_its_keys_are_in_no_error() {
+        let breaks: [fn(&str) -> String; 4] = [
+            |body| body.split("</SessionToken>").next().unwrap_or_default().to_owned(),
+            |body| body.replace("<Expiration>", "<Expiration>s3cr3t t0k3n "),
+            |body| body.replace("<Credentials>", "<Credentials <"),
+            |body| body.replace("t0k3n", "t0k3n\n"),
+        ];
+        for broken in breaks {
+            let server = Server::of(move |asked| match asked.action.as_str() {
+                "AssumeRole" => {
+                    let hour = Duration::from_secs(3_600);
+                    let Reply::Body(status, body) = session(ACCOUNT, 0, asked.at + hour) else {
+                        unreachable!("a body")
+                    };
+                    Reply::Body(status, broken(&body))
+                }
+                _ => list_only(asked),
+            });
+            let error = server.api().list().await.expect_err("no session");
+            let told = format!("{error} {error:?}");
+            assert!(!told.contains("s3cr3t") && !told.contains("t0k3n"), "{told}");
         }
     }
 

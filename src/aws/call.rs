@@ -11,6 +11,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use crate::aws::count::Counting;
 use crate::aws::error::{AwsError, translate};
 use crate::aws::pace::{BucketKey, Pace};
+use crate::aws::places::Places;
 use crate::aws::retry::{Delays, Patience};
 use crate::clock::Clock;
 
@@ -22,6 +23,7 @@ pub type Permission = Arc<dyn Fn() -> bool + Send + Sync>;
 pub(super) struct Caller {
     pub(super) clock: Clock,
     pub(super) pace: Pace,
+    places: Places,
     pub(super) counting: Counting,
     pub(super) patience: Patience,
 }
@@ -29,7 +31,8 @@ pub(super) struct Caller {
 impl Caller {
     pub(super) fn new(clock: Clock, patience: Patience) -> Self {
         let pace = Pace::new(clock.clone());
-        Self { clock, pace, counting: Counting::default(), patience }
+        let (places, counting) = (Places::default(), Counting::default());
+        Self { clock, pace, places, counting, patience }
     }
 
     /// Makes a call until it is answered, refused, or patience ends. All calls of this program may
@@ -49,10 +52,13 @@ impl Caller {
         self.counting.waited(key.api, self.pace.turn(key).await);
         let mut delays = Delays::of(key, self.patience, self.clock.now());
         loop {
+            // Waiting for one must not count as waiting for AWS, nor make the signature old.
+            let place = self.places.place(key).await;
             if key.api.changes() && permission.is_some_and(|allowed| !allowed()) {
                 return Err(AwsError::stopped(key.api).after(lost));
             }
             let result = send().await.map_err(|error| translate(key.api, &error));
+            drop(place);
             self.note(key, result.as_ref());
             let error = match result {
                 Ok(output) => return Ok(output),

@@ -24,6 +24,7 @@ mod denial;
 mod drift;
 mod error;
 mod pace;
+mod places;
 mod probe;
 mod retry;
 mod server_clock;

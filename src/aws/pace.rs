@@ -20,6 +20,9 @@ const ONE_SIGNAL: Duration = Duration::from_secs(1);
 /// One call in five seconds goes through even to the busiest account, so that it is noticed when
 /// AWS has room again.
 const FLOOR_PER_SECOND: f64 = 0.2;
+/// Sessions that are asked for at once after a while without any. STS takes 600 calls a second, and in
+/// its first second a bucket gives what it holds and what comes in.
+const SESSIONS_AT_ONCE: f64 = 150.0;
 
 macro_rules! apis {
     ($($variant:ident,)*) => {
@@ -152,6 +155,7 @@ struct Rates {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Bucket {
     ceiling: f64,
+    burst: f64,
     rate: f64,
     tokens: f64,
     filled_at: Moment,
@@ -165,6 +169,7 @@ impl Bucket {
         let Rates { initial, ceiling } = api.rates();
         Self {
             ceiling,
+            burst: if api == Api::AssumeRole { SESSIONS_AT_ONCE } else { ceiling },
             rate: initial,
             tokens: initial,
             filled_at: now,
@@ -193,7 +198,7 @@ impl Bucket {
     }
 
     fn capacity(&self) -> f64 {
-        self.rate.max(1.0)
+        self.rate.max(1.0).min(self.burst)
     }
 
     /// A call was answered: a little faster. From the floor to the ceiling of CloudFormation's

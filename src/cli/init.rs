@@ -8,7 +8,7 @@ use clap::Args;
 
 use crate::cli::Failure;
 use crate::cli::context::{Ending, Format};
-use crate::cli::sample::{AROUND, COMMON, TENANTS, generated};
+use crate::cli::sample::{AROUND, COMMON, RUN, TENANTS, generated};
 use crate::cli::schema::write_file;
 use crate::fleet::schemas;
 use crate::git::init_repository;
@@ -100,7 +100,8 @@ fn files(tenants: Option<u32>) -> Vec<(String, String)> {
             (format!("fleet/{path}"), text)
         })),
     }
-    files.extend(AROUND.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())));
+    let at_the_top = AROUND.iter().chain(RUN);
+    files.extend(at_the_top.map(|(path, text)| ((*path).to_owned(), (*text).to_owned())));
     files.extend(schemas().into_iter().map(|(name, text)| (format!("schema/{name}"), text)));
     files.push((".gitignore".into(), IGNORED.into()));
     files.push(("README.md".into(), include_str!("init/README.md").into()));
@@ -152,6 +153,7 @@ mod tests {
         let mut ours: Vec<String> = COMMON
             .iter()
             .chain(AROUND)
+            .chain(RUN)
             .chain(TENANTS)
             .map(|(path, _)| (*path).to_owned())
             .collect();

@@ -67,13 +67,8 @@ impl Drop for Line {
 /// Starts tracing for the rest of the process.
 pub(super) fn start(settings: &Settings, clock: &Clock) -> Screen {
     let screen = Screen::default();
-    let filter = match settings.verbosity {
-        0 => "warn,driftless=info",
-        1 => "warn,driftless=debug",
-        _ => "debug",
-    };
     let builder = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(filter))
+        .with_env_filter(EnvFilter::new(filter(settings.verbosity)))
         .with_writer(screen.clone());
     // A second subscriber in one process is a test's, and the first one stays.
     let _ = match settings.log_format {
@@ -87,6 +82,16 @@ pub(super) fn start(settings: &Settings, clock: &Clock) -> Screen {
         ),
     };
     screen
+}
+
+/// What is logged for so many `-v`; no variable of the environment says otherwise. It never is TRACE:
+/// there the SDK prints requests with their signatures and tokens, and answers with the keys in them.
+fn filter(verbosity: u8) -> &'static str {
+    match verbosity {
+        0 => "warn,driftless=info",
+        1 => "warn,driftless=debug",
+        _ => "debug",
+    }
 }
 
 struct OurTime(Clock);
@@ -153,6 +158,21 @@ impl Visit for Message {
             self.text = format!("{value:?}");
         } else {
             self.fields.push_str(&format!(" {}={value:?}", field.name()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::level_filters::LevelFilter;
+
+    use super::*;
+
+    #[test]
+    fn however_often_more_is_asked_for_nothing_is_traced() {
+        for verbosity in 0..=u8::MAX {
+            let most = EnvFilter::new(filter(verbosity)).max_level_hint();
+            assert!(most.is_some_and(|most| most <= LevelFilter::DEBUG), "{verbosity}: {most:?}");
         }
     }
 }

@@ -4,6 +4,7 @@ mod apply;
 pub mod approve;
 pub mod bootstrap;
 mod cloud;
+mod completions;
 pub mod context;
 mod converge;
 pub mod doctor;
@@ -13,6 +14,7 @@ mod failure;
 mod import;
 mod init;
 mod log;
+mod man;
 mod narrator;
 mod notify_test;
 mod opening;
@@ -34,7 +36,7 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::cli::context::{Context, Ending};
 use crate::cli::failure::ERROR_CODE;
@@ -107,6 +109,10 @@ enum Command {
     /// Look into the simulated cloud, change a stack behind driftless's back, or serve it to others
     #[command(subcommand)]
     Cloud(cloud::CloudCommand),
+    /// Print what a shell needs to complete commands and flags
+    Completions(completions::CompletionsArgs),
+    /// Print the manual page of a command, or write those of all commands to a folder
+    Man(man::ManArgs),
 }
 
 /// The whole program: parses `arguments`, does what they ask, and says how it ended.
@@ -177,6 +183,8 @@ fn dispatch(command: Command, settings: &Settings, out: &mut dyn Write) -> Resul
         Command::Import(command) => import::run(&command, settings, &clock, out)?,
         Command::Notify(command) => notify_test::run(&command, settings, &clock, out)?,
         Command::Cloud(command) => cloud::run(&command, settings, &clock, out)?,
+        Command::Completions(args) => completions::run(&args, Cli::command(), out)?,
+        Command::Man(args) => man::run(&args, Cli::command(), out)?,
     };
     out.flush()?;
     Ok(ending)
@@ -185,7 +193,6 @@ fn dispatch(command: Command, settings: &Settings, out: &mut dyn Write) -> Resul
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     #[test]
     fn the_commands_are_well_formed() {

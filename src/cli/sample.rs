@@ -47,6 +47,12 @@ pub(super) const AROUND: &[(&str, &str)] = &[
     (".pre-commit-config.yaml", include_str!("../../fleet/.pre-commit-config.yaml")),
 ];
 
+/// What runs driftless itself, by path below the fleet folder here, and below the top of a new repository.
+pub(super) const RUN: &[(&str, &str)] = &[
+    ("run/driftless.service", include_str!("../../fleet/run/driftless.service")),
+    ("run/ecs.yaml", include_str!("../../fleet/run/ecs.yaml")),
+];
+
 /// The tenants of the sample, by path below the fleet folder.
 pub(super) const TENANTS: &[(&str, &str)] = &[
     ("tenants/acme.yaml", include_str!("../../fleet/tenants/acme.yaml")),

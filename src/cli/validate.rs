@@ -9,7 +9,7 @@ use crate::cli::context::Ending;
 use crate::cli::opening::{Opened, drawn, open};
 use crate::clock::Clock;
 use crate::desired::Desired;
-use crate::report::{counted, findings};
+use crate::report::{counted, findings, sarif};
 use crate::settings::Settings;
 
 #[derive(Args, Clone, Debug)]
@@ -44,11 +44,19 @@ pub(super) fn run(
     let text = match args.format {
         FindingsFormat::Text => text(&opened, settings),
         FindingsFormat::Json => findings::json(&opened.findings, &folder),
-        FindingsFormat::Github => findings::github(&opened.findings, &folder),
-        FindingsFormat::Sarif => findings::sarif(&opened.findings, &folder),
+        FindingsFormat::Github => findings::github(&opened.findings, &from_top(settings)?),
+        FindingsFormat::Sarif => sarif(&opened.findings, &opened.snapshot, &from_top(settings)?),
     };
     out.write_all(text.as_bytes())?;
     Ok(if opened.desired.is_some() { Ending::Good } else { Ending::Findings })
+}
+
+/// The fleet folder from the top of its repository: there a git host looks for files, wherever this was
+/// run. Outside of one it is as people wrote it.
+fn from_top(settings: &Settings) -> Result<String, Failure> {
+    let source = settings.source()?;
+    let folder = source.folder_in_repository().unwrap_or_else(|| settings.fleet_folder());
+    Ok(folder.display().to_string())
 }
 
 fn text(opened: &Opened, settings: &Settings) -> String {

@@ -214,6 +214,7 @@ impl Announcer {
         all.extend(conditions::of_failures(&stuck, self.stacks));
         all.extend(conditions::of_blind(&journal.blind_targets()?, self.accounts));
         all.extend(conditions::of_revision(journal.refused_revision()?.as_ref()));
+        all.extend(conditions::of_origin(journal.origin()?.as_ref()));
         let steering = journal.steering(now)?;
         all.extend(conditions::of_requests(&journal.requests()?, &steering, now));
         let drifted = journal.drifts(&Filter::default(), true)?;

@@ -289,6 +289,11 @@ impl Source {
         matches!(self.follows, Follows::Name(..))
     }
 
+    /// The fleet folder from the top of its repository, empty for all of it; `None` outside of one.
+    pub fn folder_in_repository(&self) -> Option<&Path> {
+        self.committed.as_ref().map(Committed::folder)
+    }
+
     /// What is read from where, for people: ``the folder `fleet` of the repository `/x` at `HEAD` ``.
     pub fn describe(&self) -> String {
         match &self.follows {

@@ -1,9 +1,7 @@
-//! Findings as people read them, drawn like the compiler's, and as machines do.
+//! Findings as people read them, drawn like the compiler's, and as programs and GitHub Actions do.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-
-use serde_json::{Value, json};
 
 use crate::fleet::{Finding, SECRET_IN_GIT, Severity};
 use crate::report::output::{self, FORMAT_VERSION, Found, Validated};
@@ -80,7 +78,8 @@ fn draw(finding: &Finding, snapshot: &Snapshot, drawing: Drawing<'_>, drawn: &mu
     }
 }
 
-fn in_folder(path: &str, folder: &str) -> String {
+/// A path of a finding below the fleet folder; the folder itself when it is about that.
+pub(super) fn in_folder(path: &str, folder: &str) -> String {
     match (folder.trim_end_matches('/'), path) {
         ("" | ".", "") => ".".into(),
         ("" | ".", path) => path.into(),
@@ -110,6 +109,11 @@ fn excerpt(finding: &Finding, snapshot: &Snapshot) -> Option<(String, String)> {
     let shown = printable(&line[start..end].iter().collect::<String>());
     let caret = format!("{}{}", " ".repeat(column - start), "^".repeat(width));
     Some((shown.trim_end().to_owned(), caret))
+}
+
+/// How many characters the key or value has that a finding is about; 0 when it is about more than that.
+pub(super) fn width(finding: &Finding, snapshot: &Snapshot) -> usize {
+    excerpt(finding, snapshot).map_or(0, |(_, caret)| caret.trim_start().chars().count())
 }
 
 /// How many characters belong to the key or value that starts here.
@@ -161,7 +165,10 @@ pub fn json(findings: &[Finding], folder: &str) -> String {
 /// that it does says how many are in the log only.
 pub fn github(findings: &[Finding], folder: &str) -> String {
     let data = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
-    let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
+    let property = |text: &str| {
+        let text = data(text).replace(':', "%3A").replace(',', "%2C");
+        printable(&text)
+    };
     let of = |severity| findings.iter().filter(|one| one.severity == severity).count();
     let mut written = BTreeMap::new();
     let mut commands = String::new();
@@ -196,48 +203,11 @@ pub fn github(findings: &[Finding], folder: &str) -> String {
     commands
 }
 
-/// SARIF 2.1.0, which code scanners and editors read.
-pub fn sarif(findings: &[Finding], folder: &str) -> String {
-    let mut codes: Vec<&str> = findings.iter().map(|finding| finding.code).collect();
-    codes.sort_unstable();
-    codes.dedup();
-    let rules: Vec<Value> = codes.into_iter().map(|code| json!({ "id": code })).collect();
-    let results: Vec<Value> = findings.iter().map(|finding| result(finding, folder)).collect();
-    let driver = json!({
-        "name": "driftless",
-        "version": env!("CARGO_PKG_VERSION"),
-        "rules": rules,
-    });
-    let log = json!({
-        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
-        "version": "2.1.0",
-        "runs": [{ "tool": { "driver": driver }, "columnKind": "unicodeCodePoints", "results": results }],
-    });
-    format!("{log:#}\n")
-}
-
-fn result(finding: &Finding, folder: &str) -> Value {
-    let message = match &finding.help {
-        Some(help) => format!("{}; {help}", finding.message),
-        None => finding.message.clone(),
-    };
-    let uri = in_folder(&finding.path, folder).replace('%', "%25").replace(' ', "%20");
-    let mut location = json!({ "artifactLocation": { "uri": uri } });
-    if finding.line > 0 {
-        let column = finding.column.max(1);
-        location["region"] = json!({ "startLine": finding.line, "startColumn": column });
-    }
-    json!({
-        "ruleId": finding.code,
-        "level": finding.severity,
-        "message": { "text": message },
-        "locations": [{ "physicalLocation": location }],
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::ids::Revision;
@@ -322,10 +292,10 @@ mod tests {
     #[test]
     fn what_stands_in_a_finding_begins_no_other_command() {
         let mut findings = [finding("bad-name", 3, 3)];
-        findings[0].path = "a,line=9::b\n::error::c%.yaml".into();
-        findings[0].message = "x\n::set-env name=PATH::y\u{1b}[2J".into();
+        findings[0].path = "a,line=9::b\r\n::error::c%\u{1b}.yaml".into();
+        findings[0].message = "x%0A\r\n::set-env name=PATH::y\u{1b}[2J".into();
         findings[0].help = None;
-        insta::assert_snapshot!(github(&findings, ""), @"::error file=a%2Cline=9%3A%3Ab%0A%3A%3Aerror%3A%3Ac%25.yaml,line=3,col=3,title=bad-name::x�::set-env name=PATH::y�[2J");
+        insta::assert_snapshot!(github(&findings, ""), @"::error file=a%2Cline=9%3A%3Ab%0D%0A%3A%3Aerror%3A%3Ac%25�.yaml,line=3,col=3,title=bad-name::x%250A��::set-env name=PATH::y�[2J");
     }
 
     #[test]
@@ -349,16 +319,10 @@ mod tests {
     }
 
     #[test]
-    fn json_and_sarif_carry_everything() {
+    fn json_carries_everything() {
         let findings = [finding("unknown-field", 3, 3), finding("whole-file", 0, 0)];
         let parsed: Value = serde_json::from_str(&json(&findings, "fleet")).expect("json");
         assert_eq!((&parsed["version"], &parsed["errors"]), (&json!(1), &json!(2)));
         assert_eq!(parsed["findings"][0]["path"], "fleet/tenants/acme.yaml");
-        let parsed: Value = serde_json::from_str(&sarif(&findings, "fleet")).expect("sarif");
-        let run = &parsed["runs"][0];
-        assert_eq!(run["tool"]["driver"]["rules"][1]["id"], "whole-file");
-        let location = &run["results"][0]["locations"][0]["physicalLocation"];
-        assert_eq!(location["region"], json!({ "startLine": 3, "startColumn": 3 }));
-        assert!(run["results"][1]["locations"][0]["physicalLocation"]["region"].is_null());
     }
 }

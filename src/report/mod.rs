@@ -22,6 +22,7 @@ mod origin;
 pub mod rollouts;
 #[cfg(test)]
 pub(crate) mod sample;
+mod sarif;
 mod status;
 mod status_text;
 mod words;
@@ -35,6 +36,7 @@ pub use explain::{Explanation, InWave};
 pub use grouping::{EXAMPLES, Group};
 pub use origin::{FetchTrouble, Origin};
 pub use output::FORMAT_VERSION;
+pub use sarif::sarif;
 pub use status::{
     BlindGroup, Counting, Detail, FEW, HaltedRollout, StackLine, Status, Surroundings,
 };

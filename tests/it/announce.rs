@@ -2,6 +2,7 @@
 
 mod drift;
 mod limits;
+mod origin;
 mod outbox;
 mod shapes;
 mod stand_in;

@@ -41,9 +41,14 @@ pub(crate) fn python() -> Result<PathBuf, String> {
     MADE.get_or_init(|| install(&folder)).clone()
 }
 
-/// Says that a test was left out, past the capture of the test harness; where it must run, fails.
+/// Says that a test was left out for want of python; where it must run, fails.
 pub(crate) fn not_run(what: &str, why: &str) {
-    let text = format!("NOT RUN: {what}, which needs python3: {why}");
+    left_out(&format!("{what}, which needs python3: {why}"));
+}
+
+/// Says that a test was left out, past the capture of the test harness; where it must run, fails.
+pub(crate) fn left_out(what: &str) {
+    let text = format!("NOT RUN: {what}");
     #[allow(clippy::disallowed_methods, reason = "where it must run is what the environment says")]
     let must_run = std::env::var_os("CI").is_some();
     assert!(!must_run, "{text}");

@@ -17,6 +17,8 @@ use driftless::report::Origin;
 use tempfile::TempDir;
 use tokio::sync::mpsc::UnboundedReceiver;
 
+pub(crate) use command::Running;
+
 use crate::world::{Ended, START, World, key};
 
 /// Long enough for a fetch and for everything to settle.
@@ -27,8 +29,8 @@ async fn a_while() {
 }
 
 /// A world whose fleet is read from a bare repository that is pushed to.
-struct Hub {
-    world: World,
+pub(crate) struct Hub {
+    pub(crate) world: World,
     folder: TempDir,
 }
 
@@ -60,7 +62,7 @@ fn is_gone(pid: &str) -> bool {
 }
 
 impl Hub {
-    fn with_tenants(tenants: usize) -> Self {
+    pub(crate) fn with_tenants(tenants: usize) -> Self {
         let hub = Self {
             world: World::with_tenants(tenants),
             folder: tempfile::tempdir().expect("a folder"),
@@ -75,7 +77,7 @@ impl Hub {
         self.folder.path().join("bare.git")
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("file://{}", self.bare().display())
     }
 
@@ -84,13 +86,13 @@ impl Hub {
         git(&self.world.repository(), &["push", "--quiet", "--force", &to, "HEAD:refs/heads/main"]);
     }
 
-    fn commit_and_push(&self) -> String {
+    pub(crate) fn commit_and_push(&self) -> String {
         let id = self.world.commit();
         self.push();
         id
     }
 
-    fn rename(&self, from: &str, to: &str) {
+    pub(crate) fn rename(&self, from: &str, to: &str) {
         let at = |name: &str| self.folder.path().join(name);
         std::fs::rename(at(from), at(to)).expect("renamed");
     }
@@ -129,7 +131,7 @@ impl Hub {
     }
 
     /// Converges as `driftless run` does, until `shutdown` resolves.
-    async fn run_until(&self, shutdown: impl Future<Output = ()>) -> Ended {
+    pub(crate) async fn run_until(&self, shutdown: impl Future<Output = ()>) -> Ended {
         let source = self.source();
         // Whether it works is for the controller to say.
         let _ = source.fetch(&self.world.clock);

@@ -14,15 +14,15 @@ use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
 /// A cloud in memory, served until the value is dropped.
-struct Served {
-    cloud: Cloud,
-    address: SocketAddr,
+pub(crate) struct Served {
+    pub(crate) cloud: Cloud,
+    pub(crate) address: SocketAddr,
     runtime: Option<Runtime>,
     _stop: oneshot::Sender<()>,
 }
 
 impl Served {
-    fn with(settings: CloudSettings) -> Self {
+    pub(crate) fn with(settings: CloudSettings) -> Self {
         Self::within(settings, ServeLimits::default())
     }
 

@@ -12,7 +12,7 @@ use crate::plan::{ApprovalKind, ApprovalRequest, StackRecord, Steering, TargetRe
 use crate::report::announcements::{Condition, Happening, Severity, Topic};
 use crate::report::status::blind;
 use crate::report::words::{counted, cut};
-use crate::report::{BlindGroup, HaltedRollout, RefusedRevision};
+use crate::report::{BlindGroup, HaltedRollout, Origin, RefusedRevision};
 use crate::rollout::{Change, ChangeKind, WaveIndex};
 
 /// Stacks or accounts that are named.
@@ -235,6 +235,29 @@ pub fn of_revision(refused: Option<&RefusedRevision>) -> Option<Condition> {
         count: refused.count.max(1),
         see: see.to_owned(),
         since: refused.at,
+    })
+}
+
+/// The repository, when it could not be fetched three times in a row: what is merged does not go out.
+pub fn of_origin(origin: Option<&Origin>) -> Option<Condition> {
+    let origin = origin.filter(|origin| origin.is_lost())?;
+    let trouble = origin.trouble.as_ref()?;
+    Some(Condition {
+        key: "revision/origin".to_owned(),
+        topic: Topic::Revision,
+        severity: Severity::Warning,
+        // Hosts are down for minutes now and then, and the fleet is healed all the same.
+        is_urgent: false,
+        title: "The repository of the fleet cannot be fetched".to_owned(),
+        details: vec![
+            format!("from: {}", origin.from),
+            format!("cause: {}", trouble.text),
+            "nothing that is merged goes out until it can; the fleet is kept as it was fetched last"
+                .to_owned(),
+        ],
+        count: 1,
+        see: "driftless status".to_owned(),
+        since: trouble.since,
     })
 }
 

@@ -73,7 +73,7 @@ fn things(items: &[&Item]) -> &'static str {
         Some(Topic::Drift) => ("kind of drift", "kinds of drift"),
         Some(Topic::Rollout) => ("halted rollout", "halted rollouts"),
         Some(Topic::Failure) => ("kind of failure", "kinds of failure"),
-        Some(Topic::Revision) => ("refused revision", "refused revisions"),
+        Some(Topic::Revision) => ("problem with git", "problems with git"),
         Some(Topic::Approval) => ("question for you", "questions for you"),
         None => ("problem", "problems"),
     };

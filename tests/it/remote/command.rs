@@ -183,13 +183,13 @@ fn a_token_in_the_url_is_not_sent_to_whomever_the_host_sends_us_to() {
 }
 
 /// The program while it runs.
-struct Running {
+pub(crate) struct Running {
     child: Child,
     lines: std::io::Lines<BufReader<std::process::ChildStderr>>,
 }
 
 impl Running {
-    fn start(command: &mut Command) -> Self {
+    pub(crate) fn start(command: &mut Command) -> Self {
         let mut child =
             command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("started");
         let lines = BufReader::new(child.stderr.take().expect("piped")).lines();
@@ -197,7 +197,7 @@ impl Running {
     }
 
     /// What it says until it says this.
-    fn until(&mut self, words: &str) -> String {
+    pub(crate) fn until(&mut self, words: &str) -> String {
         let mut said = String::new();
         for line in self.lines.by_ref().map_while(Result::ok) {
             said.push_str(&format!("{line}\n"));
@@ -209,13 +209,13 @@ impl Running {
         panic!("it ended without `{words}`:\n{said}");
     }
 
-    fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
         let sent = Command::new("sh").args(["-c", &format!("kill -{name} {id}")]).status();
         assert!(sent.expect("it runs").success());
     }
 
-    fn rest(mut self) -> String {
+    pub(crate) fn rest(mut self) -> String {
         let said = self.lines.by_ref().map_while(Result::ok).collect::<Vec<_>>().join("\n");
         assert!(self.child.wait().expect("ended").success(), "{said}");
         said

@@ -8,6 +8,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use serde_json::Value;
 
 use crate::python::{Ran, clean, not_run, python, run};
+use crate::remote::Running;
 use crate::world::World;
 
 const TEMPLATE: &str = "Parameters:
@@ -109,6 +110,37 @@ fn driftless_converges_a_fleet_in_the_cloud_that_it_serves() {
     let stacks = stacks["stacks"].as_array().expect("a list");
     assert_eq!(stacks.len(), 6);
     assert!(stacks.iter().all(|stack| stack["status"] == "CREATE_COMPLETE"), "{stacks:#?}");
+    program.stop();
+}
+
+#[test]
+fn run_converges_a_fleet_over_the_port_takes_a_change_and_drains_when_it_is_told_to() {
+    let world = in_aws(2);
+    let program = Program::start(&world);
+    let mut command = driftless(&world);
+    command.envs(&program.variables).arg("run").stdin(Stdio::null());
+    let mut running = Running::start(&mut command);
+    let said = running.until("in sync: 4 stacks");
+    assert!(said.contains("its cloud is AWS"), "{said}");
+    world.edit("api/service.yaml", "Size: \"1\"", "Size: \"2\"");
+    let revision = world.commit();
+    running.until(&revision[..10]);
+    running.until("in sync: 4 stacks");
+    // The next change has begun when it is told to stop.
+    world.edit("network/service.yaml", "10.0.0.0/16", "10.1.0.0/16");
+    let revision = world.commit();
+    running.until(&revision[..10]);
+    running.signal("TERM");
+    let said = running.rest();
+    assert!(said.contains("stopped; what runs in AWS goes on"), "{said}");
+    let ran = run(driftless(&world).args(["cloud", "stacks", "--format", "json"]), "");
+    let stacks: Value = serde_json::from_str(&ran.out).expect("json");
+    let stacks = stacks["stacks"].as_array().expect("a list");
+    assert_eq!(stacks.len(), 4, "{stacks:#?}");
+    let is_api = |stack: &&Value| stack["stack"].as_str().is_some_and(|key| key.ends_with("/api"));
+    let statuses: Vec<&Value> =
+        stacks.iter().filter(is_api).map(|stack| &stack["status"]).collect();
+    assert_eq!(statuses, ["UPDATE_COMPLETE"; 2], "the first change went out: {stacks:#?}");
     program.stop();
 }
 
