@@ -121,7 +121,7 @@ async fn a_restart_repeats_nothing_and_forgets_nothing() {
     }
     let titles = receivers.titles("slack");
     assert_eq!(titles.len(), 1, "{titles:#?}");
-    let what = "2 new kinds of failure: 1 of 4 accounts cannot be looked at: access is denied";
+    let what = "2 new kinds of failure: 1 of 4 accounts cannot be looked at: access is not ready";
     assert!(titles[0].contains(what), "{titles:#?}");
     // Hours later people are reminded of both together.
     for _ in 0..6 {
