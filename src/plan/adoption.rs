@@ -47,7 +47,8 @@ pub fn presented(
         }
     }
     for wanted in wanted.values().filter(|wanted| wanted.service.adopt.is_some()) {
-        if stacks.contains_key(&wanted.key.name) {
+        let there = stacks.get(&wanted.key.name);
+        if there.is_some_and(|seen| seen.status.standing() != Standing::Gone) {
             continue;
         }
         let own = marked(desired, &stacks, wanted)
