@@ -1,5 +1,6 @@
 //! A small fleet of values, in which one thing at a time is not as it should be.
 
+mod adopting;
 mod elsewhere;
 mod frozen;
 mod going;
