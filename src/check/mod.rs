@@ -1,5 +1,6 @@
 //! Findings on the joined fleet: what no single document shows.
 
+mod adoption;
 mod dependencies;
 mod freeze;
 mod idle_cost;
@@ -19,6 +20,7 @@ const MAX_LISTED: usize = 20;
 pub fn check(desired: &Desired) -> Vec<Finding> {
     let mut findings = Gathering::default();
     services::check(desired, &mut findings);
+    adoption::check(desired, &mut findings);
     dependencies::check(desired, &mut findings);
     rollouts::check(desired, &mut findings);
     values::check(desired, &mut findings);

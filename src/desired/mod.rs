@@ -6,7 +6,7 @@ mod scope;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::fleet::{Exception, Fleet, Freeze, Gaps, Service, Tenant, Text};
+use crate::fleet::{Adoption, Exception, Fleet, Freeze, Gaps, Glob, Service, Tenant, Text};
 use crate::ids::{AccountId, Revision, ServiceName, StackKey, StackName, Target, TenantName};
 use crate::moment::Moment;
 
@@ -66,6 +66,17 @@ impl Wanted {
         fleet: &'a Fleet,
     ) -> impl Iterator<Item = (&'a str, Origin, &'a Text)> {
         scope::parameters(fleet, &self.tenant, &self.service)
+    }
+
+    /// The names of the stacks that may be taken over as this one, and what else is said of it;
+    /// `None` where none is to be.
+    pub fn adoption<'a>(&'a self, fleet: &'a Fleet) -> Option<(Glob, &'a Adoption)> {
+        let adoption = self.service.adopt.as_deref()?;
+        let (tenant, service) = (Some(&*self.tenant), Some(&self.service.name));
+        let scope = Scope { fleet, target: &self.key.target, tenant, service };
+        // A pattern that cannot be filled in is refused by `check`.
+        let pattern = scope.resolve(&adoption.pattern, &|_, _| None).ok()?;
+        Some((Glob::of(&pattern), adoption))
     }
 
     /// Its tags without those of ownership: the fleet's, over them the service's.

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::fleet::adoption::adoption;
 use crate::fleet::channel;
 use crate::fleet::commit_status;
 use crate::fleet::document::{
@@ -299,6 +300,7 @@ pub(super) fn service(
         deployment: spec.deployment.unwrap_or_default(),
         protected: protection(spec.protect, node, reader),
         on_removal: spec.on_removal.unwrap_or_default(),
+        adopt: spec.adopt.map(|spec| Arc::new(adoption(spec, node, reader))),
         rollout: spec.rollout.map(|rollout| Arc::new(waves::plan(rollout, node, reader))),
         drift: Arc::new(drift::settings(spec.drift, node, reader)),
         suspend: spec.suspend.unwrap_or(false),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 
+use crate::fleet::adoption::AdoptSpec;
 use crate::fleet::channel::{Chat, DigestLength, Topic, Webhook};
 use crate::fleet::commit_status::CommitStatusSpec;
 use crate::fleet::freeze::{Pattern, Zone};
@@ -347,6 +348,8 @@ documents! {
         protect as "protect": Option<ProtectedTypes>,
         /// What happens to a stack that git no longer gives: `retain` (unless given) or `delete`.
         on_removal as "onRemoval": Option<OnRemoval>,
+        /// Take over a stack that exists already, instead of making one.
+        adopt as "adopt": Option<AdoptSpec>,
         /// How a new release goes out; as the Fleet document says unless given.
         rollout as "rollout": Option<RolloutSpec>,
         /// What is done about drift: resources that are not as the template made them. As the Fleet

@@ -116,6 +116,19 @@ impl Glob {
         }
         true
     }
+
+    /// Whether all that fits this pattern fits the other one, and not the other way round.
+    pub fn is_narrower_than(&self, other: &Self) -> bool {
+        // A star fits another pattern only where that has a star too.
+        other.fits(&self.0) && !self.fits(&other.0)
+    }
+}
+
+/// A pattern as it is written.
+impl fmt::Display for Glob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 /// A JSON pointer of which a part `*` stands for one name or place.
@@ -304,6 +317,20 @@ mod tests {
             ("", "", true),
         ] {
             assert_eq!(Glob::of(pattern).fits(text), fits, "{pattern} {text}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_is_narrower_where_all_that_it_fits_fits_the_other() {
+        for (narrow, wide, is) in [
+            ("api-v2-*", "api-*", true),
+            ("api-*", "api-v2-*", false),
+            ("api-*", "api-*", false),
+            ("api-*", "*-one", false),
+            ("api-one", "api-*", true),
+        ] {
+            let found = Glob::of(narrow).is_narrower_than(&Glob::of(wide));
+            assert_eq!(found, is, "{narrow} {wide}");
         }
     }
 

@@ -9,8 +9,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::fleet::{
-    Channel, DriftPolicy, DriftSettings, Freeze, HostProject, IdleCost, Protection, Selector,
-    Source, Text, WavePlan,
+    Adoption, Channel, DriftPolicy, DriftSettings, Freeze, HostProject, IdleCost, Protection,
+    Selector, Source, Text, WavePlan,
 };
 use crate::ids::{AccountId, Digest, DocumentName, Region, ServiceName, Target, TenantName};
 use crate::outcome::OnRemoval;
@@ -294,6 +294,8 @@ pub struct Service {
     pub protected: Protection,
     /// What happens when a stack is dropped.
     pub on_removal: OnRemoval,
+    /// The stacks that exist already and are taken over. No part of what a stack is.
+    pub adopt: Option<Arc<Adoption>>,
     /// How its releases go out, where it says so.
     pub rollout: Option<Arc<WavePlan>>,
     /// What is done about drift, where it says so. No part of what a stack is.

@@ -342,6 +342,11 @@ fn broken_service_documents() {
         ("  parameters", "  tags: { 'driftless:x': y, cost: 1 }\n  parameters"),
         ("  parameters", "  protect: [default, Table]\n  parameters"),
         ("  parameters", "  onRemoval: destroy\n  parameters"),
+        ("  parameters", "  adopt: { match: \"*\" }\n  parameters"),
+        ("  parameters", "  adopt: { match: \"StackSet-${tenant.name}_*\" }\n  parameters"),
+        ("  parameters", "  adopt: { match: \"StackSet-${labels.ring}-*\" }\n  parameters"),
+        ("  parameters", "  adopt: { match: \"${services.api.outputs.QueueUrl}-*\" }\n  parameters"),
+        ("  parameters", "  adopt: { orCreate: true }\n  parameters"),
         ("  parameters", "  deployment: fast\n  parameters"),
         ("  parameters", "  stackPolicy: template.yaml\n  parameters"),
         ("  parameters", "  terminationProtection: \"yes\"\n  parameters"),
@@ -400,6 +405,20 @@ fn broken_files() {
                 &SERVICE
                     .replace("name: api", "name: two")
                     .replace("  template", "  stackName: api\n  template"),
+            ),
+        ),
+        (
+            "api/takers.yaml",
+            file(
+                &["a", "b"]
+                    .map(|name| {
+                        let taker =
+                            format!("  adopt: {{ match: \"StackSet-${{region}}-*\" }}\n  template");
+                        SERVICE
+                            .replace("name: api", &format!("name: {name}"))
+                            .replace("  template", &taker)
+                    })
+                    .join("---\n"),
             ),
         ),
     ];
