@@ -204,6 +204,11 @@ impl StackId {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The name that stands in it; `None` in what is no ARN of a stack.
+    pub fn stack_name(&self) -> Option<StackName> {
+        self.0.split(":stack/").nth(1)?.split('/').next()?.parse().ok()
+    }
 }
 
 impl fmt::Display for StackId {

@@ -17,8 +17,8 @@ use crate::moment::Moment;
 use crate::observed::{Blind, BlindReason, KnownTemplate, Look, Seen, StackStatus, Standing};
 use crate::outcome::{Cause, Memory, StepKind};
 use crate::plan::{
-    CLOCK_SKEW, Insight, Operation, StackRecord, has_failed, last_operation, ownership, token,
-    wants_events,
+    CLOCK_SKEW, Insight, Operation, StackRecord, has_failed, is_candidate, last_operation,
+    ownership, presented, token, wants_events,
 };
 use crate::template::Template;
 
@@ -57,6 +57,7 @@ pub async fn observe(
     confirm_older(api, &mut stacks, records).await?;
     confirm_missing(api, &mut stacks, records).await?;
     find_working(api, &mut stacks, records).await?;
+    let stacks = presented(desired, api.target(), stacks, records);
     let look = Look { target: api.target().clone(), at, stacks: BTreeMap::new() };
     let mut sight = Sight {
         insights: BTreeMap::new(),
@@ -67,7 +68,7 @@ pub async fn observe(
     };
     let none = Memory::default();
     for (name, seen) in &stacks {
-        if ownership::is_ours(seen, &desired.fleet.name) {
+        if ownership::is_ours(seen, &desired.fleet.name) || is_candidate(desired, seen) {
             let memory = records.get(name).map_or(&none, |record| &record.memory);
             ask_about(api, desired, seen, memory, controller, &mut sight)
                 .await
@@ -91,14 +92,16 @@ async fn confirm_older(
 ) -> Result<(), Blind> {
     let known = records.values().filter_map(|record| record.seen.as_ref());
     for known in known {
-        let Some(listed) = stacks.get_mut(&known.key.name) else { continue };
+        // Listed under its own name, whatever it is called here.
+        let name = known.own_name();
+        let Some(listed) = stacks.get_mut(&name) else { continue };
         if listed.id != known.id || listed.updated_at >= known.updated_at {
             continue;
         }
         let found = api.describe(known.id.as_str()).await.map_err(|error| blind(api, &error))?;
         match found.filter(|found| found.status.standing() != Standing::Gone) {
             Some(found) => *listed = found,
-            None => drop(stacks.remove(&known.key.name)),
+            None => drop(stacks.remove(&name)),
         }
     }
     Ok(())
@@ -116,7 +119,7 @@ async fn confirm_missing(
         .values()
         .filter(|record| !is_being_deleted(&record.memory))
         .filter_map(|record| record.seen.as_ref())
-        .filter(|known| stacks.get(&known.key.name).is_none_or(|seen| seen.id != known.id))
+        .filter(|known| stacks.get(&known.own_name()).is_none_or(|seen| seen.id != known.id))
         .collect();
     let is_suspicious = missing.len() >= SUSPICIOUSLY_MISSING;
     for known in missing {
@@ -158,12 +161,15 @@ async fn find_working(
     for (name, record) in records {
         let attempt = record.memory.attempt.as_ref();
         let works = attempt.filter(|last| !last.settled && last.kind.starts_operation());
-        let Some(attempt) = works.filter(|_| !stacks.contains_key(name)) else { continue };
+        let version = attempt.and_then(|attempt| attempt.version.as_ref());
+        let own = version.and_then(|version| version.id.stack_name());
+        let is_listed = stacks.contains_key(own.as_ref().unwrap_or(name));
+        let Some(attempt) = works.filter(|_| !is_listed) else { continue };
         // One that is being made has no id that we know.
         let which = attempt.version.as_ref().map_or(name.as_str(), |version| version.id.as_str());
         let found = api.describe(which).await.map_err(|error| blind(api, &error))?;
         if let Some(found) = found.filter(|found| found.status.standing() != Standing::Gone) {
-            stacks.insert(name.clone(), found);
+            stacks.insert(found.key.name.clone(), found);
         }
     }
     Ok(())

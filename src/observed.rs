@@ -155,7 +155,7 @@ impl fmt::Display for StackStatus {
 pub struct Seen {
     /// Its ARN.
     pub id: StackId,
-    /// Where it stands and what it is called.
+    /// Where it stands and what it is called here; [`Seen::own_name`] is what AWS calls it.
     pub key: StackKey,
     /// Its status.
     pub status: StackStatus,
@@ -177,6 +177,11 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// What AWS calls it: another name than that of its key where it was taken over.
+    pub fn own_name(&self) -> StackName {
+        self.id.stack_name().unwrap_or_else(|| self.key.name.clone())
+    }
+
     /// What tells whether anybody updated the stack in between: the id and the last-updated time.
     pub fn version(&self) -> StackVersion {
         StackVersion { id: self.id.clone(), updated_at: self.updated_at }
@@ -199,7 +204,7 @@ pub struct Look {
     pub target: Target,
     /// When the first page was asked for: nothing of it is older.
     pub at: Moment,
-    /// Every root stack in the target, ours or not.
+    /// Every root stack in the target, ours or not, by the name of its key.
     pub stacks: BTreeMap<StackName, Seen>,
 }
 
@@ -265,6 +270,9 @@ pub struct PlannedChange {
     /// Names of the properties that are changed, as far as AWS says.
     #[serde(default)]
     pub touches: BTreeSet<String>,
+    /// Whether nothing but its tags is changed, in place.
+    #[serde(default)]
+    pub only_tags: bool,
 }
 
 /// What a change set does to a resource.

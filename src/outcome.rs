@@ -390,6 +390,9 @@ pub struct Memory {
     pub taking: Option<Digest>,
     /// Where it stands in the rollout of its service.
     pub mark: Mark,
+    /// The stack that was made by another and is looked after as this one: it keeps its own name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adopted: Option<StackId>,
 }
 
 impl Memory {

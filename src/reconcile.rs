@@ -24,10 +24,12 @@ use crate::observed::{Look, Seen};
 use crate::outcome::{Memory, Outcome};
 use crate::plan::{
     ApprovalRequest, DRIFTED, Decided, Decision, FormerStack, Hold, Scene, StackRecord, Step,
-    TargetRecord, Verdict, after_look, decide, may_run, note_mark, ownership,
+    TargetRecord, Verdict, after_look, decide, may_run, note_adopted, note_mark, ownership,
 };
 use crate::reconcile::drift::{Drifting, Drifts};
-use crate::reconcile::history::{drifted, event_of_step, event_of_verdict, failed, is_same, owed};
+use crate::reconcile::history::{
+    drifted, event_of_step, event_of_verdict, failed, is_same, owed, to_be_adopted,
+};
 use crate::report::{Event, Subject};
 use crate::rollout::Gate;
 
@@ -205,6 +207,10 @@ impl Pass<'_> {
             if let Some(learnt) = sight.learnt.get(name) {
                 memory.known = Some(learnt.clone());
             }
+            if let Some(seen) = seen {
+                let before = self.records.get(name).and_then(|record| record.seen.as_ref());
+                note_adopted(&self.view.desired, &mut memory, before, seen);
+            }
             if let Some(wanted) = wanted.get(name) {
                 memory.tenant = Some(wanted.tenant.name.clone());
                 memory.service = Some(wanted.service.name.clone());
@@ -331,6 +337,7 @@ impl Pass<'_> {
             record.verdict = hold.verdict(&record.key);
         }
         note_mark(&mut record.memory, &decided, hold.as_ref());
+        record.verdict.text.push_str(to_be_adopted(&record, hold.as_ref()));
         record.verdict.text.push_str(&owed(&record.memory));
         let drifted = drifted(done.found.drifts.get(name));
         if decided.decision == Decision::InSync && !drifted.is_empty() {
@@ -442,7 +449,10 @@ impl Pass<'_> {
         let gone: Vec<StackName> =
             self.records.keys().filter(|name| !rows.contains_key(*name)).cloned().collect();
         for name in &gone {
-            let is_another = look.stacks.contains_key(name);
+            let known = self.records.get(name).and_then(|record| record.seen.as_ref());
+            // What was only to be taken over stands on under its own name.
+            let stands = known.is_some_and(|known| look.stacks.contains_key(&known.own_name()));
+            let is_another = stands || look.stacks.contains_key(name);
             if !is_another {
                 self.tell(Progress::Gone { target: self.target.clone(), name: name.clone() });
             }
@@ -451,7 +461,9 @@ impl Pass<'_> {
                 at: look.at,
                 about: Subject::Stack(key),
                 kind: "gone".to_owned(),
-                text: if is_another {
+                text: if stands && known.is_some_and(ownership::is_nobody_s) {
+                    "nobody wants it any more, and it was never taken over".to_owned()
+                } else if is_another {
                     "a stack of this name that is not ours stands in its place".to_owned()
                 } else {
                     "it is not there any more, and nobody wants it".to_owned()

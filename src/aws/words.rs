@@ -137,7 +137,23 @@ pub(super) fn planned(change: &sdk::Change) -> Result<Option<PlannedChange>, Aws
         action: action_of(action.as_str()),
         replacement: replacement_of(change.replacement().map(sdk::Replacement::as_str)),
         touches: change.details().iter().filter_map(touched).collect(),
+        only_tags: has_only_tags(change),
     }))
+}
+
+/// Whether a change is to tags alone. What says nothing about itself may be anything.
+fn has_only_tags(change: &sdk::ResourceChange) -> bool {
+    let is_tags = |detail: &sdk::ResourceChangeDetail| {
+        let attribute = detail.target().and_then(|target| target.attribute());
+        attribute == Some(&sdk::ResourceAttribute::Tags)
+    };
+    let (scope, details) = (change.scope(), change.details());
+    let is_said = !scope.is_empty() || !details.is_empty();
+    is_said
+        && change.action() == Some(&sdk::ChangeAction::Modify)
+        && replacement_of(change.replacement().map(sdk::Replacement::as_str)) == Replacement::Never
+        && scope.iter().all(|one| *one == sdk::ResourceAttribute::Tags)
+        && details.iter().all(is_tags)
 }
 
 /// The property that a detail of a change is about.

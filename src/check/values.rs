@@ -6,6 +6,7 @@ use crate::check::error;
 use crate::desired::{Desired, Hole, Origin, Wanted};
 use crate::fleet::{Complaint, Gathering, Source, Text};
 use crate::ids::{ServiceName, Target};
+use crate::template::Parameter;
 
 /// CloudFormation's limit on the value of a tag, in characters.
 const MAX_TAG_CHARACTERS: usize = 256;
@@ -54,19 +55,21 @@ impl<'d> Stack<'d, '_> {
                     self.parameter(name, origin, text);
                     break;
                 }
-                self.without_value(other, parameter.default.is_some());
+                self.without_value(other, parameter);
             }
         }
         for (name, parameter) in declared {
-            self.without_value(name, parameter.default.is_some());
+            self.without_value(name, parameter);
         }
     }
 
-    fn without_value(&mut self, name: &str, has_default: bool) {
-        if has_default {
+    fn without_value(&mut self, name: &str, parameter: &Parameter) {
+        let service = &self.wanted.service;
+        // What is only ever taken over keeps the hidden value that it has.
+        let is_kept = parameter.no_echo && service.adopt.as_ref().is_some_and(|it| !it.or_create);
+        if parameter.default.is_some() || is_kept {
             return;
         }
-        let service = &self.wanted.service;
         let mut complaint = error(&service.source, &["spec", "parameters"], "missing-parameter");
         complaint.subject = name;
         complaint.help = Some(format!(

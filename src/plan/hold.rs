@@ -9,7 +9,7 @@ use crate::ids::{Region, ServiceName, StackKey};
 use crate::moment::Moment;
 use crate::observed::StackStatus;
 use crate::outcome::Cause;
-use crate::plan::{ApprovalRequest, Verdict};
+use crate::plan::{ApprovalRequest, Obstacle, Verdict};
 use crate::rollout::Behind;
 
 /// How much a verdict matters to somebody who looks at the fleet.
@@ -33,6 +33,8 @@ pub enum Weight {
 pub enum Hold {
     /// A stack of the wanted name exists without our ownership tag.
     NotOurs,
+    /// A stack that exists already is to be taken over, and cannot be.
+    Adoption(Box<Obstacle>),
     /// A stack for the same tenant and service stands elsewhere, or this one is another's.
     Renamed(Box<ApprovalRequest>),
     /// The fleet's documents or a person suspended it.
@@ -182,6 +184,7 @@ impl Hold {
     pub fn code(&self) -> &'static str {
         match self {
             Self::NotOurs => "not-ours",
+            Self::Adoption(obstacle) => obstacle.code(),
             Self::Renamed(_) => "renamed",
             Self::Suspended { .. } => "suspended",
             Self::Frozen { .. } => "frozen",
@@ -252,6 +255,7 @@ impl Hold {
             | Self::FleetNotSeenYet
             | Self::ShuttingDown => Weight::Waiting,
             Self::NotOurs
+            | Self::Adoption(_)
             | Self::Renamed(_)
             | Self::InReview
             | Self::NoSuchOutput { .. }
@@ -275,6 +279,9 @@ impl Hold {
         {
             return Some(request);
         }
+        if let Self::Adoption(obstacle) = self {
+            return obstacle.request();
+        }
         if let Self::Revert(why) = self
             && let RevertHold::Protected(request) = &**why
         {
@@ -292,6 +299,7 @@ impl Hold {
             Self::NotOurs => Some(format!(
                 "give the service another stackName for this tenant, or delete the stack {key}"
             )),
+            Self::Adoption(obstacle) => obstacle.help().map(str::to_owned),
             Self::InReview => {
                 Some("execute or delete that change set and its stack in the console".to_owned())
             }
@@ -372,6 +380,7 @@ impl fmt::Display for Hold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotOurs => f.write_str("a stack of this name exists and is not ours"),
+            Self::Adoption(obstacle) => obstacle.fmt(f),
             Self::Renamed(request)
             | Self::Protected(request)
             | Self::Unplanned(request)

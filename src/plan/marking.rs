@@ -2,7 +2,7 @@
 
 use crate::ids::Digest;
 use crate::outcome::{CauseClass, Failure, LeftOut, Mark, Memory, Trouble, normalised};
-use crate::plan::{Decided, Hold};
+use crate::plan::{Decided, Hold, Obstacle};
 
 /// What only a person can mend counts as a failure that lasts.
 const FOR_A_PERSON: u32 = u32::MAX;
@@ -87,6 +87,13 @@ fn trouble(memory: &Memory, failure: &Failure) -> Trouble {
 fn said(hold: &Hold) -> Said {
     match hold {
         Hold::Suspended { .. } => Said::LeftOut(LeftOut::Suspended),
+        Hold::Adoption(obstacle) => Said::LeftOut(match **obstacle {
+            Obstacle::Changes(_) => LeftOut::Held,
+            Obstacle::Several(_)
+            | Obstacle::Contested { .. }
+            | Obstacle::Unfit { .. }
+            | Obstacle::Nothing { .. } => LeftOut::NotOurs,
+        }),
         Hold::NotOurs | Hold::Renamed(_) | Hold::InReview => Said::LeftOut(LeftOut::NotOurs),
         Hold::WaitsForService(_) | Hold::WaitsForHome { .. } | Hold::WaitsForOutput { .. } => {
             Said::LeftOut(LeftOut::Dependency)

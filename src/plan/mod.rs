@@ -1,5 +1,6 @@
 //! What to do with each stack, decided from values alone.
 
+mod adoption;
 mod cause;
 pub mod cooldown;
 pub mod deletions;
@@ -13,6 +14,7 @@ mod lengths;
 mod line;
 pub mod looking;
 mod marking;
+mod obstacle;
 pub mod ownership;
 pub mod preview;
 mod phantoms;
@@ -30,6 +32,7 @@ pub mod token;
 pub mod toll;
 mod update;
 
+pub use adoption::{is_candidate, note_adopted, presented};
 pub use cause::{
     Inside, Operation, cause_inside, failed_inside, failed_to_go_back, is_follower, last_operation,
 };
@@ -45,6 +48,7 @@ pub use learn::{
 pub use ledger::{Ledger, Wave};
 pub use lengths::{Learned, Lengths};
 pub use marking::note_mark;
+pub use obstacle::Obstacle;
 pub use protection::NESTED_STACK;
 pub use record::{DRIFTED, StackRecord, TargetRecord, Verdict};
 pub use render::{Missing, Rendered, render};

@@ -15,6 +15,11 @@ pub fn is_ours(seen: &Seen, fleet: &DocumentName) -> bool {
     seen.tags.get(FLEET_TAG).is_some_and(|name| name == fleet.as_str())
 }
 
+/// Whether no fleet manages the stack.
+pub fn is_nobody_s(seen: &Seen) -> bool {
+    !seen.tags.contains_key(FLEET_TAG)
+}
+
 /// The tenant that the stack was made for.
 pub fn tenant_of(seen: &Seen) -> Option<TenantName> {
     seen.tags.get(TENANT_TAG)?.parse().ok()

@@ -79,6 +79,7 @@ mod tests {
         let change = PlannedChange {
             within: String::new(),
             touches: Default::default(),
+            only_tags: false,
             action: ChangeAction::Modify,
             logical_id: logical_id.to_owned(),
             physical_id: None,
@@ -109,6 +110,7 @@ mod tests {
         PlannedChange {
             within: String::new(),
             touches: Default::default(),
+            only_tags: false,
             action,
             logical_id: logical_id.to_owned(),
             physical_id: None,

@@ -12,7 +12,7 @@ use crate::ids::{Digest, ServiceName, StackKey};
 use crate::observed::{ChangeAction, PlannedChange, Replacement};
 use crate::outcome::StepKind;
 use crate::plan::decide::{Case, Decision, Step};
-use crate::plan::{ApprovalKind, ApprovalRequest, Hold};
+use crate::plan::{ApprovalKind, ApprovalRequest, Hold, ownership};
 use crate::rollout::reviewed_as;
 
 /// Between two releases, the later one first.
@@ -58,7 +58,7 @@ impl ResourceAction {
 
     /// What a change of a change set comes to. What AWS cannot tell beforehand may be anything, so
     /// that no plan of less allows it.
-    fn of(change: &PlannedChange) -> Self {
+    pub(super) fn of(change: &PlannedChange) -> Self {
         match (&change.action, &change.replacement) {
             (ChangeAction::Add | ChangeAction::Import, _) => Self::Add,
             (ChangeAction::Remove, _) => Self::Remove,
@@ -214,7 +214,12 @@ fn update(case: &Case<'_>, wanted: &Wanted) -> Option<ApprovalRequest> {
     // A stack that did not take the releases before this one takes what they did with it.
     let releases = leading_to(case, service, &release);
     let undone = if case.goes_back { leading_away(case, service, &release) } else { Vec::new() };
+    // No plan foresees which stacks are taken over, and that touches nothing.
+    let is_adopted = case.seen.is_some_and(ownership::is_nobody_s);
     let is_allowed = |change: &PlannedChange| {
+        if is_adopted && change.only_tags {
+            return true;
+        }
         let action = ResourceAction::of(change);
         let at = |release: &String, action: ResourceAction| {
             approves(

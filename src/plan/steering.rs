@@ -96,6 +96,9 @@ pub enum ApprovalKind {
     Plan,
     /// A wave of a rollout. The one member names service, wave and release.
     Wave,
+    /// Taking over a stack that this changes otherwise than in its tags, or nobody can tell. A member
+    /// is the digest of stack id, wanted digest and changes, or names a parameter of a release.
+    Adoption,
 }
 
 /// An ordinary approval is about how things stand; a day later they stand otherwise.
@@ -114,7 +117,8 @@ impl ApprovalKind {
             | Self::Rename
             | Self::Revision
             | Self::Revert
-            | Self::Wave => now + LASTS,
+            | Self::Wave
+            | Self::Adoption => now + LASTS,
         }
     }
 }
@@ -129,6 +133,7 @@ impl fmt::Display for ApprovalKind {
             Self::Revert => "revert drift",
             Self::Plan => "plan",
             Self::Wave => "wave",
+            Self::Adoption => "adoption",
         })
     }
 }

@@ -12,8 +12,8 @@ use crate::plan::removal::{delete, delete_rest, held_after_refused_delete, unwan
 use crate::plan::render::{Missing, render};
 use crate::plan::reviewed::unless_unplanned;
 use crate::plan::{
-    ApprovalKind, ApprovalRequest, Hold, Rendered, RevertHold, Scope, cooldown, elsewhere, may_run,
-    ownership, repair, update,
+    ApprovalKind, ApprovalRequest, Hold, Rendered, RevertHold, Scope, adoption, cooldown,
+    elsewhere, may_run, ownership, repair, update,
 };
 
 /// What git and people want of one stack.
@@ -37,7 +37,9 @@ pub(super) fn decide_stack(case: &Case<'_>) -> Decided {
     if let Some(Ok(rendered)) = &mut rendered {
         rendered.deployment = case.deployment.unwrap_or(rendered.deployment);
         if let Some(seen) = case.seen {
-            rendered.keep(kept(case, seen));
+            let mut kept = kept(case, seen);
+            kept.extend(adoption::kept(case, seen, rendered));
+            rendered.keep(kept);
         }
     }
     let no_echo = match &rendered {
@@ -111,12 +113,9 @@ fn untouchable(case: &Case<'_>, demand: &Demand<'_>) -> Option<Decision> {
         return pending(case);
     };
     if !ownership::is_ours(seen, &case.scene.desired.fleet.name) {
-        let hold = match (demand, seen.status.standing()) {
-            (Demand::Gone(_) | Demand::Retained, _) => return Some(Decision::Nothing),
-            (Demand::Present(_), Standing::InReview) => Hold::InReview,
-            (Demand::Present(_), _) => Hold::NotOurs,
-        };
-        return Some(Decision::Hold(hold));
+        // What is only meant to be taken over goes with nobody.
+        let Demand::Present(wanted) = demand else { return Some(Decision::Nothing) };
+        return adoption::held(case, wanted, seen).map(Decision::Hold).or_else(|| pending(case));
     }
     if let Some(request) = case.wanted.as_deref().and_then(|wanted| another_s(case, wanted, seen)) {
         return Some(Decision::Hold(Hold::Renamed(Box::new(request))));
@@ -176,7 +175,7 @@ fn another_s(case: &Case<'_>, wanted: &Wanted, seen: &Seen) -> Option<ApprovalRe
 
 /// The rename that a person has to approve because stacks for the same tenant and service stand
 /// elsewhere: under another name here, or in an account that the tenant had before.
-fn twin(case: &Case<'_>, wanted: &Wanted) -> Option<ApprovalRequest> {
+pub(super) fn twin(case: &Case<'_>, wanted: &Wanted) -> Option<ApprovalRequest> {
     let service = &wanted.service.name;
     let here = case.siblings().filter(|(name, seen)| {
         name == service && ownership::tenant_of(seen).as_ref() == Some(&wanted.tenant.name)
@@ -361,6 +360,9 @@ fn wanted_stack(
 fn create(case: &Case<'_>, wanted: &Wanted, rendered: Result<&Rendered, &Hold>) -> Decision {
     if let Some(request) = twin(case, wanted) {
         return Decision::Hold(Hold::Renamed(Box::new(request)));
+    }
+    if let Some(hold) = adoption::instead_of_making(case, wanted) {
+        return Decision::Hold(hold);
     }
     if let Some(hold) = update::unmet_dependency(case, wanted) {
         return Decision::Hold(hold);

@@ -10,7 +10,9 @@ use crate::outcome::{OwnChangeSet, StepKind};
 use crate::plan::decide::{Case, Decision, Step};
 use crate::plan::sync::differences;
 use crate::plan::table::held_by_failure;
-use crate::plan::{ApprovalKind, Hold, Rendered, elsewhere, protection, revert};
+use crate::plan::{
+    ApprovalKind, Hold, Rendered, adoption, elsewhere, ownership, protection, revert,
+};
 
 /// The row of the table for a complete stack that is to be there.
 pub(super) fn decide_update(
@@ -48,7 +50,8 @@ pub(super) fn decide_update(
         return beside;
     }
     if let Some(set) = own {
-        return carry_on(case, wanted, seen, rendered, set, &step);
+        let own = Own { rendered, no_echo, set };
+        return carry_on(case, wanted, seen, &own, &step);
     }
     if let Some(hold) = unmet_dependency(case, wanted) {
         return Decision::Hold(hold);
@@ -56,9 +59,16 @@ pub(super) fn decide_update(
     if let Some(hold) = held_by_failure(case, &rendered.digest) {
         return Decision::Hold(hold);
     }
+    if let Some(hold) = adoption::unseen_values(case, wanted, seen, rendered) {
+        return Decision::Hold(hold);
+    }
     let words: Vec<String> = differences.iter().map(ToString::to_string).collect();
+    let words = match ownership::is_nobody_s(seen) {
+        true => format!("{} is taken over: {}", seen.own_name(), words.join(", ")),
+        false => words.join(", "),
+    };
     // The name follows from the token, which only the attempt knows.
-    step(StepKind::CreateChangeSet { name: String::new() }, words.join(", "))
+    step(StepKind::CreateChangeSet { name: String::new() }, words)
 }
 
 /// Termination protection and stack policy: steps of their own, once all else is in sync.
@@ -84,15 +94,22 @@ fn beside_the_template(
     Decision::InSync
 }
 
+/// A change set that we made, and what it is to bring the stack to.
+struct Own<'a> {
+    rendered: &'a Rendered,
+    no_echo: &'a BTreeMap<String, Digest>,
+    set: &'a OwnChangeSet,
+}
+
 /// The next step with a change set that we made.
 fn carry_on(
     case: &Case<'_>,
     wanted: &Wanted,
     seen: &Seen,
-    rendered: &Rendered,
-    set: &OwnChangeSet,
+    own: &Own<'_>,
     step: &dyn Fn(StepKind, String) -> Decision,
 ) -> Decision {
+    let Own { rendered, no_echo, set } = *own;
     let drop = |why: &str| step(StepKind::DeleteChangeSet { name: set.name.clone() }, why.into());
     let found = case.insight.change_set.as_ref();
     // AWS removes no set that it is still computing.
@@ -128,6 +145,11 @@ fn carry_on(
             }
             let protected = &wanted.service.protected;
             let changes = &found.changes;
+            let beyond_tags = || adoption::objection(case, seen, rendered, no_echo, changes);
+            let unseen = adoption::unseen_values(case, wanted, seen, rendered);
+            if let Some(hold) = unseen.or_else(beyond_tags) {
+                return Decision::Hold(hold);
+            }
             let (digest, debts) = (&set.digest, &case.memory.debts);
             match protection::objection(&case.key, &seen.id, digest, changes, protected, debts) {
                 Some(request) if !approved(case, &request) => {

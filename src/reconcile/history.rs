@@ -3,7 +3,7 @@
 use crate::drift::DriftRecord;
 use crate::moment::Moment;
 use crate::outcome::{Cause, Memory, Outcome};
-use crate::plan::{Hold, StackRecord, Step, Verdict, Weight, cooldown, repair};
+use crate::plan::{Hold, StackRecord, Step, Verdict, Weight, cooldown, ownership, repair};
 use crate::report::{Event, Subject};
 
 /// What the history keeps of a step.
@@ -60,6 +60,17 @@ pub(super) fn owed(memory: &Memory) -> String {
         return String::new();
     }
     format!("; not as AWS believes since a rollback skipped it: {}", debts.join(", "))
+}
+
+/// What is to become of a stack that belongs to nobody yet, as the end of a sentence.
+pub(super) fn to_be_adopted(record: &StackRecord, hold: Option<&Hold>) -> &'static str {
+    let is_nobody_s = record.seen.as_ref().is_some_and(ownership::is_nobody_s);
+    match hold {
+        // These say it themselves, or that it is not.
+        None | Some(Hold::Adoption(_) | Hold::NotOurs | Hold::InReview | Hold::Renamed(_)) => "",
+        Some(_) if is_nobody_s && record.wanted => "; it is to be taken over",
+        Some(_) => "",
+    }
 }
 
 /// How a stack is not as its template made it, as the end of a sentence.

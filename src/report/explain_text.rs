@@ -6,6 +6,7 @@ use crate::drift::Finding;
 use crate::ids::Digest;
 use crate::moment::Moment;
 use crate::outcome::{CauseClass, OnRemoval};
+use crate::plan::ownership;
 use crate::report::words::{ago, ahead, counted, indented, lasting, word};
 use crate::report::{Explanation, InWave};
 
@@ -55,6 +56,7 @@ impl Explanation {
     fn lines(&self) -> Vec<(&'static str, String)> {
         let lines = [
             ("stack", Some(self.record.key.to_string())),
+            ("in AWS", self.own_name()),
             ("wanted", Some(self.wanted())),
             ("release", self.release()),
             ("wave", self.wave()),
@@ -73,6 +75,18 @@ impl Explanation {
             ("approval", self.approval()),
         ];
         lines.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+    }
+
+    /// What AWS calls it, where that is another name, and how that came.
+    fn own_name(&self) -> Option<String> {
+        let seen = self.record.seen.as_ref()?;
+        let own = seen.own_name();
+        let how = match (ownership::is_nobody_s(seen), own != self.record.key.name) {
+            (true, true) => "is to be taken over",
+            (false, true) => "was taken over",
+            (_, false) => return None,
+        };
+        Some(format!("{own}, which {how}"))
     }
 
     fn wanted(&self) -> String {

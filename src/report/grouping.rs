@@ -93,7 +93,12 @@ fn alone(record: &StackRecord) -> Group {
 /// The text with `…` for what is this stack's own.
 fn without_differences(text: &str, record: &StackRecord) -> String {
     let tenant = record.memory.tenant.as_ref().map(|tenant| tenant.as_str());
-    without_own(text, tenant, Some(record.key.name.as_str()))
+    let text = without_own(text, tenant, Some(record.key.name.as_str()));
+    // One that was taken over has another name in AWS.
+    match record.seen.as_ref().map(|seen| seen.own_name()).filter(|own| *own != record.key.name) {
+        Some(own) => text.replace(own.as_str(), "…"),
+        None => text,
+    }
 }
 
 #[cfg(test)]

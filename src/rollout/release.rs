@@ -35,6 +35,9 @@ pub struct ReleaseBody {
     /// Services whose outputs are those of the home region: it changes what parameters mean.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub depends_on_home: BTreeSet<ServiceName>,
+    /// The names of stacks that exist already and are taken over with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopt: Option<Text>,
     /// Which inputs of tenants go with it, where many changed theirs together.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenants: Option<Digest>,
@@ -108,6 +111,7 @@ impl ReleaseBody {
             fleet_parameters,
             fleet_tags: fleet_tags.map(owned).collect(),
             depends_on_home: BTreeSet::clone(&service.depends_on_home),
+            adopt: service.adopt.as_ref().map(|adoption| adoption.pattern.clone()),
             tenants,
         }
     }
@@ -156,6 +160,7 @@ pub fn reviewed_as(fleet: &Fleet, service: &Service) -> Digest {
     let body = ReleaseBody {
         template: String::new(),
         termination_protection: false,
+        adopt: None,
         ..ReleaseBody::of(fleet, service, None)
     };
     // Maps of text with text for keys always serialise.

@@ -24,6 +24,7 @@ use crate::ids::{StackName, Target};
 use crate::journal::{Filter, Journal};
 use crate::observe::{Looked, Looking, asked_again};
 use crate::observed::Seen;
+use crate::plan::{StackRecord, presented};
 use crate::report::{DriftReport, counted};
 use crate::settings::Settings;
 
@@ -156,7 +157,8 @@ async fn look(
             external_id: desired.external_id().map(str::to_owned),
         };
         let api = aws.target(&target, &access).while_allowed(Arc::new(|| false));
-        let known = known.remove(&target).unwrap_or_default();
+        let drifts = known.remove(&target).unwrap_or_default();
+        let known = Known { drifts, records: journal.stacks_in(&target)? };
         let (desired, clock, bar) = (Arc::clone(desired), clock.clone(), bar.clone());
         looks.spawn(async move { look_in(&desired, &api, &clock, names, known, &bar).await });
     }
@@ -186,25 +188,32 @@ fn keep(
     Ok(())
 }
 
+/// What is known of one target.
+struct Known {
+    drifts: BTreeMap<StackName, DriftRecord>,
+    records: BTreeMap<StackName, StackRecord>,
+}
+
 /// Looks into the stacks of one target, a few at once.
 async fn look_in(
     desired: &Desired,
     api: &TargetApi,
     clock: &Clock,
     names: Vec<StackName>,
-    mut known: BTreeMap<StackName, DriftRecord>,
+    Known { mut drifts, records }: Known,
     bar: &ProgressBar,
 ) -> Found {
     let target = api.target().clone();
     let listing = match api.list().await {
-        Ok(listing) => listing,
+        Ok(listing) => listing.into_iter().map(|seen| (seen.key.name.clone(), seen)).collect(),
         Err(error) => return (Vec::new(), [format!("{target}: {error}")].into()),
     };
+    let listing = presented(desired, &target, listing, &records);
     let mut found = Found::default();
     let mut waiting: Vec<(&Wanted, Seen, DriftRecord)> = Vec::new();
     for name in names {
         let key = crate::ids::StackKey { target: target.clone(), name: name.clone() };
-        let seen = listing.iter().find(|seen| seen.key == key).cloned();
+        let seen = listing.get(&name).cloned();
         let ours = seen.filter(|seen| crate::plan::ownership::is_ours(seen, &desired.fleet.name));
         let (Some(wanted), Some(seen)) = (desired.wanted(&key), ours) else {
             found.1.insert(format!("{key}: it is not there, or not ours"));
@@ -212,7 +221,7 @@ async fn look_in(
         };
         let now = clock.now();
         let every = rules(desired, wanted).every();
-        let mut record = known.remove(&name).unwrap_or_else(|| DriftRecord::new(&key, now, every));
+        let mut record = drifts.remove(&name).unwrap_or_else(|| DriftRecord::new(&key, now, every));
         record.tenant = Some(wanted.tenant.name.clone());
         record.service = Some(wanted.service.name.clone());
         waiting.push((wanted, seen, record));

@@ -16,7 +16,7 @@ pub fn touched(preview: &Preview) -> BTreeSet<StackKey> {
 
 fn touches(kind: Kind) -> bool {
     match kind {
-        Kind::Delete | Kind::Rename | Kind::Update | Kind::Create => true,
+        Kind::Delete | Kind::Rename | Kind::Update | Kind::Adopt | Kind::Create => true,
         Kind::Retain | Kind::Stuck | Kind::Blind | Kind::Wait | Kind::LeaveAlone | Kind::Rules => {
             false
         }
@@ -55,7 +55,7 @@ pub fn beside(mut preview: Preview, scene: &LiveScene<'_>) -> Preview {
         // One that is to be updated, and is not there.
         let is_missing = group.kind == Kind::Create;
         let tells = match group.kind {
-            Kind::Create => true,
+            Kind::Create | Kind::Adopt => true,
             Kind::Stuck | Kind::Blind | Kind::Wait | Kind::LeaveAlone => true,
             Kind::Rename | Kind::Delete | Kind::Retain | Kind::Update | Kind::Rules => false,
         };

@@ -197,6 +197,12 @@ pub(super) fn rules(old: &Wanted, new: &Wanted) -> Vec<Line> {
         let word = |value| Some(format!("{value:?}").to_lowercase());
         add("onRemoval", word(from.on_removal), word(to.on_removal));
     }
+    let adopted = |side: &Wanted| {
+        let it = side.service.adopt.as_deref()?;
+        let made = if it.or_create { ", made where none fits" } else { "" };
+        Some(format!("{}{made}", it.pattern))
+    };
+    add("adopt", adopted(old), adopted(new));
     if from.protected != to.protected {
         let of = |side: &crate::fleet::Protection| Some(format!("{} types", side.types().len()));
         let gone: Vec<&str> =

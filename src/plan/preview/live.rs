@@ -253,6 +253,7 @@ impl<'a> Living<'a> {
             name: Some(name.clone()),
             tenant: tenant.or_else(|| case.seen.and_then(ownership::tenant_of)),
             was: None,
+            own_name: case.seen.map(Seen::own_name).filter(|own| own != name),
         };
         self.grouping.add(common, First(case.wanted, None), member);
     }
@@ -271,6 +272,9 @@ impl<'a> Living<'a> {
     }
 
     fn step(&self, step: &Step, case: &Case<'_, 'a>) -> (Kind, Vec<Line>, Vec<String>) {
+        if case.seen.is_some_and(ownership::is_nobody_s) {
+            return taken_over(case);
+        }
         match (&step.kind, case.wanted) {
             (StepKind::Create, Some(wanted)) => {
                 let again = (case.memory.ever_complete.is_some()).then(|| step.why.clone());
@@ -324,6 +328,10 @@ impl<'a> Living<'a> {
         if let (true, Some(wanted)) = (waits, wanted) {
             let note = vec![hold.to_string()];
             return match case.seen {
+                Some(seen) if ownership::is_nobody_s(seen) => {
+                    let (kind, lines, notes) = taken_over(case);
+                    (kind, lines, [note, notes].concat())
+                }
                 None => (Kind::Create, self.made_of(wanted, Wording::Symbolic), note),
                 Some(_) => (Kind::Update, differing(case), note),
             };
@@ -360,6 +368,7 @@ impl<'a> Living<'a> {
             name: None,
             tenant: tenant.map(|tenant| tenant.name.clone()),
             was: None,
+            own_name: None,
         };
         self.grouping.add(common, First(None, Some(&blind.message)), member);
     }
@@ -433,12 +442,34 @@ fn said(hold: &Hold) -> String {
         "a stack of the same service and tenant stands elsewhere, or this one was made as another's"
     } else if let Hold::Protected(_) = hold {
         "its change set removes or replaces protected resources"
+    } else if let Hold::Adoption(_) = hold
+        && let Some(request) = hold.request()
+    {
+        // Questions about hidden values are the same for all stacks of a release.
+        return format!("{}: held until approved", request.summary);
     } else if let Hold::Unplanned(_) = hold {
         "no approved plan allows what it would do"
     } else {
         return hold.to_string();
     };
     format!("{why}: held until approved")
+}
+
+/// What is otherwise in a stack that is taken over, without the tags of ownership, which every one of
+/// them gets.
+fn taken_over(case: &Case<'_, '_>) -> (Kind, Vec<Line>, Vec<String>) {
+    let is_ownership = |line: &Line| {
+        let tags = [ownership::FLEET_TAG, ownership::TENANT_TAG, ownership::SERVICE_TAG];
+        line.part == Part::Tag && tags.contains(&line.name.as_str())
+    };
+    let lines: Vec<Line> = differing(case).into_iter().filter(|line| !is_ownership(line)).collect();
+    let is_tag = |line: &Line| line.part == Part::Tag;
+    let note = match (lines.is_empty(), lines.iter().all(is_tag)) {
+        (true, _) => "taken over as it is, with the tags of ownership",
+        (false, true) => "taken over with other tags",
+        (false, false) => "not taken over before it is approved what else that changes",
+    };
+    (Kind::Adopt, lines, vec![note.to_owned()])
 }
 
 /// What is seen otherwise than it is wanted; values as AWS shows them.

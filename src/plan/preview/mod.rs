@@ -146,6 +146,8 @@ pub enum Kind {
     Blind,
     /// They are changed.
     Update,
+    /// They exist already, belong to nobody, and are taken over.
+    Adopt,
     /// They are made.
     Create,
     /// They wait for something that comes by itself.
@@ -157,13 +159,14 @@ pub enum Kind {
 }
 
 /// Every kind, in its order.
-pub const KINDS: [Kind; 10] = [
+pub const KINDS: [Kind; 11] = [
     Kind::Delete,
     Kind::Retain,
     Kind::Rename,
     Kind::Stuck,
     Kind::Blind,
     Kind::Update,
+    Kind::Adopt,
     Kind::Create,
     Kind::Wait,
     Kind::LeaveAlone,
@@ -180,6 +183,7 @@ impl Kind {
             Self::Stuck => "stuck",
             Self::Blind => "blind",
             Self::Update => "update",
+            Self::Adopt => "adopt",
             Self::Create => "create",
             Self::Wait => "wait",
             Self::LeaveAlone => "left-alone",
@@ -216,6 +220,8 @@ pub struct Member {
     pub tenant: Option<TenantName>,
     /// Where it stood before, or as whose.
     pub was: Option<String>,
+    /// What AWS calls it, where that is another name.
+    pub own_name: Option<StackName>,
 }
 
 /// What a line is about.
@@ -323,6 +329,9 @@ impl fmt::Display for Member {
         }
         if let Some(was) = &self.was {
             write!(f, ", was {was}")?;
+        }
+        if let Some(own) = &self.own_name {
+            write!(f, ", in AWS {own}")?;
         }
         f.write_str(if self.tenant.is_some() { ")" } else { "" })
     }

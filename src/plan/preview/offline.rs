@@ -135,9 +135,22 @@ impl<'a> Previewing<'a> {
         if old.is_some() {
             notes.push("was asked to go before; what is left of it is updated".to_owned());
         }
+        let pair = Pair { old: None, new: Some(new) };
+        if let Some(adoption) = &new.service.adopt {
+            let pattern = &adoption.pattern;
+            notes.push(match adoption.or_create {
+                true => format!("one that fits `{pattern}` is taken over instead"),
+                false => {
+                    format!("what fits `{pattern}` is taken over; where nothing fits, none is made")
+                }
+            });
+            if !adoption.or_create {
+                return self.add(Kind::Adopt, pair, notes, None);
+            }
+        }
         let found = self.consequences.find(None, Some(new), &[]);
         self.bill.add(new.key.target.account, None, found.after.as_ref());
-        self.add(Kind::Create, Pair { old: None, new: Some(new) }, notes, None);
+        self.add(Kind::Create, pair, notes, None);
     }
 
     /// A dropped stack of the same service and tenant: under another name in the same target, or
@@ -289,6 +302,7 @@ impl<'a> Previewing<'a> {
             | Kind::Stuck
             | Kind::Blind
             | Kind::Update
+            | Kind::Adopt
             | Kind::Wait
             | Kind::LeaveAlone
             | Kind::Rules => Vec::new(),
@@ -393,6 +407,7 @@ fn member(wanted: &Wanted, was: Option<String>) -> Member {
         name: Some(wanted.key.name.clone()),
         tenant: Some(wanted.tenant.name.clone()),
         was,
+        own_name: None,
     }
 }
 

@@ -36,6 +36,7 @@ fn removal(kind: &str) -> PlannedChange {
     PlannedChange {
         within: String::new(),
         touches: Default::default(),
+        only_tags: false,
         action: ChangeAction::Remove,
         logical_id: "Table".to_owned(),
         physical_id: None,

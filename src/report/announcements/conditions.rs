@@ -304,6 +304,9 @@ fn question(request: &ApprovalRequest, since: Moment) -> Condition {
         ApprovalKind::Plan => {
             (format!("approval/plan/{id}"), format!("Was this reviewed? {summary}"))
         }
+        ApprovalKind::Adoption => {
+            (format!("approval/adoption/{id}"), format!("May this be taken over? {summary}"))
+        }
         ApprovalKind::Wave => {
             (format!("approval/wave/{id}"), format!("May the next wave begin? {summary}"))
         }

@@ -323,5 +323,7 @@ outputs! {
         tenant: Option<String>,
         /// Where it stood before, or as whose.
         was: Option<String>,
+        /// What AWS calls it, where it was taken over or is to be.
+        own_name: Option<String>,
     }
 }

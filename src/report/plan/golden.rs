@@ -460,7 +460,7 @@ fn previews() -> impl Strategy<Value = Preview> {
 fn member(number: usize) -> Member {
     let name: StackName = "scan-api".parse().expect("a name");
     let target = format!("{number:012}/eu-central-1").parse().expect("a target");
-    Member { target, name: Some(name), tenant: None, was: None }
+    Member { target, name: Some(name), tenant: None, was: None, own_name: None }
 }
 
 proptest! {

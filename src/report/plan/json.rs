@@ -251,5 +251,6 @@ fn member(member: &Member) -> PlannedStack {
         stack: text(member.name.as_ref()),
         tenant: text(member.tenant.as_ref()),
         was: member.was.clone(),
+        own_name: member.own_name.as_ref().map(ToString::to_string),
     }
 }

@@ -97,6 +97,7 @@ fn counts(preview: &Preview) -> String {
                 Kind::Stuck => format!("{number} stuck"),
                 Kind::Blind => format!("{} that cannot be seen", counted(count, "target")),
                 Kind::Update => format!("{number} to update"),
+                Kind::Adopt => format!("{number} to adopt"),
                 Kind::Create => format!("{number} to create"),
                 Kind::Wait => format!("{number} waiting"),
                 Kind::LeaveAlone => format!("{number} left alone"),
@@ -356,6 +357,7 @@ fn verb(kind: Kind) -> &'static str {
         Kind::Stuck => "stuck",
         Kind::Blind => "cannot be seen",
         Kind::Update => "update",
+        Kind::Adopt => "adopt",
         Kind::Create => "create",
         Kind::Wait => "waiting",
         Kind::LeaveAlone => "left alone",
@@ -367,7 +369,7 @@ fn sign_of(kind: Kind) -> Sign {
     match kind {
         Kind::Delete => Sign::Minus,
         Kind::Create => Sign::Plus,
-        Kind::Update | Kind::Rules => Sign::Change,
+        Kind::Update | Kind::Adopt | Kind::Rules => Sign::Change,
         Kind::Retain | Kind::Rename | Kind::Stuck | Kind::Blind => Sign::Attention,
         Kind::Wait | Kind::LeaveAlone => Sign::Plain,
     }
