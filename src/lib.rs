@@ -94,6 +94,8 @@
 //! 10. Where the fleet requires plans, a resource touched otherwise than an approved plan of its release
 //!     allows (`plan/reviewed.rs`, `tests/it/reviewed.rs`). `driftless plan` changes nothing but the
 //!     change sets that `--preview` makes and removes.
+//! 11. A stack that belongs to nobody deleted, or changed otherwise than in its tags unless a person said
+//!     yes to that, because it is to be taken over (`plan/adoption.rs`, `tests/it/adopt.rs`).
 
 pub mod ids;
 pub mod moment;

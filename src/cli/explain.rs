@@ -50,7 +50,11 @@ pub fn run(
 
 fn candidates(text: &str, journal: &Journal) -> Result<Vec<StackRecord>, JournalError> {
     if let Ok(key) = text.parse::<StackKey>() {
-        return Ok(journal.stack(&key)?.into_iter().collect());
+        if let Some(record) = journal.stack(&key)? {
+            return Ok(vec![record]);
+        }
+        let here = journal.stacks_in(&key.target)?.into_values();
+        return Ok(here.filter(|record| is_called(record, &key.name)).collect());
     }
     let filter = match text.split_once('/') {
         Some((tenant, service)) => {
@@ -62,11 +66,30 @@ fn candidates(text: &str, journal: &Journal) -> Result<Vec<StackRecord>, Journal
             }
         }
         None => match text.parse::<StackName>() {
-            Ok(name) => Filter { name: Some(name), ..Filter::default() },
+            Ok(name) => {
+                let filter = Filter { name: Some(name.clone()), ..Filter::default() };
+                let found = journal.all_stacks(&filter)?;
+                return if found.is_empty() { called(&name, journal) } else { Ok(found) };
+            }
             Err(_) => return Ok(Vec::new()),
         },
     };
     journal.all_stacks(&filter)
+}
+
+/// Stacks that AWS calls so, as they were taken over.
+fn called(name: &StackName, journal: &Journal) -> Result<Vec<StackRecord>, JournalError> {
+    let mut found = Vec::new();
+    journal.for_each_stack(&Filter::default(), |record| {
+        if is_called(&record, name) {
+            found.push(record);
+        }
+    })?;
+    Ok(found)
+}
+
+fn is_called(record: &StackRecord, name: &StackName) -> bool {
+    record.seen.as_ref().is_some_and(|seen| seen.own_name() == *name)
 }
 
 fn the_one(text: &str, mut found: Vec<StackRecord>) -> Result<StackRecord, CommandError> {

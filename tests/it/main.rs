@@ -4,6 +4,7 @@
 #![allow(clippy::wildcard_enum_match_arm, reason = "tests look for one piece of news")]
 
 mod access;
+mod adopt;
 mod announce;
 mod converge;
 mod create_only;

@@ -11,6 +11,7 @@ use crate::moment::Moment;
 use crate::observed::{Blind, KnownTemplate, Look, Seen};
 use crate::outcome::{Memory, StepKind};
 use crate::plan::deletions::{self, DeletionBook, Waiting};
+use crate::plan::preview::adopted::taken_over;
 use crate::plan::preview::compare::{Side, Wording, made_of};
 use crate::plan::preview::grouping::{Common, Grouping};
 use crate::plan::preview::{Basis, Deletions, HIDDEN, Kind, Line, Member, Part, Preview, template};
@@ -204,7 +205,7 @@ struct Living<'a> {
 }
 
 /// One stack, what was seen and what was decided.
-struct Case<'c, 'a> {
+pub(super) struct Case<'c, 'a> {
     wanted: Option<&'a Wanted>,
     seen: Option<&'a Seen>,
     memory: &'c Memory,
@@ -455,25 +456,8 @@ fn said(hold: &Hold) -> String {
     format!("{why}: held until approved")
 }
 
-/// What is otherwise in a stack that is taken over, without the tags of ownership, which every one of
-/// them gets.
-fn taken_over(case: &Case<'_, '_>) -> (Kind, Vec<Line>, Vec<String>) {
-    let is_ownership = |line: &Line| {
-        let tags = [ownership::FLEET_TAG, ownership::TENANT_TAG, ownership::SERVICE_TAG];
-        line.part == Part::Tag && tags.contains(&line.name.as_str())
-    };
-    let lines: Vec<Line> = differing(case).into_iter().filter(|line| !is_ownership(line)).collect();
-    let is_tag = |line: &Line| line.part == Part::Tag;
-    let note = match (lines.is_empty(), lines.iter().all(is_tag)) {
-        (true, _) => "taken over as it is, with the tags of ownership",
-        (false, true) => "taken over with other tags",
-        (false, false) => "not taken over before it is approved what else that changes",
-    };
-    (Kind::Adopt, lines, vec![note.to_owned()])
-}
-
 /// What is seen otherwise than it is wanted; values as AWS shows them.
-fn differing(case: &Case<'_, '_>) -> Vec<Line> {
+pub(super) fn differing(case: &Case<'_, '_>) -> Vec<Line> {
     let (Some(seen), Some(rendered)) = (case.seen, &case.decided.rendered) else {
         return Vec::new();
     };

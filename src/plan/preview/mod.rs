@@ -1,6 +1,7 @@
 //! What would happen, before it happens: between two revisions, or against what AWS shows. Stacks
 //! with the very same change are one group.
 
+mod adopted;
 mod allowed;
 mod arrivals;
 mod beside;
