@@ -27,9 +27,7 @@ use crate::plan::{
     TargetRecord, Verdict, after_look, decide, may_run, note_adopted, note_mark, ownership,
 };
 use crate::reconcile::drift::{Drifting, Drifts};
-use crate::reconcile::history::{
-    drifted, event_of_step, event_of_verdict, failed, is_same, owed, to_be_adopted,
-};
+use crate::reconcile::history::{drifted, event_of_step, event_of_verdict, failed, is_same, owed};
 use crate::report::{Event, Subject};
 use crate::rollout::Gate;
 
@@ -337,8 +335,7 @@ impl Pass<'_> {
             record.verdict = hold.verdict(&record.key);
         }
         note_mark(&mut record.memory, &decided, hold.as_ref());
-        record.verdict.text.push_str(to_be_adopted(&record, hold.as_ref()));
-        record.verdict.text.push_str(&owed(&record.memory));
+        record.verdict.text.push_str(&owed(&record, hold.as_ref()));
         let drifted = drifted(done.found.drifts.get(name));
         if decided.decision == Decision::InSync && !drifted.is_empty() {
             record.verdict.code = DRIFTED.to_owned();

@@ -1,6 +1,7 @@
 //! Taking over stacks that exist already: which one is meant, what it is called here, and that it
 //! changes nothing but tags. A stack keeps its own name in AWS; all else here uses the wanted one.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::desired::{Desired, Wanted};
@@ -304,16 +305,19 @@ pub(super) fn objection(
     }
     let found = differences(seen, rendered, &case.memory, no_echo);
     let inputs = found.iter().filter(|one| is_beyond_tags(one)).map(ToString::to_string);
-    let resources = changes.iter().filter(|change| !change.only_tags).map(|change| {
-        let word = ResourceAction::of(change).word();
-        format!("{word} {} ({})", change.place(), change.kind)
-    });
-    let (inputs, mut resources): (Vec<String>, Vec<String>) =
-        (inputs.collect(), resources.collect());
+    let beyond = changes.iter().filter(|change| !change.only_tags);
+    let mut beyond: Vec<(ResourceAction, &PlannedChange)> =
+        beyond.map(|change| (ResourceAction::of(change), change)).collect();
+    // What goes is named before what is only changed or comes.
+    beyond.sort_by_key(|(action, change)| (Reverse(*action), change.place()));
+    let resource = |(action, change): (ResourceAction, &PlannedChange)| {
+        format!("{} {} ({})", action.word(), change.place(), change.kind)
+    };
+    let inputs: Vec<String> = inputs.collect();
+    let resources: Vec<String> = beyond.into_iter().map(resource).collect();
     if inputs.is_empty() && resources.is_empty() {
         return None;
     }
-    resources.sort();
     let parts = [seen.id.as_str().as_bytes(), rendered.digest.as_bytes()];
     let subject = parts.into_iter().chain(inputs.iter().chain(&resources).map(String::as_bytes));
     let member = Digest::of_parts(subject).to_string();
@@ -327,7 +331,7 @@ pub(super) fn objection(
 
 /// Whether an input is another than tags, as far as anybody can see: what a rollback left is known
 /// by what the change set does.
-pub(super) fn is_beyond_tags(difference: &Difference) -> bool {
+fn is_beyond_tags(difference: &Difference) -> bool {
     match difference {
         Difference::Template | Difference::Parameter(_) => true,
         Difference::TemplateUnknown | Difference::Tag(_) => false,

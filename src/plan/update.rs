@@ -151,7 +151,10 @@ fn carry_on(
                 return Decision::Hold(hold);
             }
             let (digest, debts) = (&set.digest, &case.memory.debts);
-            match protection::objection(&case.key, &seen.id, digest, changes, protected, debts) {
+            let objection =
+                protection::objection(&case.key, &seen.id, digest, changes, protected, debts);
+            // Of one that is taken over all that is not a tag was asked about above.
+            match objection.filter(|_| !ownership::is_nobody_s(seen)) {
                 Some(request) if !approved(case, &request) => {
                     Decision::Hold(Hold::Protected(Box::new(request)))
                 }

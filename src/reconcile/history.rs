@@ -2,7 +2,7 @@
 
 use crate::drift::DriftRecord;
 use crate::moment::Moment;
-use crate::outcome::{Cause, Memory, Outcome};
+use crate::outcome::{Cause, Outcome};
 use crate::plan::{Hold, StackRecord, Step, Verdict, Weight, cooldown, ownership, repair};
 use crate::report::{Event, Subject};
 
@@ -52,18 +52,20 @@ pub(super) fn failed(record: &StackRecord, step: &Step, cause: &Cause) -> Verdic
     hold.verdict(&record.key)
 }
 
-/// What a stack still owes, as the end of a sentence.
-pub(super) fn owed(memory: &Memory) -> String {
-    let debts: Vec<String> =
-        memory.debts.iter().map(|(id, debt)| format!("{id} ({})", debt.kind)).collect();
+/// What a stack still owes, and what is to become of one that belongs to nobody yet, as the end of a
+/// sentence.
+pub(super) fn owed(record: &StackRecord, hold: Option<&Hold>) -> String {
+    let adopted = to_be_adopted(record, hold);
+    let debts = record.memory.debts.iter();
+    let debts: Vec<String> = debts.map(|(id, debt)| format!("{id} ({})", debt.kind)).collect();
     if debts.is_empty() {
-        return String::new();
+        return adopted.to_owned();
     }
-    format!("; not as AWS believes since a rollback skipped it: {}", debts.join(", "))
+    let debts = debts.join(", ");
+    format!("{adopted}; not as AWS believes since a rollback skipped it: {debts}")
 }
 
-/// What is to become of a stack that belongs to nobody yet, as the end of a sentence.
-pub(super) fn to_be_adopted(record: &StackRecord, hold: Option<&Hold>) -> &'static str {
+fn to_be_adopted(record: &StackRecord, hold: Option<&Hold>) -> &'static str {
     let is_nobody_s = record.seen.as_ref().is_some_and(ownership::is_nobody_s);
     match hold {
         // These say it themselves, or that it is not.

@@ -368,6 +368,10 @@ fn broken_templates() {
 
 #[test]
 fn broken_files() {
+    let taker = |name: &str| {
+        let adopt = "  adopt: { match: \"StackSet-${region}-*\" }\n  template";
+        SERVICE.replace("name: api", &format!("name: {name}")).replace("  template", adopt)
+    };
     let deep = format!("apiVersion: driftless.dev/v1\nkind: {}\n", "[".repeat(40));
     let cases = [
         (
@@ -407,20 +411,7 @@ fn broken_files() {
                     .replace("  template", "  stackName: api\n  template"),
             ),
         ),
-        (
-            "api/takers.yaml",
-            file(
-                &["a", "b"]
-                    .map(|name| {
-                        let taker =
-                            format!("  adopt: {{ match: \"StackSet-${{region}}-*\" }}\n  template");
-                        SERVICE
-                            .replace("name: api", &format!("name: {name}"))
-                            .replace("  template", &taker)
-                    })
-                    .join("---\n"),
-            ),
-        ),
+        ("api/takers.yaml", file(&[taker("a"), taker("b")].join("---\n"))),
     ];
     let each = cases.map(|(path, entry)| format!("#### {path}\n{}", with(&[(path, entry)])));
     insta::assert_snapshot!(each.join("\n"));

@@ -1,5 +1,6 @@
 //! What plans look like, for small fleets in memory, and what holds for every plan.
 
+mod adopting;
 mod comments;
 mod edges;
 mod splitting;
@@ -17,12 +18,12 @@ use crate::fleet::load;
 use crate::ids::{Digest, Revision, StackId, StackKey, StackName, Target};
 use crate::moment::Moment;
 use crate::observed::{Blind, BlindReason, KnownTemplate, Look, Seen, StackStatus};
+use crate::plan::Steering;
 use crate::plan::deletions::DeletionBook;
 use crate::plan::preview::{
     Basis, Deletions, Group, KINDS, Line, LiveScene, Member, Part, Preview, Sighted, memories,
     preview, preview_live,
 };
-use crate::plan::{Steering, presented};
 use crate::report::plan::{MARKER, MAX_COMMENT, json, markdown, refused_markdown, text};
 use crate::snapshot::{Entry, Snapshot};
 
@@ -379,66 +380,6 @@ fn a_live_plan_shows_what_would_begin_what_is_held_and_where_nobody_can_look() {
         now: Moment::from_millis(3),
     });
     insta::assert_snapshot!(text(&preview, false));
-}
-
-#[test]
-fn a_live_plan_says_what_is_taken_over_and_what_could_not_be_meant() {
-    let mut files = Files::of(6);
-    let adopt = "spec:\n  adopt: { match: 'StackSet-scan-api-*' }\n";
-    files.edit("scan-api/service.yaml", "spec:\n", adopt);
-    let desired = files.desired("2222222bbbb");
-    let stack = |number: usize, name: &str, more: &[(&str, &str)]| {
-        let mut seen = seen(&format!("{number:012}/eu-central-1/{name}"), None);
-        seen.id = StackId::of(&format!(
-            "arn:aws:cloudformation:eu-central-1:{number:012}:stack/{name}/{number}"
-        ));
-        let table = format!("scans-t{number:04}");
-        let values = [("TableName", table.as_str())].into_iter().chain(more.iter().copied());
-        seen.parameters.extend(values.map(|(name, value)| (name.to_owned(), value.to_owned())));
-        seen
-    };
-    let place = |number: usize, stacks: Vec<Seen>| {
-        let target: Target = format!("{number:012}/eu-central-1").parse().expect("a target");
-        let stacks = stacks.into_iter().map(|seen| (seen.key.name.clone(), seen)).collect();
-        let stacks = presented(&desired, &target, stacks, &BTreeMap::new());
-        let sighted = sighted(&desired, &target.to_string(), stacks.into_values().collect());
-        (target, Ok(sighted))
-    };
-    let places: BTreeMap<Target, Result<Sighted, Blind>> = [
-        place(0, vec![stack(0, "StackSet-scan-api-aa", &[])]),
-        place(1, vec![stack(1, "StackSet-scan-api-ab", &[])]),
-        place(2, vec![stack(2, "StackSet-scan-api-ac", &[("LogLevel", "debug")])]),
-        place(
-            3,
-            vec![stack(3, "StackSet-scan-api-ad", &[]), stack(3, "StackSet-scan-api-ae", &[])],
-        ),
-        place(4, vec![]),
-        place(5, vec![]),
-    ]
-    .into();
-    let preview = preview_live(&LiveScene {
-        desired: &desired,
-        steering: &Steering::default(),
-        places: &places,
-        book: &DeletionBook::default(),
-        keyed_hash: &|_| Digest::of(b""),
-        now: Moment::from_millis(3),
-    });
-    insta::assert_snapshot!(text(&preview, false));
-}
-
-#[test]
-fn a_plan_of_a_service_that_takes_stacks_over_makes_nothing_of_them() {
-    let mut old = Files::of(3);
-    let adopt = "spec:\n  adopt: { match: 'StackSet-scan-api-*' }\n";
-    let before = old.desired("1111111aaaa");
-    old.edit("scan-api/service.yaml", "spec:\n", adopt);
-    let after = old.desired("2222222bbbb");
-    let told = text(&preview(Some(&before), &after), false);
-    let new = text(&preview(None, &after), false);
-    old.edit("scan-api/service.yaml", "-*' }", "-*', orCreate: true }");
-    let made = text(&preview(None, &old.desired("3333333cccc")), false);
-    insta::assert_snapshot!([told, new, made].join("\n"));
 }
 
 /// Every fence and fold is closed, and none is opened inside another.

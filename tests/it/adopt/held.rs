@@ -161,7 +161,7 @@ async fn what_would_change_more_than_tags_waits_until_that_is_approved() {
         held,
         format!(
             "adoption-changes: taking over 100000000001/eu-central-1/{name} would change template, \
-             parameter Cidr and add More (AWS::SQS::Queue), modify Vpc (AWS::SSM::Parameter)"
+             parameter Cidr and modify Vpc (AWS::SSM::Parameter), add More (AWS::SQS::Queue)"
         )
     );
     let after = seen(&world, 1, "network");
@@ -172,6 +172,29 @@ async fn what_would_change_more_than_tags_waits_until_that_is_approved() {
     let after = seen(&world, 1, "network");
     assert_eq!((after.id, after.parameters["Cidr"].as_str()), (before.id, "10.9.0.0/16"));
     assert!(after.resources.contains_key("More"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_happens_in_a_nested_stack_cannot_be_seen_and_waits_for_one_approval() {
+    let world = World::with_tenants(1);
+    let child = "Resources:\n  Jobs: { Type: AWS::SQS::Queue }\n";
+    world.cloud.console().put_object("templates", "child.yaml", child.as_bytes()).expect("put");
+    let url = "https://templates.s3.eu-central-1.amazonaws.com/child.yaml";
+    let nested = format!(
+        "Resources:\n  Child: {{ Type: AWS::CloudFormation::Stack, Properties: {{ TemplateURL: \"{url}\" }} }}"
+    );
+    world.edit("network/network.yaml", "Resources:", &nested);
+    super::inherit(&world, 1).await;
+    adopt(&world, "");
+    let before = seen(&world, 1, "network");
+    let ended = world.apply().await;
+    let held = world.verdict(1, "network");
+    assert!(held.ends_with("would modify Child (AWS::CloudFormation::Stack)"), "{held}");
+    assert_eq!(seen(&world, 1, "network").tags, before.tags);
+    approve(&world, &asked(&ended));
+    world.apply().await.assert_converged(2);
+    let after = seen(&world, 1, "network");
+    assert_eq!(super::resources(&after), super::resources(&before));
 }
 
 #[tokio::test(start_paused = true)]
