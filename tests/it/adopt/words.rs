@@ -26,6 +26,7 @@ fn said(world: &World, arguments: &[&str]) -> String {
     let replaced = [
         (r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", "UUID"),
         (r"\b([0-9a-f]{8}|[0-9a-f]{12}|[0-9a-f]{32}|[0-9a-f]{64})\b", "ID"),
+        (r"revision [0-9a-f]+", "revision ID"),
         (r" \(for [^)]*\)", ""),
         (r"(began|accepted) .* ago", "$1 AGO"),
         (r"  +", "  "),
@@ -34,8 +35,8 @@ fn said(world: &World, arguments: &[&str]) -> String {
         regex::Regex::new(pattern).expect("valid").replace_all(&text, with).into_owned()
     });
     let lines = text.lines().filter(|line| {
-        let dated = [" ago", "looked", "    for ", "  now", "just now"];
-        !dated.iter().any(|word| line.contains(word))
+        let dated = [" ago", "looked", "  now", "just now"];
+        !dated.iter().any(|word| line.contains(word)) && !line.starts_with("  for ")
     });
     // The table at the end says the same again, cut to the width of a terminal.
     let told = lines.take_while(|line| !line.starts_with("TENANT"));
