@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::check::{error, listed};
 use crate::desired::{Desired, Wanted};
-use crate::fleet::{Gathering, Service, Source, Text, Variable};
+use crate::fleet::{Exception, Gathering, Service, Source, Text, Variable};
 use crate::ids::ServiceName;
 
 /// The checks, one line each.
@@ -69,8 +69,8 @@ fn outputs_elsewhere(desired: &Desired, findings: &mut Gathering) {
             outputs(text, &tenant.source, &["spec", "parameters", name], desired, findings);
         }
         for (service, exception) in &tenant.services {
-            for (name, text) in &exception.parameters {
-                let pointer = ["spec", "services", service.as_str(), "parameters", name];
+            for (region, name, text) in exception.all_parameters() {
+                let pointer = Exception::pointer_to(service, region, name);
                 outputs(text, &tenant.source, &pointer, desired, findings);
             }
         }

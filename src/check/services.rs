@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::check::{error, listed};
 use crate::desired::Desired;
 use crate::fleet::{Complaint, Exception, Gathering, Service, Severity, Tenant};
-use crate::ids::ServiceName;
+use crate::ids::{Region, ServiceName, Target};
 use crate::template::Resource;
 
 /// CloudFormation's limit on the tags of a stack.
@@ -153,12 +153,30 @@ fn exception_for(
         complaint.help = Some("remove the exception, or change labels or selector".into());
         let message = format!("the tenant does not get the service `{name}`: its selector says no");
         findings.add(complaint, None, message);
+    } else {
+        let idle = exception.per_region.keys().filter(|region| !has(name, region, tenant, desired));
+        for region in idle {
+            let pointer = [&pointer[..], &["perRegion", region.as_str()]].concat();
+            let mut complaint = error(&tenant.source, &pointer, "idle-exception");
+            complaint.severity = Severity::Warning;
+            complaint.at_key = true;
+            complaint.help = Some("remove it, or correct the region".into());
+            let message = format!("the tenant does not get the service `{name}` in `{region}`");
+            findings.add(complaint, None, message);
+        }
     }
-    for parameter in exception.parameters.keys() {
-        let pointer = [&pointer[..], &["parameters", parameter]].concat();
+    for (region, parameter, _) in exception.all_parameters() {
+        let pointer = Exception::pointer_to(name, region, parameter);
         let complaint = error(&tenant.source, &pointer, "undeclared-parameter");
         undeclared(parameter, service, complaint, findings);
     }
+}
+
+/// Whether a tenant gets a service in a region.
+fn has(name: &ServiceName, region: &Region, tenant: &Tenant, desired: &Desired) -> bool {
+    let target = Target { account: tenant.account, region: region.clone() };
+    let stacks = desired.stacks.get(&target);
+    stacks.is_some_and(|stacks| stacks.values().any(|wanted| wanted.service.name == *name))
 }
 
 fn too_many_stacks(desired: &Desired, findings: &mut Gathering) {

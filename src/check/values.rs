@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::check::error;
 use crate::desired::{Desired, Hole, Origin, Wanted};
-use crate::fleet::{Complaint, Gathering, Source, Text};
+use crate::fleet::{Complaint, Exception, Gathering, Source, Text};
 use crate::ids::{ServiceName, Target};
 use crate::template::Parameter;
 
@@ -132,9 +132,12 @@ impl<'d> Stack<'d, '_> {
     fn written(&self, name: &'d str, origin: Origin) -> (&'d Source, Vec<&'d str>) {
         let Wanted { tenant, service, .. } = self.wanted;
         match origin {
+            Origin::Regional => {
+                let region = Some(&self.wanted.key.target.region);
+                (&tenant.source, Exception::pointer_to(&service.name, region, name))
+            }
             Origin::Exception => {
-                let pointer = vec!["spec", "services", service.name.as_str(), "parameters", name];
-                (&tenant.source, pointer)
+                (&tenant.source, Exception::pointer_to(&service.name, None, name))
             }
             Origin::Tenant => (&tenant.source, vec!["spec", "parameters", name]),
             Origin::Service => (&service.source, vec!["spec", "parameters", name]),

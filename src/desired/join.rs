@@ -183,7 +183,7 @@ impl Joining<'_> {
             service: Arc::clone(service),
             asked_to_go,
             suspended: suspended(self.fleet, share),
-            depends_on: depends_on(self.fleet, self.fleet_adds, share, is_home),
+            depends_on: depends_on(self.fleet, self.fleet_adds, share, region, is_home),
             depends_on_home: Arc::clone(if is_home {
                 &self.nothing
             } else {
@@ -279,17 +279,18 @@ fn depends_on(
     fleet: &Fleet,
     fleet_adds: bool,
     share: &Share<'_>,
+    region: &Region,
     is_home: bool,
 ) -> Arc<BTreeSet<ServiceName>> {
     let Share { tenant, service, exception, .. } = *share;
     let own = if is_home { &service.home_depends_on } else { &service.depends_on };
     let adds = fleet_adds
         || tenant.parameters.values().any(uses_outputs)
-        || exception.is_some_and(|exception| exception.parameters.values().any(uses_outputs));
+        || exception.is_some_and(|one| one.all_parameters().any(|(_, _, text)| uses_outputs(text)));
     if !adds {
         return Arc::clone(own);
     }
-    let used = parameters(fleet, tenant, service).flat_map(|(_, _, text)| text.services_used());
+    let used = parameters(fleet, tenant, service, region).flat_map(|(_, _, text)| text.services_used());
     let used = used.filter(|name| is_home || !service.depends_on_home.contains(*name));
     let mut depends_on = (**own).clone();
     depends_on.extend(used.cloned());

@@ -60,12 +60,13 @@ impl Wanted {
     }
 
     /// The parameters that are given explicitly, with where each value comes from: those that the
-    /// template declares, from the first of exception, tenant, service and fleet that has them.
+    /// template declares, from the first of exception in the region, exception, tenant, service and
+    /// fleet that has them.
     pub fn parameters<'a>(
         &'a self,
         fleet: &'a Fleet,
     ) -> impl Iterator<Item = (&'a str, Origin, &'a Text)> {
-        scope::parameters(fleet, &self.tenant, &self.service)
+        scope::parameters(fleet, &self.tenant, &self.service, &self.key.target.region)
     }
 
     /// The names of the stacks that may be taken over as this one, and what else is said of it;
@@ -245,6 +246,28 @@ mod tests {
         let given =
             wanted.parameters(&desired.fleet).map(|(name, _, text)| format!("{name}={text}"));
         assert_eq!(given.collect::<Vec<_>>(), ["A=exception", "B=tenant", "C=service", "D=fleet"]);
+    }
+
+    #[test]
+    fn a_parameter_of_one_region_wins_over_all_others_there_and_only_there() {
+        let exception = "  services:\n    api:\n      parameters: { A: exception }\n      perRegion:\n        \
+                         us-east-1: { parameters: { A: here, B: '${services.net.outputs.Url}' } }\n";
+        let desired = desired(vec![
+            tenant("acme", 1, exception),
+            service("net", ""),
+            service("api", "  parameters: { A: service, B: service, C: service }\n"),
+        ]);
+        let given = |region: &str| {
+            let key = format!("000000000001/{region}/api").parse().expect("a key");
+            let wanted = desired.wanted(&key).expect("wanted");
+            let given = wanted.parameters(&desired.fleet).filter(|(name, ..)| *name < "D");
+            let given = given.map(|(_, origin, text)| format!("{origin:?} {text}"));
+            (given.collect::<Vec<_>>().join(", "), wanted.depends_on.len())
+        };
+        let here = "Regional here, Regional ${services.net.outputs.Url}, Service service";
+        assert_eq!(given("us-east-1"), (here.to_owned(), 1));
+        let elsewhere = "Exception exception, Service service, Service service";
+        assert_eq!(given("eu-central-1"), (elsewhere.to_owned(), 1));
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! What variables stand for, and which of four documents a parameter's value comes from.
+//! What variables stand for, and which of five places a parameter's value comes from.
 
 use crate::fleet::{Fleet, Service, Tenant, Text, Variable};
-use crate::ids::{ServiceName, Target};
+use crate::ids::{Region, ServiceName, Target};
 
 /// What variables are replaced with.
 #[derive(Clone, Copy, Debug)]
@@ -93,6 +93,8 @@ enum Value<'v> {
 /// The document that a parameter's value comes from, in the order in which they win.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
+    /// The tenant's exception for the service in one region.
+    Regional,
     /// The tenant's exception for the service.
     Exception,
     /// The tenant.
@@ -108,10 +110,12 @@ pub(super) fn parameters<'a>(
     fleet: &'a Fleet,
     tenant: &'a Tenant,
     service: &'a Service,
+    region: &Region,
 ) -> impl Iterator<Item = (&'a str, Origin, &'a Text)> {
-    let exception = tenant.services.get(&service.name).map(|exception| &exception.parameters);
+    let exception = tenant.services.get(&service.name);
     let sources = [
-        (Origin::Exception, exception),
+        (Origin::Regional, exception.and_then(|exception| exception.per_region.get(region))),
+        (Origin::Exception, exception.map(|exception| &exception.parameters)),
         (Origin::Tenant, Some(&tenant.parameters)),
         (Origin::Service, Some(&service.parameters)),
         (Origin::Fleet, Some(&fleet.parameters)),

@@ -239,8 +239,10 @@ fn exception(
         let pointer = [&pointer[..], &["stackName"]].concat();
         no_outputs(name, "a stack name", &pointer, node, reader);
     }
+    let per_region = spec.per_region.unwrap_or_default().into_iter();
     Exception {
         parameters: texts(spec.parameters),
+        per_region: per_region.map(|(region, one)| (region, texts(one.parameters))).collect(),
         regions: spec.regions,
         suspend: spec.suspend.unwrap_or(false),
         stack_name: spec.stack_name,

@@ -295,8 +295,10 @@ documents! {
 
     /// What one tenant has otherwise than the service says.
     struct ExceptionSpec {
-        /// Values that win over all others.
+        /// Values that win over all others, but for those of one region.
         parameters as "parameters": Option<BTreeMap<String, ParameterValue>>,
+        /// What the stack in one region has otherwise again, by region.
+        per_region as "perRegion": Option<BTreeMap<Region, RegionExceptionSpec>>,
         /// Instead of the service's regions.
         regions as "regions": Option<Vec<Region>>,
         /// Start nothing new for this stack.
@@ -307,6 +309,12 @@ documents! {
         absent as "absent": Option<bool>,
         /// What is done about drift of this stack, whatever the service says.
         drift as "drift": Option<TenantDriftSpec>,
+    }
+
+    /// What the stack of one tenant in one region has otherwise than its stacks in other regions.
+    struct RegionExceptionSpec {
+        /// Values that win over all others.
+        parameters as "parameters": Option<BTreeMap<String, ParameterValue>>,
     }
 
     /// What is done about drift of one tenant's stack.

@@ -219,8 +219,10 @@ impl Tenant {
 /// What one tenant has otherwise than the Service document says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Exception {
-    /// Values that win over all others.
+    /// Values that win over all others, but for those of one region.
     pub parameters: BTreeMap<String, Text>,
+    /// Values that win over all others in one region.
+    pub per_region: BTreeMap<Region, BTreeMap<String, Text>>,
     /// Instead of the service's regions.
     pub regions: Option<Vec<Region>>,
     /// Whether new steps are stopped.
@@ -231,6 +233,29 @@ pub struct Exception {
     pub absent: bool,
     /// What is done about drift.
     pub drift: Option<DriftPolicy>,
+}
+
+impl Exception {
+    /// The values of parameters wherever they are written, with the region for which alone they are.
+    pub fn all_parameters(&self) -> impl Iterator<Item = (Option<&Region>, &str, &Text)> {
+        let everywhere = self.parameters.iter().map(|(name, text)| (None, name.as_str(), text));
+        let regional = self.per_region.iter().flat_map(|(region, values)| {
+            values.iter().map(move |(name, text)| (Some(region), name.as_str(), text))
+        });
+        everywhere.chain(regional)
+    }
+
+    /// The keys below `spec` of the tenant that lead to such a value for this service.
+    pub fn pointer_to<'a>(
+        service: &'a ServiceName,
+        region: Option<&'a Region>,
+        name: &'a str,
+    ) -> Vec<&'a str> {
+        let mut pointer = vec!["spec", "services", service.as_str()];
+        pointer.extend(region.into_iter().flat_map(|region| ["perRegion", region.as_str()]));
+        pointer.extend(["parameters", name]);
+        pointer
+    }
 }
 
 /// Where a service stands.

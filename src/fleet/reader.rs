@@ -7,7 +7,7 @@ use std::str::FromStr;
 use crate::fleet::finding::shortened;
 use crate::fleet::yaml::{Content, Entry, Node, Place};
 use crate::fleet::{Finding, Severity};
-use crate::ids::{DocumentName, InvalidName};
+use crate::ids::{DocumentName, InvalidName, Region};
 
 /// Collects the findings of one file.
 pub(super) struct Reader<'a> {
@@ -194,6 +194,12 @@ impl Key for String {
 }
 
 impl Key for DocumentName {
+    fn of(text: &str) -> Result<Self, InvalidName> {
+        text.parse()
+    }
+}
+
+impl Key for Region {
     fn of(text: &str) -> Result<Self, InvalidName> {
         text.parse()
     }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::desired::{Desired, Scope, Wanted};
-use crate::fleet::{Service, Tenant, Text};
-use crate::ids::{Digest, ServiceName, TenantName};
+use crate::fleet::{Exception, Service, Tenant, Text};
+use crate::ids::{Digest, Region, ServiceName, TenantName};
 use crate::rollout::Release;
 use crate::template::Template;
 
@@ -35,6 +35,9 @@ pub(super) type Overlay = BTreeMap<TenantName, Former>;
 pub(super) struct Former {
     parameters: BTreeMap<String, Option<Text>>,
     exception: BTreeMap<String, Option<Text>>,
+    /// What the exception gave in single regions; nothing is said where it gave and gives none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    regions: BTreeMap<String, BTreeMap<Region, Text>>,
     labels: BTreeMap<String, Option<String>>,
     /// Parameters that a template declares as NoEcho: no journal knows what they were.
     hidden: BTreeSet<String>,
@@ -42,9 +45,17 @@ pub(super) struct Former {
     secrets: Secrets,
 }
 
-/// Former values of hidden parameters: of the tenant, and of its exception.
+/// Former values of hidden parameters.
 #[derive(Clone, Default, PartialEq, Eq)]
-struct Secrets(BTreeMap<String, [Option<Text>; 2]>);
+struct Secrets(BTreeMap<String, Own>);
+
+/// What a tenant itself gives for a parameter of a service.
+#[derive(Clone, Default, PartialEq, Eq)]
+struct Own {
+    tenant: Option<Text>,
+    exception: Option<Text>,
+    regions: BTreeMap<Region, Text>,
+}
 
 impl fmt::Debug for Secrets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -81,11 +92,13 @@ fn gives_the_same(then: &Arc<Tenant>, now: &Wanted, releases: &[Arc<Release>]) -
 
 /// Whether a tenant's document says the same to a service as before.
 fn says_the_same(old: &Tenant, now: &Wanted) -> bool {
-    let exception = old.services.get(&now.service.name).map(|exception| &exception.parameters);
-    let is_own_same = match (exception, now.exception()) {
-        (Some(then), Some(now)) => *then == now.parameters,
-        (Some(one), None) => one.is_empty(),
-        (None, Some(now)) => now.parameters.is_empty(),
+    let says_nothing =
+        |one: &Exception| one.parameters.is_empty() && one.per_region.values().all(BTreeMap::is_empty);
+    let is_own_same = match (old.services.get(&now.service.name), now.exception()) {
+        (Some(then), Some(now)) => {
+            then.parameters == now.parameters && then.per_region == now.per_region
+        }
+        (Some(one), None) | (None, Some(one)) => says_nothing(one),
         (None, None) => true,
     };
     is_own_same && old.parameters == now.tenant.parameters && old.labels == now.tenant.labels
@@ -210,7 +223,11 @@ impl TenantInputs {
             let today = former.get(who).map(|former| former.today(&now.tenant, &now.service.name));
             parts.push(who.as_str().as_bytes().to_vec());
             // Maps of text with text for keys always serialise.
-            parts.push(serde_json::to_vec(&today).unwrap_or_default());
+            let (both, labels, regions) = today.unwrap_or_default();
+            parts.push(serde_json::to_vec(&Some((both, labels))).unwrap_or_default());
+            if !regions.is_empty() {
+                parts.push(serde_json::to_vec(&regions).unwrap_or_default());
+            }
         }
         Digest::of_parts(parts.iter().map(Vec::as_slice))
     }
@@ -233,6 +250,7 @@ fn key(inputs: Option<Digest>) -> String {
 }
 
 type Values = [BTreeMap<String, Option<Text>>; 2];
+type RegionalValues = BTreeMap<String, BTreeMap<Region, Text>>;
 
 impl Former {
     /// What `old` gave otherwise than `new` for the parameters that one of the templates declares.
@@ -253,9 +271,11 @@ impl Former {
                 former.secrets.0.insert(name.clone(), then);
                 continue;
             }
-            let [of_tenant, of_exception] = then;
-            former.parameters.insert(name.clone(), of_tenant);
-            former.exception.insert(name.clone(), of_exception);
+            former.parameters.insert(name.clone(), then.tenant);
+            former.exception.insert(name.clone(), then.exception);
+            if !then.regions.is_empty() || !now.regions.is_empty() {
+                former.regions.insert(name.clone(), then.regions);
+            }
         }
         let labels = old.labels.keys().chain(new.labels.keys());
         let differs = |label: &&String| old.labels.get(*label) != new.labels.get(*label);
@@ -266,7 +286,7 @@ impl Former {
 
     /// Something changed once more: what it was still earlier stays.
     fn add(&mut self, later: &Self) {
-        let Self { parameters, exception, labels, hidden, secrets } = later;
+        let Self { parameters, exception, regions, labels, hidden, secrets } = later;
         for (name, secret) in hidden.iter().map(|name| (name, secrets.0.get(name))) {
             if !self.parameters.contains_key(name) && self.hidden.insert(name.clone()) {
                 self.secrets.0.extend(secret.map(|secret| (name.clone(), secret.clone())));
@@ -279,6 +299,10 @@ impl Former {
                 self.exception.insert(name.clone(), own);
             }
         }
+        // Where nothing was said of regions before, they gave then what they gave later.
+        for (name, then) in regions.iter().filter(|(name, _)| !self.hidden.contains(*name)) {
+            self.regions.entry(name.clone()).or_insert_with(|| then.clone());
+        }
         for (label, text) in labels {
             self.labels.entry(label.clone()).or_insert_with(|| text.clone());
         }
@@ -289,6 +313,7 @@ impl Former {
         for name in changed.parameters.keys().chain(&changed.hidden) {
             self.parameters.remove(name);
             self.exception.remove(name);
+            self.regions.remove(name);
             self.hidden.remove(name);
             self.secrets.0.remove(name);
         }
@@ -296,23 +321,36 @@ impl Former {
     }
 
     /// The same names with what a tenant gives today.
-    fn today(&self, tenant: &Tenant, service: &ServiceName) -> (Values, Vec<Option<String>>) {
+    fn today(
+        &self,
+        tenant: &Tenant,
+        service: &ServiceName,
+    ) -> (Values, Vec<Option<String>>, RegionalValues) {
         let names = self.parameters.keys().chain(&self.hidden);
-        let mut both = Values::default();
+        let (mut both, mut regional) = (Values::default(), RegionalValues::new());
         for name in names {
-            let [of_tenant, of_exception] = values(tenant, service, name);
-            both[0].insert(name.clone(), of_tenant);
-            both[1].insert(name.clone(), of_exception);
+            let own = values(tenant, service, name);
+            both[0].insert(name.clone(), own.tenant);
+            both[1].insert(name.clone(), own.exception);
+            if !own.regions.is_empty() {
+                regional.insert(name.clone(), own.regions);
+            }
         }
         let labels = self.labels.keys().map(|label| tenant.labels.get(label).cloned());
-        (both, labels.collect())
+        (both, labels.collect(), regional)
     }
 
-    /// Whether a tenant gives the same again, wherever it is written.
+    /// Whether a tenant gives the same again, wherever it is written. The stack is one of several,
+    /// so that what is given in single regions must be written alike.
     fn is_given_by(&self, now: &Wanted, releases: &[Arc<Release>]) -> bool {
         let then = Arc::new(self.on(&now.tenant, &now.service.name));
         let is_known = |name: &String| !self.is_guessed(name);
-        self.hidden.iter().all(is_known) && gives_the_same(&then, now, releases)
+        let is_same_in_regions = |(name, then): (&String, &BTreeMap<Region, Text>)| {
+            values(&now.tenant, &now.service.name, name).regions == *then
+        };
+        self.hidden.iter().all(is_known)
+            && self.regions.iter().all(is_same_in_regions)
+            && gives_the_same(&then, now, releases)
     }
 
     /// Whether nobody knows any more what this parameter was.
@@ -330,9 +368,13 @@ impl Former {
         for (name, text) in &self.exception {
             put(&mut exception.parameters, name, text.as_ref());
         }
-        for (name, [of_tenant, of_exception]) in &self.secrets.0 {
-            put(&mut then.parameters, name, of_tenant.as_ref());
-            put(&mut exception.parameters, name, of_exception.as_ref());
+        for (name, values) in &self.regions {
+            put_regional(exception, name, values);
+        }
+        for (name, own) in &self.secrets.0 {
+            put(&mut then.parameters, name, own.tenant.as_ref());
+            put(&mut exception.parameters, name, own.exception.as_ref());
+            put_regional(exception, name, &own.regions);
         }
         for (label, text) in &self.labels {
             put(&mut then.labels, label, text.as_ref());
@@ -343,14 +385,30 @@ impl Former {
 
 /// Whether a tenant gives a parameter itself.
 pub(super) fn gives(tenant: &Tenant, service: &ServiceName, name: &str) -> bool {
-    values(tenant, service, name).iter().any(Option::is_some)
+    values(tenant, service, name) != Own::default()
 }
 
-/// What a tenant gives for a parameter: to all services, and to this one.
-fn values(tenant: &Tenant, service: &ServiceName, name: &str) -> [Option<Text>; 2] {
+/// What a tenant gives for a parameter: to all services, to this one, and to this one in regions.
+fn values(tenant: &Tenant, service: &ServiceName, name: &str) -> Own {
     let exception = tenant.services.get(service);
-    let own = exception.and_then(|exception| exception.parameters.get(name));
-    [tenant.parameters.get(name).cloned(), own.cloned()]
+    let regional = exception.into_iter().flat_map(|exception| &exception.per_region);
+    let regional = regional.filter_map(|(region, values)| Some((region, values.get(name)?)));
+    Own {
+        tenant: tenant.parameters.get(name).cloned(),
+        exception: exception.and_then(|exception| exception.parameters.get(name)).cloned(),
+        regions: regional.map(|(region, text)| (region.clone(), text.clone())).collect(),
+    }
+}
+
+/// Gives a parameter in exactly these regions.
+fn put_regional(exception: &mut Exception, name: &str, values: &BTreeMap<Region, Text>) {
+    for in_region in exception.per_region.values_mut() {
+        in_region.remove(name);
+    }
+    for (region, text) in values {
+        let in_region = exception.per_region.entry(region.clone()).or_default();
+        in_region.insert(name.to_owned(), text.clone());
+    }
 }
 
 fn put<V: Clone>(values: &mut BTreeMap<String, V>, name: &str, value: Option<&V>) {

@@ -6,9 +6,9 @@ use crate::cli::Failure;
 use crate::cli::context::Format;
 use crate::cli::tenant::desk::Desk;
 use crate::cli::tenant::setting::{ServiceSetting, Setting, once};
-use crate::fleet::Tenant;
+use crate::fleet::{Exception, Tenant, Text};
 use crate::fleet::edit::{Document, remove, set, written};
-use crate::ids::TenantName;
+use crate::ids::{Region, TenantName};
 use crate::plan::preview::HIDDEN;
 use crate::report::{Edited, FieldChange};
 use crate::settings::Settings;
@@ -33,7 +33,8 @@ pub(crate) struct SetArgs {
     /// A value for every service that declares the parameter
     #[arg(long = "parameter", value_name = "KEY=VALUE|KEY-", group = "what")]
     parameters: Vec<Setting>,
-    /// A value of a parameter for one service, an exception
+    /// A value of a parameter for one service, an exception; for its stack in one region alone as
+    /// SERVICE@REGION.KEY=VALUE
     #[arg(long = "service", value_name = "SERVICE.KEY=VALUE|SERVICE.KEY-", group = "what")]
     services: Vec<ServiceSetting>,
     /// In use, or not: a label for cost and reports. `tenant offboard` lets it go
@@ -85,8 +86,10 @@ impl Wish {
 pub(super) fn run(args: &SetArgs, settings: &Settings) -> Result<Edited, Failure> {
     once("--label", args.labels.iter().map(|one| one.key.as_str()))?;
     once("--parameter", args.parameters.iter().map(|one| one.key.as_str()))?;
-    let services: Vec<String> =
-        args.services.iter().map(|one| format!("{}.{}", one.service, one.setting.key)).collect();
+    let place = |one: &ServiceSetting| {
+        Exception::pointer_to(&one.service, one.region.as_ref(), &one.setting.key).join(".")
+    };
+    let services: Vec<String> = args.services.iter().map(place).collect();
     once("--service", services.iter().map(String::as_str))?;
     let desk = Desk::open(settings)?;
     let tenant = desk.tenant(&args.name)?;
@@ -109,11 +112,14 @@ fn wishes(args: &SetArgs, tenant: &Tenant) -> Vec<Wish> {
         let before = tenant.parameters.get(&parameter.key).map(ToString::to_string);
         wishes.push(Wish::of(&["spec", "parameters"], before, parameter));
     }
-    for ServiceSetting { service, setting } in &args.services {
-        let exception = tenant.services.get(service);
-        let before = exception.and_then(|one| one.parameters.get(&setting.key));
-        let path = ["spec", "services", service.as_str(), "parameters"];
-        wishes.push(Wish::of(&path, before.map(ToString::to_string), setting));
+    for ServiceSetting { service, region, setting } in &args.services {
+        let given = tenant.services.get(service).into_iter().flat_map(Exception::all_parameters);
+        let is_this = |(of, name, _): &(Option<&Region>, &str, &Text)| {
+            *of == region.as_ref() && *name == setting.key
+        };
+        let before = given.into_iter().find(is_this).map(|(_, _, text)| text.to_string());
+        let path = Exception::pointer_to(service, region.as_ref(), &setting.key);
+        wishes.push(Wish::of(&path[..path.len() - 1], before, setting));
     }
     if let Some(stage) = args.lifecycle {
         let after = match stage {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use crate::cli::Failure;
-use crate::ids::{InvalidName, ServiceName};
+use crate::ids::{InvalidName, Region, ServiceName};
 
 /// A key with its new value, or without one when it is to go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,10 +50,12 @@ impl FromStr for Given {
     }
 }
 
-/// A parameter of one service, as `SERVICE.KEY=VALUE` or `SERVICE.KEY-`.
+/// A parameter of one service, as `SERVICE.KEY=VALUE` or `SERVICE.KEY-`; of its stack in one region
+/// alone, as `SERVICE@REGION.KEY=VALUE`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ServiceSetting {
     pub(super) service: ServiceName,
+    pub(super) region: Option<Region>,
     pub(super) setting: Setting,
 }
 
@@ -64,8 +66,13 @@ impl FromStr for ServiceSetting {
         let (service, rest) = text
             .split_once('.')
             .ok_or_else(|| "write SERVICE.KEY=VALUE, or SERVICE.KEY- to remove it".to_owned())?;
-        let service = service.parse().map_err(|error: InvalidName| error.to_string())?;
-        Ok(Self { service, setting: rest.parse()? })
+        let wrong = |error: InvalidName| error.to_string();
+        let (service, region) = match service.split_once('@') {
+            Some((service, region)) => (service, Some(region.parse().map_err(wrong)?)),
+            None => (service, None),
+        };
+        let service = service.parse().map_err(wrong)?;
+        Ok(Self { service, region, setting: rest.parse()? })
     }
 }
 
@@ -99,7 +106,11 @@ mod tests {
         let one: ServiceSetting = "scan-api.Memory=1.5".parse().expect("well formed");
         assert_eq!(one.service.as_str(), "scan-api");
         assert_eq!(one.setting, Setting { key: "Memory".into(), value: Some("1.5".into()) });
-        for bad in ["Memory=1", "Scan.Memory=1", "scan-api.=1", "scan-api.Memory"] {
+        assert_eq!(one.region, None);
+        let one: ServiceSetting = "scan-api@us-east-1.Memory-".parse().expect("well formed");
+        assert_eq!(one.region, Some("us-east-1".parse().expect("a region")));
+        assert_eq!(one.setting, Setting { key: "Memory".into(), value: None });
+        for bad in ["scan-api@moon.Memory=1", "Memory=1", "Scan.Memory=1", "scan-api.=1", "scan-api.Memory"] {
             assert!(bad.parse::<ServiceSetting>().is_err(), "{bad}");
         }
         assert!("tier-".parse::<Given>().is_err());

@@ -18,6 +18,9 @@ fn desired(given: &Given) -> Desired {
     let own = |number: usize| match given[number - 1] {
         0 => String::new(),
         value if number.is_multiple_of(2) => format!(", parameters: {{ V: \"{value}\" }}"),
+        value if number.is_multiple_of(3) && value > 1 => format!(
+            ", services: {{ api: {{ perRegion: {{ eu-central-1: {{ parameters: {{ V: \"{value}\" }} }} }} }} }}"
+        ),
         value => format!(", services: {{ api: {{ parameters: {{ V: \"{value}\" }} }} }}"),
     };
     fleet_of("waves: [{ name: all }]", TENANTS, "0", &own)
