@@ -36,6 +36,7 @@
 //! | [`cost`] | what resources cost while nothing runs, and what a change adds to it |
 //! | [`rollout`] | releases, waves and gates: which release each stack may take now |
 //! | [`check`] | findings on the joined fleet |
+//! | [`import`] | documents written from stacks that somebody else deployed |
 //! | [`drift`] | resources that are not as they were made: what counts, how bad, the same in many accounts |
 //! | [`plan`] | what to do: the decision table, limits, cooldowns, holds |
 //! | [`report`] | values in, text out |
@@ -108,6 +109,7 @@ pub mod desired;
 pub mod cost;
 pub mod rollout;
 pub mod check;
+pub mod import;
 pub mod drift;
 pub mod plan;
 pub mod report;

@@ -89,6 +89,16 @@ impl Connection {
             .interceptor(WholeAnswers);
         aws_sdk_cloudformation::Client::from_conf(config.build())
     }
+
+    /// CloudFormation of one region with the credentials that this program was started with; keep it,
+    /// it remembers them.
+    pub(super) fn own_cloudformation(&self, region: &Region) -> aws_sdk_cloudformation::Client {
+        let config = aws_sdk_cloudformation::config::Builder::from(&self.base)
+            .region(sdk_region(region))
+            .identity_cache(IdentityCache::lazy().max_partitions(1).build())
+            .interceptor(WholeAnswers);
+        aws_sdk_cloudformation::Client::from_conf(config.build())
+    }
 }
 
 pub(super) fn sdk_region(region: &Region) -> aws_types::region::Region {

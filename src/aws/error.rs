@@ -238,6 +238,11 @@ impl AwsError {
         self.is_refused("ChangeSetNotFound") || self.is_refused("ChangeSetNotFoundException")
     }
 
+    /// AWS knows no such stack set, in this region and for these credentials.
+    pub fn stack_set_not_found(&self) -> bool {
+        self.is_refused("StackSetNotFoundException") || self.is_refused("StackSetNotFound")
+    }
+
     /// The state that keeps the stack from being changed, as in `Stack:ARN is in STATE state and
     /// can not be updated.`; the word is taken whole, never matched by a part of it.
     pub fn busy(&self) -> Option<StackStatus> {

@@ -26,6 +26,7 @@ mod pace;
 mod probe;
 mod retry;
 mod server_clock;
+mod stack_sets;
 mod stacks;
 mod words;
 
@@ -43,6 +44,7 @@ pub use pace::{Api, Bucket};
 pub use probe::{Census, PROBED, Probed};
 pub use retry::Patience;
 pub use server_clock::ClockSkew;
+pub use stack_sets::StackSets;
 
 /// What the calls are made with.
 #[derive(Clone, Debug)]

@@ -50,6 +50,10 @@ apis! {
     GetTemplate,
     GetStackPolicy,
     DescribeAccountLimits,
+    DescribeStackSet,
+    ListStackSets,
+    ListStackInstances,
+    DescribeStackInstance,
     DetectStackDrift,
     DescribeStackDriftDetectionStatus,
     DescribeStackResourceDrifts,
@@ -92,6 +96,10 @@ impl Api {
             | Self::GetTemplate
             | Self::GetStackPolicy
             | Self::DescribeAccountLimits
+            | Self::DescribeStackSet
+            | Self::ListStackSets
+            | Self::ListStackInstances
+            | Self::DescribeStackInstance
             | Self::DetectStackDrift
             | Self::DescribeStackDriftDetectionStatus
             | Self::DescribeStackResourceDrifts => false,
@@ -112,6 +120,10 @@ impl Api {
             | Self::GetTemplate
             | Self::GetStackPolicy
             | Self::DescribeAccountLimits
+            | Self::DescribeStackSet
+            | Self::ListStackSets
+            | Self::ListStackInstances
+            | Self::DescribeStackInstance
             | Self::DescribeStackDriftDetectionStatus
             | Self::DescribeStackResourceDrifts => Rates { initial: 5.0, ceiling: 10.0 },
             // One look into a stack is many calls of AWS's own to other services.

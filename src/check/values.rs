@@ -136,9 +136,7 @@ impl<'d> Stack<'d, '_> {
                 let region = Some(&self.wanted.key.target.region);
                 (&tenant.source, Exception::pointer_to(&service.name, region, name))
             }
-            Origin::Exception => {
-                (&tenant.source, Exception::pointer_to(&service.name, None, name))
-            }
+            Origin::Exception => (&tenant.source, Exception::pointer_to(&service.name, None, name)),
             Origin::Tenant => (&tenant.source, vec!["spec", "parameters", name]),
             Origin::Service => (&service.source, vec!["spec", "parameters", name]),
             Origin::Fleet => (&self.desired.fleet.source, vec!["spec", "parameters", name]),

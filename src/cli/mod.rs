@@ -9,6 +9,7 @@ pub mod doctor;
 mod drift;
 pub mod explain;
 mod failure;
+mod import;
 mod init;
 mod log;
 mod narrator;
@@ -95,6 +96,9 @@ enum Command {
     /// Edit a tenant's document in place, for pull requests: add, set, offboard
     #[command(subcommand)]
     Tenant(tenant::TenantCommand),
+    /// Write documents from stacks that exist already: of a stack set, or in the tenants' accounts
+    #[command(subcommand)]
+    Import(import::ImportCommand),
     /// Test the channels that are told what happens
     #[command(subcommand)]
     Notify(notify_test::NotifyCommand),
@@ -167,6 +171,7 @@ fn dispatch(command: Command, settings: &Settings, out: &mut dyn Write) -> Resul
         Command::Drift(command) => drift::run(&command, settings, &clock, &context, out)?,
         Command::Doctor(args) => doctor::run(&args, settings, &clock, out)?,
         Command::Tenant(command) => tenant::run(&command, settings, out)?,
+        Command::Import(command) => import::run(&command, settings, &clock, out)?,
         Command::Notify(command) => notify_test::run(&command, settings, &clock, out)?,
         Command::Cloud(command) => cloud::run(&command, settings, &clock, out)?,
     };

@@ -290,7 +290,8 @@ fn depends_on(
     if !adds {
         return Arc::clone(own);
     }
-    let used = parameters(fleet, tenant, service, region).flat_map(|(_, _, text)| text.services_used());
+    let used =
+        parameters(fleet, tenant, service, region).flat_map(|(_, _, text)| text.services_used());
     let used = used.filter(|name| is_home || !service.depends_on_home.contains(*name));
     let mut depends_on = (**own).clone();
     depends_on.extend(used.cloned());

@@ -92,8 +92,9 @@ fn gives_the_same(then: &Arc<Tenant>, now: &Wanted, releases: &[Arc<Release>]) -
 
 /// Whether a tenant's document says the same to a service as before.
 fn says_the_same(old: &Tenant, now: &Wanted) -> bool {
-    let says_nothing =
-        |one: &Exception| one.parameters.is_empty() && one.per_region.values().all(BTreeMap::is_empty);
+    let says_nothing = |one: &Exception| {
+        one.parameters.is_empty() && one.per_region.values().all(BTreeMap::is_empty)
+    };
     let is_own_same = match (old.services.get(&now.service.name), now.exception()) {
         (Some(then), Some(now)) => {
             then.parameters == now.parameters && then.per_region == now.per_region

@@ -1,7 +1,5 @@
 //! `driftless tenant add`: a new document beside those of the other tenants.
 
-use std::collections::BTreeMap;
-
 use clap::Args;
 
 use crate::cli::Failure;
@@ -12,11 +10,6 @@ use crate::fleet::edit::{quoted, written};
 use crate::ids::{AccountId, Region, TenantName};
 use crate::report::{Edited, FieldChange, counted};
 use crate::settings::Settings;
-
-/// How editors find the schema of a document.
-const SCHEMA_LINE: &str = "# yaml-language-server: $schema=";
-/// Where tenants are when there is none yet.
-const FOLDER: &str = "tenants";
 
 /// Write a document for a new tenant
 ///
@@ -56,7 +49,7 @@ pub(super) fn run(args: &AddArgs, settings: &Settings) -> Result<Edited, Failure
     let desk = Desk::open(settings)?;
     refuse_known(args, &desk)?;
     refuse_regions(args, &desk)?;
-    let folder = folder(&desk);
+    let folder = desk.tenants_folder();
     let path = if folder.is_empty() {
         format!("{}.yaml", args.name)
     } else {
@@ -66,7 +59,7 @@ pub(super) fn run(args: &AddArgs, settings: &Settings) -> Result<Edited, Failure
         let what = format!("there is a file `{}` already", desk.shown(&path));
         return Err(Failure::new(what, "rename it, or choose another name"));
     }
-    let text = document(args, schema_line(&desk, &folder).as_deref());
+    let text = document(args, desk.tenant_schema_line(&folder).as_deref());
     let checked = desk.write(&path, &text)?;
     let stack_count = Desk::stack_count(&checked, &args.name);
     let next = format!(
@@ -122,36 +115,6 @@ fn refuse_regions(args: &AddArgs, desk: &Desk<'_>) -> Result<(), Failure> {
         }
     }
     Ok(())
-}
-
-fn folder_of(path: &str) -> &str {
-    path.rsplit_once('/').map_or("", |(folder, _)| folder)
-}
-
-/// The folder in which most tenants are.
-fn folder(desk: &Desk<'_>) -> String {
-    most(desk.documents.tenants.values().map(|tenant| folder_of(&tenant.source.path)))
-        .map_or_else(|| FOLDER.to_owned(), str::to_owned)
-}
-
-/// The first line by which most tenants of a folder name their schema.
-fn schema_line(desk: &Desk<'_>, folder: &str) -> Option<String> {
-    let tenants = desk.documents.tenants.values();
-    let beside = tenants.filter(|tenant| folder_of(&tenant.source.path) == folder);
-    let texts: Vec<String> =
-        beside.filter_map(|tenant| desk.text(&tenant.source.path).ok()).collect();
-    let lines = texts.iter().filter_map(|text| text.lines().next());
-    most(lines.filter(|line| line.starts_with(SCHEMA_LINE))).map(|line| line.trim_end().to_owned())
-}
-
-/// What is there most often; of several the first in order.
-fn most<'a>(items: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for item in items {
-        *counts.entry(item).or_default() += 1;
-    }
-    let most = counts.values().max().copied()?;
-    counts.into_iter().find(|(_, count)| *count == most).map(|(item, _)| item)
 }
 
 /// The document as it is written.

@@ -1,4 +1,4 @@
-//! The files of the fleet as they lie, and one of them written when the whole fleet is good with it.
+//! The files of the fleet as they lie, and some of them written when the whole fleet is good with it.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,6 +10,7 @@ use crate::cli::Failure;
 use crate::cli::opening::drawn;
 use crate::cli::render::unknown;
 use crate::controller::{Checked, checked};
+use crate::desired::Desired;
 use crate::fleet::edit::Uneditable;
 use crate::fleet::{Documents, Finding, Tenant, load};
 use crate::git::{Place, Source, SourceSettings};
@@ -17,18 +18,25 @@ use crate::ids::{Revision, TenantName};
 use crate::settings::Settings;
 use crate::snapshot::{Entry, Snapshot, Unreadable};
 
+/// How editors find the schema of a document.
+const SCHEMA_LINE: &str = "# yaml-language-server: $schema=";
+/// Where tenants are when there is none yet.
+const TENANTS: &str = "tenants";
+/// Where services are when there is none yet.
+const SERVICES: &str = "services";
+
 /// The files as they lie, and the documents in them.
-pub(super) struct Desk<'a> {
+pub(in crate::cli) struct Desk<'a> {
     settings: &'a Settings,
     snapshot: Snapshot,
-    pub(super) documents: Documents,
+    pub(in crate::cli) documents: Documents,
     /// What was wrong before anything was edited.
     findings: Vec<Finding>,
 }
 
 impl<'a> Desk<'a> {
     /// Reads the files of the fleet's folder, whatever is committed.
-    pub(super) fn open(settings: &'a Settings) -> Result<Self, Failure> {
+    pub(in crate::cli) fn open(settings: &'a Settings) -> Result<Self, Failure> {
         let Place::Here(source) = &settings.place else {
             return Err(Failure::new(
                 "a remote repository cannot be edited",
@@ -53,7 +61,7 @@ impl<'a> Desk<'a> {
     }
 
     /// A tenant by its name.
-    pub(super) fn tenant(&self, name: &TenantName) -> Result<Arc<Tenant>, Failure> {
+    pub(in crate::cli) fn tenant(&self, name: &TenantName) -> Result<Arc<Tenant>, Failure> {
         if let Some(tenant) = self.documents.tenants.get(name) {
             return Ok(Arc::clone(tenant));
         }
@@ -69,7 +77,7 @@ impl<'a> Desk<'a> {
     }
 
     /// The text of a file.
-    pub(super) fn text(&self, path: &str) -> Result<String, Failure> {
+    pub(in crate::cli) fn text(&self, path: &str) -> Result<String, Failure> {
         let unreadable =
             |error: Unreadable| Failure { what: error.to_string(), ..Failure::default() };
         let bytes = self.snapshot.read(path).map_err(unreadable)?;
@@ -77,7 +85,7 @@ impl<'a> Desk<'a> {
     }
 
     /// Whether there is something at a path.
-    pub(super) fn has(&self, path: &str) -> bool {
+    pub(in crate::cli) fn has(&self, path: &str) -> bool {
         self.snapshot.entries().any(|(other, _)| other == path)
     }
 
@@ -91,7 +99,7 @@ impl<'a> Desk<'a> {
     }
 
     /// A path as people see it from where they are.
-    pub(super) fn shown(&self, path: &str) -> String {
+    pub(in crate::cli) fn shown(&self, path: &str) -> String {
         self.at(path).display().to_string()
     }
 
@@ -123,9 +131,24 @@ impl<'a> Desk<'a> {
 
     /// Writes a file, if the whole fleet has no error with it, and nobody changed it meanwhile.
     pub(super) fn write(&self, path: &str, text: &str) -> Result<Checked, Failure> {
+        let files = BTreeMap::from([(path.to_owned(), text.to_owned())]);
+        let help = "mend what the findings say: a parameter that lacks a value is given with `--parameter NAME=VALUE`";
+        let tried = self.tried(&files, help)?;
+        self.put(&files, &tried)?;
+        Ok(tried.checked)
+    }
+
+    /// The fleet with these files, none of which is written yet; a failure when it has an error.
+    pub(in crate::cli) fn tried(
+        &self,
+        files: &BTreeMap<String, String>,
+        help: &str,
+    ) -> Result<Tried, Failure> {
         let mut entries: BTreeMap<String, Entry> =
             self.snapshot.entries().map(|(path, entry)| (path.to_owned(), entry.clone())).collect();
-        let before = entries.insert(path.to_owned(), Entry::File(text.as_bytes().into()));
+        for (path, text) in files {
+            entries.insert(path.clone(), Entry::File(text.as_bytes().into()));
+        }
         let edited = Snapshot::of(Revision::of("edited"), None, entries);
         let checked = checked(&edited);
         if checked.desired.is_none() {
@@ -134,28 +157,82 @@ impl<'a> Desk<'a> {
             let drawn = self.drawn(&errors, &edited);
             return Err(Failure::new(
                 format!("the fleet would have errors, so nothing is written\n{drawn}"),
-                "mend what the findings say: a parameter that lacks a value is given with `--parameter NAME=VALUE`",
+                help,
             ));
         }
-        let at = self.at(path);
-        let lies = fs::read(&at).ok();
-        let known = match &before {
-            Some(Entry::File(bytes)) => Some(bytes.to_vec()),
-            Some(Entry::TooLarge(_) | Entry::Link(_) | Entry::Submodule) | None => None,
-        };
-        if lies != known {
-            let what = format!("`{}` was changed meanwhile, so nothing is written", at.display());
-            return Err(Failure::new(what, "run it again"));
+        Ok(Tried { edited, checked })
+    }
+
+    /// Writes files that were tried, unless somebody changed one of them meanwhile: all, or none as
+    /// far as the disk allows.
+    pub(in crate::cli) fn put(
+        &self,
+        files: &BTreeMap<String, String>,
+        tried: &Tried,
+    ) -> Result<(), Failure> {
+        for path in files.keys() {
+            let at = self.at(path);
+            if fs::read(&at).ok() != self.known(path) {
+                let what =
+                    format!("`{}` was changed meanwhile, so nothing is written", at.display());
+                return Err(Failure::new(what, "run it again"));
+            }
         }
-        replace(&at, text.as_bytes()).map_err(|source| Failure {
+        let files = files.iter().map(|(path, text)| (self.at(path), text.as_bytes())).collect();
+        replace(&files).map_err(|(at, source)| Failure {
             causes: vec![source.to_string()],
             ..Failure::new(
                 format!("cannot write `{}`", at.display()),
                 "see that this user may write there and that the disk has room",
             )
         })?;
-        self.tell_new_warnings(&checked, &edited)?;
-        Ok(checked)
+        self.tell_new_warnings(&tried.checked, &tried.edited)
+    }
+
+    /// What a file held when the fleet was read.
+    fn known(&self, path: &str) -> Option<Vec<u8>> {
+        let (_, entry) = self.snapshot.entries().find(|(other, _)| *other == path)?;
+        match entry {
+            Entry::File(bytes) => Some(bytes.to_vec()),
+            Entry::TooLarge(_) | Entry::Link(_) | Entry::Submodule => None,
+        }
+    }
+
+    /// What the fleet wants as it lies; `None` when it has errors.
+    pub(in crate::cli) fn wanted(&self) -> Option<Desired> {
+        checked(&self.snapshot).desired
+    }
+
+    /// The folder in which most tenants are.
+    pub(in crate::cli) fn tenants_folder(&self) -> String {
+        most(self.documents.tenants.values().map(|tenant| folder_of(&tenant.source.path)))
+            .map_or_else(|| TENANTS.to_owned(), str::to_owned)
+    }
+
+    /// The folder in which most services have folders of their own.
+    pub(in crate::cli) fn services_folder(&self) -> String {
+        let services = self.documents.services.values();
+        most(services.map(|service| folder_of(folder_of(&service.source.path))))
+            .map_or_else(|| SERVICES.to_owned(), str::to_owned)
+    }
+
+    /// The first line by which most tenants of a folder name their schema.
+    pub(in crate::cli) fn tenant_schema_line(&self, folder: &str) -> Option<String> {
+        let paths = self.documents.tenants.values().map(|tenant| &*tenant.source.path);
+        self.schema_line(paths.filter(|path| folder_of(path) == folder))
+    }
+
+    /// The first line by which most services name their schema whose own folders lie in this one.
+    pub(in crate::cli) fn service_schema_line(&self, folder: &str) -> Option<String> {
+        let paths = self.documents.services.values().map(|service| &*service.source.path);
+        self.schema_line(paths.filter(|path| folder_of(folder_of(path)) == folder))
+    }
+
+    fn schema_line<'p>(&self, paths: impl Iterator<Item = &'p str>) -> Option<String> {
+        let texts: Vec<String> = paths.filter_map(|path| self.text(path).ok()).collect();
+        let lines = texts.iter().filter_map(|text| text.lines().next());
+        most(lines.filter(|line| line.starts_with(SCHEMA_LINE)))
+            .map(|line| line.trim_end().to_owned())
     }
 
     /// The stacks that a tenant has after an edit, going ones too.
@@ -184,25 +261,66 @@ impl<'a> Desk<'a> {
     }
 }
 
-/// Puts a whole file in the place of another at once: whoever follows the files reads the one or the
-/// other, and a full disk leaves the old one.
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let new = folder.join(format!(".{name}.new"));
-    let written = fs::write(&new, bytes)
-        .and_then(|()| match fs::metadata(path) {
-            Ok(old) => fs::set_permissions(&new, old.permissions()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(error),
-        })
-        .and_then(|()| fs::rename(&new, path));
-    if written.is_err() {
-        // The reason is told; what is left behind is no document.
-        let _ = fs::remove_file(&new);
+/// The fleet with other files.
+pub(in crate::cli) struct Tried {
+    edited: Snapshot,
+    pub(in crate::cli) checked: Checked,
+}
+
+/// The folder of a path below the fleet folder.
+pub(in crate::cli) fn folder_of(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
+/// What is there most often; of several the first in order.
+fn most<'a>(items: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for item in items {
+        *counts.entry(item).or_default() += 1;
     }
-    written
+    let most = counts.values().max().copied()?;
+    counts.into_iter().find(|(_, count)| *count == most).map(|(item, _)| item)
+}
+
+/// Puts whole files in the places of others, each at once: whoever follows the files reads the one or
+/// the other. A full disk is noticed before the first of them, and leaves the old ones.
+fn replace(files: &BTreeMap<PathBuf, &[u8]>) -> Result<(), (PathBuf, io::Error)> {
+    let mut ready: Vec<(PathBuf, &PathBuf)> = Vec::new();
+    let mut replaced = Ok(());
+    for (path, bytes) in files {
+        let new = beside(path);
+        replaced = lay(path, &new, bytes).map_err(|error| (path.clone(), error));
+        ready.push((new, path));
+        if replaced.is_err() {
+            break;
+        }
+    }
+    for (new, path) in &ready {
+        if replaced.is_ok() {
+            replaced = fs::rename(new, path).map_err(|error| ((*path).clone(), error));
+        }
+        if replaced.is_err() {
+            // The reason is told; what is left behind is no document.
+            let _ = fs::remove_file(new);
+        }
+    }
+    replaced
+}
+
+/// Where a file lies until it takes the place of another.
+fn beside(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.new"))
+}
+
+fn lay(path: &Path, new: &Path, bytes: &[u8]) -> io::Result<()> {
+    fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
+    fs::write(new, bytes)?;
+    match fs::metadata(path) {
+        Ok(old) => fs::set_permissions(new, old.permissions()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 #[cfg(test)]

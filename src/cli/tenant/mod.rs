@@ -2,7 +2,7 @@
 //! requests.
 
 mod add;
-mod desk;
+pub(super) mod desk;
 mod offboard;
 mod set;
 mod setting;

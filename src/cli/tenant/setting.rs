@@ -110,7 +110,13 @@ mod tests {
         let one: ServiceSetting = "scan-api@us-east-1.Memory-".parse().expect("well formed");
         assert_eq!(one.region, Some("us-east-1".parse().expect("a region")));
         assert_eq!(one.setting, Setting { key: "Memory".into(), value: None });
-        for bad in ["scan-api@moon.Memory=1", "Memory=1", "Scan.Memory=1", "scan-api.=1", "scan-api.Memory"] {
+        for bad in [
+            "scan-api@moon.Memory=1",
+            "Memory=1",
+            "Scan.Memory=1",
+            "scan-api.=1",
+            "scan-api.Memory",
+        ] {
             assert!(bad.parse::<ServiceSetting>().is_err(), "{bad}");
         }
         assert!("tier-".parse::<Given>().is_err());

@@ -6,6 +6,7 @@ mod doctor;
 mod done;
 mod drift;
 mod explained;
+mod imported;
 mod planned;
 mod rendered;
 mod standing;
@@ -28,6 +29,7 @@ pub use doctor::{ComplaintOutput, Doctored, ExaminedTargets, SettingsCost, Sprea
 pub use done::{Applied, Made, Ordered, TestedChannel, TestedChannels};
 pub use drift::{DriftOutput, DriftSignature, DriftTrouble, DriftedStack};
 pub use explained::Explained;
+pub use imported::{Imported, ImportedParameter, LeftAlone, TenantOfAccount, WrittenFile};
 pub use planned::{
     CostFinding, NewTenant, NewTenants, PlanOutput, Planned, PlannedCharge, PlannedCost,
     PlannedDeletions, PlannedDrift, PlannedEffect, PlannedFree, PlannedGroup, PlannedLine,
@@ -63,6 +65,7 @@ pub fn schemas() -> BTreeMap<&'static str, String> {
         ("output/doctor.json", schema::<Doctored>("driftless doctor --format json")),
         ("output/drift.json", schema::<DriftOutput>("driftless drift report --format json")),
         ("output/explain.json", schema::<Explained>("driftless explain --format json")),
+        ("output/import.json", schema::<Imported>("driftless import stackset --format json")),
         ("output/init.json", schema::<Made>("driftless init --format json")),
         (
             "output/notify-test.json",
