@@ -20,6 +20,7 @@ mod fuzz;
 mod handover;
 mod home;
 mod hosts;
+mod import;
 mod interleavings;
 mod kill;
 mod lost_journal;

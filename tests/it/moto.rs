@@ -1,6 +1,7 @@
 //! The program against moto's server, from PyPI, where that is nearer to AWS than ministack: it
 //! answers DescribeStacks in pages of 50.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -10,19 +11,20 @@ use crate::world::World;
 
 const SERVE: &str = include_str!("moto/serve.py");
 const FILL: &str = include_str!("moto/fill.py");
+const STACK_SET: &str = include_str!("moto/stack_set.py");
 const REGION: &str = "eu-central-1";
 /// More than two pages, all of them before those of the fleet.
 const STRANGERS: usize = 120;
 
 /// A running moto.
-struct Moto {
+pub(crate) struct Moto {
     python: PathBuf,
     endpoint: String,
     _server: Serving,
 }
 
 impl Moto {
-    fn start() -> Result<Self, String> {
+    pub(crate) fn start() -> Result<Self, String> {
         let python = python()?;
         let port = free_port();
         let server = start(clean(&python).args(["-c", SERVE, &port.to_string()]), "Running on");
@@ -31,7 +33,7 @@ impl Moto {
 
     /// Makes stacks of somebody else in an account, and says how many stacks it has now and how many
     /// of them the first page shows.
-    fn filled(&self, account: &str, count: usize) -> Value {
+    pub(crate) fn filled(&self, account: &str, count: usize) -> Value {
         let wish = json!({ "account": account, "count": count });
         let mut command = clean(&self.python);
         let ran = run(command.args(["-c", FILL, &self.endpoint, REGION]), &wish.to_string());
@@ -39,7 +41,15 @@ impl Moto {
         serde_json::from_str(&ran.out).expect("json")
     }
 
-    fn driftless(&self, world: &World, arguments: &[&str]) -> Ran {
+    /// Makes a stack set, and says which parameters the stack of each instance has.
+    pub(crate) fn stack_set(&self, wish: &Value) -> BTreeMap<String, BTreeMap<String, String>> {
+        let mut command = clean(&self.python);
+        let ran = run(command.args(["-c", STACK_SET, &self.endpoint, REGION]), &wish.to_string());
+        assert_eq!(ran.code, Some(0), "{}", ran.err);
+        serde_json::from_str(&ran.out).expect("json")
+    }
+
+    pub(crate) fn driftless(&self, world: &World, arguments: &[&str]) -> Ran {
         let mut command = clean(Path::new(env!("CARGO_BIN_EXE_driftless")));
         command.arg("--fleet").arg(world.repository()).arg("--state").arg(world.journal_path());
         command
