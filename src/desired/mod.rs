@@ -271,6 +271,28 @@ mod tests {
     }
 
     #[test]
+    fn an_exception_for_a_region_without_the_service_is_warned_of() {
+        let exception = "  services: { api: { perRegion: { us-east-1: { parameters: { A: x } }, \
+                         eu-west-1: { parameters: { A: y, Z: z } } } } }\n";
+        let found = |rest: &str| {
+            let all = [tenant("acme", 1, exception), service("api", rest)].to_vec();
+            check::read(&snapshot(all)).expect_err("an undeclared parameter")
+        };
+        let said: Vec<String> = found("  parameters: { A: a, B: b, C: c, D: d }\n")
+            .into_iter()
+            .filter(|one| one.path == "acme.yaml")
+            .map(|one| format!("{}: {}", one.code, one.message))
+            .collect();
+        assert_eq!(
+            said,
+            [
+                "idle-exception: the tenant does not get the service `api` in `eu-west-1`",
+                "undeclared-parameter: `t.yaml` declares no parameter `Z`",
+            ]
+        );
+    }
+
+    #[test]
     fn regions_are_the_tenants_the_home_region_a_list_or_the_exceptions() {
         let desired = desired(vec![
             tenant("acme", 1, "  services: { listed: { regions: [us-east-1] } }\n"),

@@ -268,7 +268,7 @@ impl Drafting<'_> {
             parameters: self.inferred(),
             notes: found.notes.clone(),
         };
-        let label = self.label();
+        let label = self.label()?;
         let regions = self.regions();
         self.fleet(&mut draft)?;
         self.service(&mut draft, label.as_deref(), &regions)?;
@@ -341,10 +341,24 @@ impl Drafting<'_> {
     }
 
     /// The label by which the service selects its tenants, unless it is for all.
-    fn label(&self) -> Option<String> {
-        let mut tenants = self.around.documents.tenants.values();
-        let is_for_all = tenants.all(|tenant| self.places.contains_key(&tenant.account));
-        (self.wish.selects || !is_for_all).then(|| format!("gets-{}", self.wish.service))
+    fn label(&self) -> Result<Option<String>, Refusal> {
+        let tenants = self.around.documents.tenants.values();
+        let others = || tenants.clone().filter(|one| !self.places.contains_key(&one.account));
+        if !self.wish.selects && others().next().is_none() {
+            return Ok(None);
+        }
+        let label = format!("gets-{}", self.wish.service);
+        let has = |tenant: &&Arc<Tenant>| tenant.labels.get(&label).is_some_and(|it| it == "yes");
+        match others().find(has) {
+            None => Ok(Some(label)),
+            Some(tenant) => Err(Refusal::new(
+                format!(
+                    "the tenant `{}` has the label `{label}`, and no stack that is taken over",
+                    tenant.name
+                ),
+                "remove the label, or give the service another name with --service",
+            )),
+        }
     }
 
     /// All regions of each tenant, if the stacks are there; else those that most of them have.
@@ -457,7 +471,8 @@ impl Drafting<'_> {
         let path = &*tenant.source.path;
         let service = self.wish.service.as_str();
         let mut wishes: Vec<(Vec<&str>, String)> = Vec::new();
-        if let Some(label) = label.filter(|label| !tenant.labels.contains_key(*label)) {
+        let has = |label: &&str| tenant.labels.get(*label).is_some_and(|value| value == "yes");
+        if let Some(label) = label.filter(|label| !has(label)) {
             wishes.push((vec!["metadata", "labels", label], quoted("yes")));
         }
         if let Some(regions) = own_regions {

@@ -116,12 +116,6 @@ pub(super) fn lift(around: &Around<'_>, places: &Places<'_>) -> Lifted {
 /// The value that most instances have; with variables where that fits more of them.
 fn shared(around: &Around<'_>, places: &Places<'_>, name: &str) -> Option<Shared> {
     let all = || places.values().flat_map(BTreeMap::values);
-    // Values of the fleet would win over the template's.
-    let is_needed = all().any(|one| around.is_given(one, name))
-        || around.documents.fleet.parameters.contains_key(name);
-    if !is_needed {
-        return None;
-    }
     let mut literal: BTreeMap<String, usize> = BTreeMap::new();
     let mut inferred: BTreeMap<String, (usize, BTreeSet<&str>)> = BTreeMap::new();
     for instance in all() {
@@ -143,9 +137,17 @@ fn shared(around: &Around<'_>, places: &Places<'_>, name: &str) -> Option<Shared
     let several = inferred.into_iter().filter(|(_, (_, values))| values.len() > 1);
     let several = several.map(|(text, (count, _))| (text, count)).collect();
     match commonest(several) {
-        Some((general, fits)) if fits > count => Some(most(fits, general, true)),
-        Some(_) | None => Some(most(count, text, false)),
+        Some((general, fits)) if fits > count => return Some(most(fits, general, true)),
+        Some(_) | None => {}
     }
+    // What only the template says stays there, unless the fleet's value would win over it.
+    let says_it = |one: &&Instance| {
+        let value = around.effective(one, name).map(Text::literal);
+        around.is_given(one, name) && value.is_some_and(|value| value.to_string() == text)
+    };
+    let is_needed =
+        all().any(says_it) || around.documents.fleet.parameters.contains_key(name);
+    is_needed.then(|| most(count, text, false))
 }
 
 /// What is there most often; of several the first in order.

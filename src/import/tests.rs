@@ -317,6 +317,25 @@ fn names_and_files_that_are_taken_are_refused() {
 }
 
 #[test]
+fn a_label_that_somebody_has_already_means_nothing_else() {
+    let found = stack_set(&[("Bucket", "b")], vec![instance(1, "eu-central-1", &[])]);
+    let labelled = |name: &str, account, value: &str| {
+        let (path, text) = tenant(name, account, "");
+        let labels = format!("{{ name: {name}, labels: {{ gets-scan-api: \"{value}\" }} }}");
+        (path, text.replace(&format!("{{ name: {name} }}"), &labels))
+    };
+    let mut files = Files::from([fleet(""), labelled("acme", 1, "no"), tenant("beta", 2, "")]);
+    let text = files["fleet.yaml"].replace("[eu-central-1]", "[eu-central-1, us-east-1]");
+    files.insert("fleet.yaml".to_owned(), text);
+    let (draft, _) = drafted(&found, &files, &wish()).expect("a draft");
+    let acme = &draft.files["tenants/acme.yaml"];
+    assert!(acme.contains("labels: { gets-scan-api: \"yes\" }"), "{acme}");
+    files.extend([labelled("beta", 2, "yes")]);
+    let refusal = drafted(&found, &files, &wish()).expect_err("beta would get it");
+    assert!(refusal.what.starts_with("the tenant `beta` has the label"), "{refusal:?}");
+}
+
+#[test]
 fn a_second_stack_set_gives_its_new_tenants_nothing_of_the_first() {
     let first = stack_set(&[("Bucket", "b")], vec![instance(1, "eu-central-1", &[])]);
     let mut files = Files::from([fleet("")]);

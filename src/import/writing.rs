@@ -68,7 +68,14 @@ pub(super) fn service(page: &ServicePage<'_>) -> String {
     ));
     lines.push(format!("  adopt: {{ match: {} }}", quoted(&found.pattern)));
     if let Regions::Listed(regions) = page.regions {
-        lines.extend(comment(2, "Where most of them are; tenants with others say so themselves."));
+        let is_everywhere = page.places.values().all(|here| here.keys().eq(regions.iter()));
+        lines.extend(comment(
+            2,
+            match is_everywhere {
+                true => "Where all of them are, whatever regions their tenants have.",
+                false => "Where most of them are; tenants with others say so themselves.",
+            },
+        ));
         lines.push(format!("  regions: [{}]", listed(regions.iter())));
     }
     if let Some(label) = page.label {

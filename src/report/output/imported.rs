@@ -92,9 +92,8 @@ impl Imported {
     /// The same for people.
     pub fn text(&self) -> String {
         let Self { from, service, found, taken_over, .. } = self;
-        let stacks = counted(*found, "stack");
         let mut lines = vec![format!(
-            "service {service}: {stacks} of {from}, {taken_over} taken over, {} left out",
+            "service {service} from {from}: {found} found, {taken_over} taken over, {} left out",
             self.left_out.len()
         )];
         let out =
@@ -106,8 +105,8 @@ impl Imported {
         listed(&mut lines, self.files.iter().map(file));
         if !self.new_tenants.is_empty() || !self.edited_tenants.is_empty() {
             lines.push(format!(
-                "{} new, {} edited",
-                counted(self.new_tenants.len(), "tenant"),
+                "tenants: {} new, {} edited",
+                self.new_tenants.len(),
                 self.edited_tenants.len()
             ));
         }

@@ -37,6 +37,8 @@ administrator.create_stack_set(
     Capabilities=["CAPABILITY_IAM"],
     Tags=[{"Key": "team", "Value": "scan"}],
 )
+# Its stacks would be called like those of the first one.
+administrator.create_stack_set(StackSetName=wish["name"] + "-worker", TemplateBody=wish["template"])
 for instance in wish["instances"]:
     place = {
         "StackSetName": wish["name"],
