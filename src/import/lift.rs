@@ -145,8 +145,7 @@ fn shared(around: &Around<'_>, places: &Places<'_>, name: &str) -> Option<Shared
         let value = around.effective(one, name).map(Text::literal);
         around.is_given(one, name) && value.is_some_and(|value| value.to_string() == text)
     };
-    let is_needed =
-        all().any(says_it) || around.documents.fleet.parameters.contains_key(name);
+    let is_needed = all().any(says_it) || around.documents.fleet.parameters.contains_key(name);
     is_needed.then(|| most(count, text, false))
 }
 
