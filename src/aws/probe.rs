@@ -156,6 +156,10 @@ impl TargetApi {
             | Api::GetCallerIdentity
             | Api::DescribeStacks
             | Api::DescribeAccountLimits
+            | Api::DescribeStackSet
+            | Api::ListStackSets
+            | Api::ListStackInstances
+            | Api::DescribeStackInstance
             | Api::CreateStack
             | Api::CreateChangeSet
             | Api::ExecuteChangeSet
@@ -210,6 +214,10 @@ impl TargetApi {
             | Api::GetTemplate
             | Api::GetStackPolicy
             | Api::DescribeAccountLimits
+            | Api::DescribeStackSet
+            | Api::ListStackSets
+            | Api::ListStackInstances
+            | Api::DescribeStackInstance
             | Api::DetectStackDrift
             | Api::DescribeStackDriftDetectionStatus
             | Api::DescribeStackResourceDrifts
