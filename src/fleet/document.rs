@@ -8,6 +8,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 
 use crate::fleet::adoption::AdoptSpec;
+use crate::fleet::bootstrap::BootstrapSpec;
 use crate::fleet::channel::{Chat, DigestLength, Topic, Webhook};
 use crate::fleet::commit_status::CommitStatusSpec;
 use crate::fleet::freeze::{Pattern, Zone};
@@ -245,6 +246,8 @@ documents! {
         role_arn as "roleArn": Text,
         /// The external id that the role asks for.
         external_id as "externalId": Option<String>,
+        /// How `driftless bootstrap` makes the role in accounts that lack it. Nothing else uses this.
+        bootstrap as "bootstrap": Option<BootstrapSpec>,
     }
 
     /// Numbers that stop us.

@@ -2,6 +2,7 @@
 //! every finding on single documents reported at once.
 
 mod adoption;
+mod bootstrap;
 mod build;
 mod channel;
 mod commit_status;
@@ -28,6 +29,7 @@ mod waves;
 mod yaml;
 
 pub use adoption::Adoption;
+pub use bootstrap::{Bootstrap, GIVEN, Principal};
 pub(crate) use channel::SECRET_IN_GIT;
 pub use channel::{Address, Channel, Receiver, Secret, Topic, why_not_a_url};
 pub use commit_status::{GitHost, HostProject};

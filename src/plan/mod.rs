@@ -1,6 +1,7 @@
 //! What to do with each stack, decided from values alone.
 
 mod adoption;
+pub mod bootstrap;
 mod cause;
 pub mod cooldown;
 pub mod deletions;

@@ -6,6 +6,7 @@
 mod access;
 mod adopt;
 mod announce;
+mod bootstrap;
 mod converge;
 mod create_only;
 mod decisions;
