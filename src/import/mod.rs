@@ -7,6 +7,7 @@ mod found;
 mod gather;
 mod lift;
 mod proof;
+mod sorting;
 mod words;
 mod writing;
 

@@ -156,3 +156,64 @@ fn listed(lines: &mut Vec<String>, mut all: impl Iterator<Item = String>) {
         more => lines.push(format!("  and {more} more")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_counts_what_was_found_and_names_what_is_left_out() {
+        let left = |number: usize| LeftAlone {
+            account: format!("{number:012}"),
+            region: "eu-central-1".to_owned(),
+            stack: None,
+            why: "it has no stack".to_owned(),
+        };
+        let parameter = |name: &str, value: Option<&str>, exceptions, hidden| ImportedParameter {
+            name: name.to_owned(),
+            value: value.map(str::to_owned),
+            holds_for: 58,
+            exceptions,
+            hidden,
+        };
+        let imported = Imported {
+            version: Imported::VERSION,
+            from: "the stack set `scan-api`".to_owned(),
+            service: "scan-api".to_owned(),
+            found: 82,
+            taken_over: 60,
+            left_out: (1..=22).map(left).collect(),
+            files: vec![WrittenFile { path: "fleet/services/a.yaml".to_owned(), new: true }],
+            new_tenants: Vec::new(),
+            edited_tenants: vec!["acme".to_owned()],
+            new_regions: vec!["us-east-1".to_owned()],
+            parameters: vec![
+                parameter("Level", Some("info"), 1, false),
+                parameter("Mode", None, 0, false),
+                parameter("Password", None, 0, true),
+                parameter("Size", None, 2, false),
+            ],
+            notes: Vec::new(),
+            next: vec!["commit it".to_owned()],
+        };
+        let text = imported.text();
+        let lines: Vec<&str> = text.lines().collect();
+        let first =
+            "service scan-api from the stack set `scan-api`: 82 found, 60 taken over, 22 left out";
+        assert_eq!(lines[0], first);
+        assert_eq!(lines[1], "  left out 000000000001/eu-central-1: it has no stack");
+        assert_eq!(
+            lines[21..],
+            [
+                "  and 2 more",
+                "wrote fleet/services/a.yaml",
+                "tenants: 0 new, 1 edited",
+                "regions added to the fleet: us-east-1",
+                "  Level: info (58 of 60, 1 tenant with exceptions)",
+                "  Password: hidden (NoEcho), what the stacks have cannot be read",
+                "  Size: as the template says, 2 tenants with exceptions",
+                "next: commit it",
+            ]
+        );
+    }
+}
