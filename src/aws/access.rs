@@ -192,6 +192,16 @@ impl Sessions {
         result.copied()
     }
 
+    /// The ARN of whom the credentials belong to that roles are assumed with.
+    pub(super) async fn base_arn(&self) -> Result<String, AwsError> {
+        let bucket = self.bucket(None, Api::GetCallerIdentity);
+        let request = self.client.get_caller_identity();
+        let output = self.caller.call(&bucket, None, || request.clone().send()).await?;
+        let arn = output.arn().filter(|arn| !arn.is_empty());
+        let missing = || AwsError::malformed(Api::GetCallerIdentity, "no Arn");
+        arn.map(str::to_owned).ok_or_else(missing)
+    }
+
     async fn ask_whose(&self, key: &SessionKey, session: &Session) -> Result<(), AwsError> {
         let client = self.connection.token_service_as(&session.credentials);
         let bucket = self.bucket(Some(key.account), Api::GetCallerIdentity);

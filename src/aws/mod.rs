@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::ids::{Region, Target};
 
 mod access;
+mod base;
 mod call;
 mod changes;
 mod connection;

@@ -21,6 +21,9 @@ use crate::report::counted;
 use crate::report::output::{self, Applied, FORMAT_VERSION};
 use crate::settings::Settings;
 
+/// What to do where nobody can be asked.
+const HELP: &str = "look at `driftless plan`, then use `driftless apply --yes`";
+
 #[derive(Args, Clone, Debug)]
 pub(super) struct ApplyArgs {
     /// Only this tenant's account; may be given several times
@@ -68,7 +71,7 @@ pub(super) fn run(
     if let Some((plan, of)) = &plan {
         plan_file::see_that_it_fits(plan, of, desired)?;
     }
-    if !args.yes && !is_confirmed(&summary(&opened, desired, &only), settings)? {
+    if !args.yes && !is_confirmed(&summary(&opened, desired, &only), HELP, settings)? {
         return Err(Failure::new("nothing was done", "answer y to go on, or use --yes"));
     }
     // The branch may move while a person thinks about the question, and this is what they said yes to.
@@ -135,13 +138,14 @@ fn summary(opened: &Opened, desired: &Desired, only: &Only) -> String {
     )
 }
 
-/// Asks the person at the terminal; without one, nobody can say yes.
-fn is_confirmed(summary: &str, settings: &Settings) -> Result<bool, Failure> {
+/// Asks the person at the terminal; without one, nobody can say yes, and `help` says what to do.
+pub(super) fn is_confirmed(
+    summary: &str,
+    help: &str,
+    settings: &Settings,
+) -> Result<bool, Failure> {
     if !settings.terminal.can_ask {
-        return Err(Failure::new(
-            format!("{summary}, and nobody is here to be asked"),
-            "look at `driftless plan`, then use `driftless apply --yes`",
-        ));
+        return Err(Failure::new(format!("{summary}, and nobody is here to be asked"), help));
     }
     let mut err = io::stderr();
     write!(err, "{summary}. Go on? [y/N] ")?;

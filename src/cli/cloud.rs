@@ -12,7 +12,7 @@ use clap::{Args, Subcommand};
 
 use crate::cli::Failure;
 use crate::cli::context::{Ending, Format};
-use crate::cli::opening::simulated_cloud;
+use crate::cli::opening::{open, simulated_cloud};
 use crate::clock::Clock;
 use crate::ids::{AccountId, Region, StackKey};
 use crate::settings::Settings;
@@ -104,10 +104,14 @@ pub(super) fn run(
             "start `driftless run` or `driftless apply` on a fleet with `cloud: simulated` first",
         ));
     }
-    let cloud = simulated_cloud(settings, clock)?;
+    // Only calls of others meet roles: whoever is at the console here may do everything.
+    let desired =
+        if may_be_new { open(settings, clock).ok().and_then(|one| one.desired) } else { None };
+    let fleet = desired.as_ref().map(|desired| &*desired.fleet);
+    let cloud = simulated_cloud(fleet, settings, clock)?;
     let console = cloud.console();
     match command {
-        CloudCommand::Serve(args) => serve::serve(args, &cloud, settings, clock, out)?,
+        CloudCommand::Serve(args) => serve::serve(args, &cloud, (fleet, settings), clock, out)?,
         CloudCommand::Keys(args) => serve::keys(args, &cloud, out)?,
         CloudCommand::Stacks(place) => show::stacks(place, &console, out)?,
         CloudCommand::Stack(one) => show::stack(one, &console, out)?,

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::io;
 
 use crate::announce::hosts::HostError;
+use crate::cli::bootstrap::CannotPrepare;
 use crate::cli::context::CommandError;
 use crate::controller::ControllerError;
 use crate::git::{FetchError, GitError};
@@ -152,6 +153,12 @@ impl From<ControllerError> for Failure {
                 }
             }
         }
+    }
+}
+
+impl From<CannotPrepare> for Failure {
+    fn from(error: CannotPrepare) -> Self {
+        Self::of(&error)
     }
 }
 

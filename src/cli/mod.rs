@@ -2,6 +2,7 @@
 
 mod apply;
 pub mod approve;
+pub mod bootstrap;
 mod cloud;
 pub mod context;
 mod converge;
@@ -75,6 +76,7 @@ enum Command {
     Apply(apply::ApplyArgs),
     /// Watch git and keep the fleet converged until told to stop
     Run,
+    Bootstrap(bootstrap::BootstrapArgs),
     /// Show where every stack stands and why
     Status(status::StatusArgs),
     /// Show one stack: wanted, seen, decision, why it waits, what failed
@@ -154,6 +156,7 @@ fn dispatch(command: Command, settings: &Settings, out: &mut dyn Write) -> Resul
         Command::Plan(args) => plan::run(&args, settings, &clock, out)?,
         Command::Apply(args) => apply::run(&args, settings, &clock, &context, out)?,
         Command::Run => run::run(settings, &clock)?,
+        Command::Bootstrap(args) => bootstrap::run(&args, settings, &clock, out)?,
         Command::Status(args) => status::run(&args, &context, out)?,
         Command::Explain(args) => {
             let wave =

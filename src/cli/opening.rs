@@ -5,7 +5,7 @@ use crate::cli::Failure;
 use crate::clock::Clock;
 use crate::controller::{Checked, checked};
 use crate::desired::Desired;
-use crate::fleet::{Cloud as CloudKind, Finding, Fleet};
+use crate::fleet::{Cloud as CloudKind, Finding, Fleet, Variable};
 use crate::ids::Region;
 use crate::report::findings::{self, Drawing};
 use crate::settings::Settings;
@@ -68,10 +68,40 @@ pub(super) fn drawn(
     findings::text(findings, snapshot, Drawing { folder: &folder, colour })
 }
 
-/// The simulated cloud beside the journal.
-pub(super) fn simulated_cloud(settings: &Settings, clock: &Clock) -> Result<Cloud, Failure> {
-    let behaviour = CloudSettings { speed: settings.simulated_speed(), ..CloudSettings::default() };
+/// The simulated cloud beside the journal, as `fleet` has it. Where that says how its roles are made,
+/// they have to be: the accounts have only the one that makes them.
+pub(super) fn simulated_cloud(
+    fleet: Option<&Fleet>,
+    settings: &Settings,
+    clock: &Clock,
+) -> Result<Cloud, Failure> {
+    let behaviour = CloudSettings {
+        speed: settings.simulated_speed(),
+        bootstrap_role: fleet.and_then(first_role),
+        ..CloudSettings::default()
+    };
     Ok(Cloud::in_folder(&settings.cloud_folder(), behaviour, clock.clone())?)
+}
+
+/// Name and path of the role that makes the others, with `{account}` for the account's number.
+fn first_role(fleet: &Fleet) -> Option<String> {
+    let role = &fleet.access.bootstrap.as_ref()?.role_arn;
+    let region = fleet.regions.keys().next()?;
+    let resolved = role.resolve(|variable, text| {
+        match variable {
+            Variable::AccountId => text.push_str("{account}"),
+            Variable::Partition => text.push_str(region.partition()),
+            Variable::FleetName => text.push_str(fleet.name.as_str()),
+            // Refused when the document is read.
+            Variable::Region
+            | Variable::TenantName
+            | Variable::Label(_)
+            | Variable::ServiceName
+            | Variable::Output { .. } => {}
+        }
+        Ok::<(), std::convert::Infallible>(())
+    });
+    resolved.ok()?.split_once(":role/").map(|(_, name)| name.to_owned())
 }
 
 /// The cloud that the fleet lives in.
@@ -84,7 +114,7 @@ pub(super) async fn cloud(
     let home = home(fleet)?;
     match fleet.cloud {
         CloudKind::Simulated => {
-            let cloud = simulated_cloud(settings, clock)?;
+            let cloud = simulated_cloud(Some(fleet), settings, clock)?;
             let (client, keys) = (cloud.http_client(), cloud.credentials());
             Ok(Aws::simulated(client, keys, clock.clone(), controller_id, home))
         }

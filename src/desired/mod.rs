@@ -100,6 +100,13 @@ impl Desired {
         self.fleet.access.external_id.as_deref()
     }
 
+    /// The role that makes the other one in the account of a target, if the fleet names one.
+    pub fn bootstrap_role_arn(&self, target: &Target) -> Option<String> {
+        let scope = Scope { fleet: &self.fleet, target, tenant: None, service: None };
+        let role = &self.fleet.access.bootstrap.as_ref()?.role_arn;
+        Some(scope.resolve(role, &|_, _| None).unwrap_or_else(|_| role.to_string()))
+    }
+
     /// The freeze window that holds what stands in an account, and until when: of those that are
     /// open the one that closes last. What labels the owner of an account had that no document names
     /// any more nobody knows: every window holds it.

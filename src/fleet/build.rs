@@ -6,35 +6,38 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::fleet::bootstrap;
 use crate::fleet::channel;
 use crate::fleet::commit_status;
 use crate::fleet::document::{
-    AccessSpec, Dependency, ExceptionSpec, FleetDocument, FleetRegion, FreezeSpec, LimitsSpec,
-    ParameterValue, ProtectedTypes, RegionChoice, SelectorSpec, ServiceDocument, ServiceSpec,
-    TenantDocument,
+    Dependency, ExceptionSpec, FleetDocument, FleetRegion, FreezeSpec, LimitsSpec, ParameterValue,
+    ProtectedTypes, RegionChoice, SelectorSpec, ServiceDocument, ServiceSpec, TenantDocument,
 };
 use crate::fleet::files::Files;
 use crate::fleet::freeze::never_close;
 use crate::fleet::reader::{Read, Reader};
 use crate::fleet::yaml::Node;
 use crate::fleet::{
-    Access, Cloud, Exception, Fleet, Freeze, Limits, Operator, PROTECTED_BY_DEFAULT, Protection,
-    Requirement, Selector, Service, ServiceRegions, Source, Tenant, Text, Variable,
+    Exception, Fleet, Freeze, Limits, Operator, PROTECTED_BY_DEFAULT, Protection, Requirement,
+    Selector, Service, ServiceRegions, Source, Tenant, Text,
 };
 use crate::fleet::{drift, idle_cost, waves};
 use crate::ids::{Region, ServiceName};
 
 /// Each target is looked at at least this often unless the fleet says otherwise.
 const RESYNC: Duration = Duration::from_secs(30 * 60);
-/// The role of a simulated fleet that names none.
-const SIMULATED_ROLE: &str = "arn:${partition}:iam::${account.id}:role/driftless-execution";
 
 /// Reads a Fleet document; `None` after errors, which are then recorded.
-pub(super) fn fleet(node: &Rc<Node>, source: Source, reader: &mut Reader<'_>) -> Option<Fleet> {
+pub(super) fn fleet(
+    node: &Rc<Node>,
+    source: Source,
+    files: &mut Files<'_>,
+    reader: &mut Reader<'_>,
+) -> Option<Fleet> {
     let FleetDocument { metadata, spec, .. } = FleetDocument::read(node, reader)?;
     let errors = reader.errors;
-    let access = access(spec.access, spec.cloud, node, reader);
     let regions = fleet_regions(&spec.regions, node, reader);
+    let access = bootstrap::access(spec.access, spec.cloud, &regions, (files, node), reader);
     let limits = limits(spec.limits.as_ref(), node, reader);
     let freeze = spec.freeze.unwrap_or_default().into_iter().enumerate();
     let freeze = freeze.map(|(index, spec)| self::freeze(spec, index, node, reader));
@@ -101,47 +104,6 @@ fn freeze(spec: FreezeSpec, index: usize, node: &Node, reader: &mut Reader<'_>) 
         complain("duration", "never-closes", message, help);
     }
     window
-}
-
-fn access(
-    spec: Option<AccessSpec>,
-    cloud: Cloud,
-    node: &Node,
-    reader: &mut Reader<'_>,
-) -> Option<Access> {
-    let Some(spec) = spec else {
-        if cloud == Cloud::Simulated {
-            let role_arn = SIMULATED_ROLE.parse().ok()?;
-            return Some(Access { role_arn, external_id: None });
-        }
-        let help = "write `access: { roleArn: ... }` below `spec`".to_owned();
-        let message = "`cloud: aws` needs a role that gives access to the accounts";
-        reader.error(node.find(&["spec", "cloud"]), "missing-field", message, Some(help));
-        return None;
-    };
-    for variable in spec.role_arn.variables() {
-        match variable {
-            Variable::AccountId | Variable::Region | Variable::Partition | Variable::FleetName => {}
-            Variable::TenantName
-            | Variable::Label(_)
-            | Variable::ServiceName
-            | Variable::Output { .. } => {
-                let message = format!("the role cannot use `${{{variable}}}`");
-                let help = "accounts outlive their tenants: use `${account.id}`, `${region}`, \
-                            `${partition}` or `${fleet.name}`";
-                let place = node.find(&["spec", "access", "roleArn"]);
-                reader.error(place, "bad-variable", message, Some(help.into()));
-            }
-        }
-    }
-    let first = spec.role_arn.to_string();
-    if !first.starts_with("arn:") || !first.contains(":role/") {
-        let help = "write one such as `arn:aws:iam::${account.id}:role/driftless-execution`";
-        let message = format!("`{first}` is not the ARN of a role");
-        let place = node.find(&["spec", "access", "roleArn"]);
-        reader.error(place, "bad-role", message, Some(help.into()));
-    }
-    Some(Access { role_arn: spec.role_arn, external_id: spec.external_id })
 }
 
 fn fleet_regions(

@@ -34,19 +34,30 @@ impl<'s> Files<'s> {
         node: &Node,
         reader: &mut Reader<'_>,
     ) -> Option<(String, Arc<Template>)> {
-        let (path, text) = self.text(named, "template", node, reader)?;
+        self.template_at(named, &["spec", "template"], node, reader)
+    }
+
+    /// The template that the field at `pointer` names, with its path in the fleet folder.
+    pub(super) fn template_at(
+        &mut self,
+        named: &str,
+        pointer: &[&str],
+        node: &Node,
+        reader: &mut Reader<'_>,
+    ) -> Option<(String, Arc<Template>)> {
+        let (path, text) = self.text(named, pointer, node, reader)?;
         if let Some(known) = self.templates.get(&path) {
             let template = known.clone();
             if template.is_none() {
                 // The service cannot be used either; the finding in the template says why.
-                refers_to_broken(&path, node, reader);
+                refers_to_broken(&path, pointer, node, reader);
             }
             return template.map(|template| (path, template));
         }
         let template = self.parse(&path, text);
         self.templates.insert(path.clone(), template.clone());
         if template.is_none() {
-            refers_to_broken(&path, node, reader);
+            refers_to_broken(&path, pointer, node, reader);
         }
         template.map(|template| (path, template))
     }
@@ -95,7 +106,7 @@ impl<'s> Files<'s> {
         node: &Node,
         reader: &mut Reader<'_>,
     ) -> Option<Arc<StackPolicy>> {
-        let (path, text) = self.text(named, "stackPolicy", node, reader)?;
+        let (path, text) = self.text(named, &["spec", "stackPolicy"], node, reader)?;
         let place = node.find(&["spec", "stackPolicy"]);
         let policy = match StackPolicy::parse(text) {
             Ok(policy) => policy,
@@ -118,15 +129,15 @@ impl<'s> Files<'s> {
         Some(Arc::new(policy))
     }
 
-    /// The text of the file that a field of `spec` names, with its path in the fleet folder.
+    /// The text of the file that the field at `pointer` names, with its path in the fleet folder.
     fn text(
         &self,
         named: &str,
-        field: &str,
+        pointer: &[&str],
         node: &Node,
         reader: &mut Reader<'_>,
     ) -> Option<(String, &'s str)> {
-        let place = node.find(&["spec", field]);
+        let place = node.find(pointer);
         let Some(path) = join(reader.path(), named).filter(|path| !path.is_empty()) else {
             let message = format!("`{named}` leaves the fleet folder");
             let help = "only files of the fleet folder are read: move it there".to_owned();
@@ -154,8 +165,8 @@ impl<'s> Files<'s> {
     }
 }
 
-fn refers_to_broken(path: &str, node: &Node, reader: &mut Reader<'_>) {
+fn refers_to_broken(path: &str, pointer: &[&str], node: &Node, reader: &mut Reader<'_>) {
     let message = format!("the template `{path}` has errors");
     let help = format!("correct what is found in `{path}`");
-    reader.error(node.find(&["spec", "template"]), "template-broken", message, Some(help));
+    reader.error(node.find(pointer), "template-broken", message, Some(help));
 }

@@ -256,7 +256,7 @@ impl<'s> Loading<'s> {
             reader.error(root.find(&["kind"]), "duplicate-fleet", message, Some(help));
             return None;
         }
-        self.fleet = Some(build::fleet(root, source, reader)?);
+        self.fleet = Some(build::fleet(root, source, &mut self.files, reader)?);
         Some(())
     }
 

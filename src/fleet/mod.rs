@@ -1,6 +1,7 @@
 //! The documents of a fleet: from the files of a snapshot to Fleet, Tenant and Service values, with
 //! every finding on single documents reported at once.
 
+mod bootstrap;
 mod build;
 mod channel;
 mod commit_status;
@@ -26,6 +27,7 @@ mod values;
 mod waves;
 mod yaml;
 
+pub use bootstrap::{Bootstrap, GIVEN, Principal};
 pub(crate) use channel::SECRET_IN_GIT;
 pub use channel::{Address, Channel, Receiver, Secret, Topic, why_not_a_url};
 pub use commit_status::{GitHost, HostProject};

@@ -9,8 +9,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::fleet::{
-    Channel, DriftPolicy, DriftSettings, Freeze, HostProject, IdleCost, Protection, Selector,
-    Source, Text, WavePlan,
+    Bootstrap, Channel, DriftPolicy, DriftSettings, Freeze, HostProject, IdleCost, Protection,
+    Selector, Source, Text, WavePlan,
 };
 use crate::ids::{AccountId, Digest, DocumentName, Region, ServiceName, Target, TenantName};
 use crate::outcome::OnRemoval;
@@ -106,12 +106,14 @@ pub struct Fleet {
 }
 
 /// How the accounts of a fleet are entered.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Access {
     /// The role to assume, with account, region, partition and fleet name interpolated.
     pub role_arn: Text,
     /// The external id to assume it with.
     pub external_id: Option<String>,
+    /// How the role is made in accounts that lack it.
+    pub bootstrap: Option<Arc<Bootstrap>>,
 }
 
 /// Numbers that stop us.

@@ -1,5 +1,6 @@
 //! What to do with each stack, decided from values alone.
 
+pub mod bootstrap;
 mod cause;
 pub mod cooldown;
 pub mod deletions;

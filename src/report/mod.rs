@@ -1,6 +1,7 @@
 //! Values in, text out: what people and programs read.
 
 pub mod announcements;
+pub mod bootstrap;
 #[cfg(test)]
 mod broken_documents;
 mod channels;

@@ -17,6 +17,7 @@ use crate::sim::machine;
 use crate::sim::objects::Objects;
 use crate::sim::quotas::Quotas;
 use crate::sim::refusal::{Answer, Refusal};
+use crate::sim::roles::stack_resource;
 use crate::sim::sessions::{Caller, caller};
 use crate::sim::state::Account;
 use crate::sim::store::Store;
@@ -96,7 +97,7 @@ impl Inner {
         self.through(visit, of_fault, (api, false), &fields, |_| {
             let result = match &question {
                 Question::AssumeRole(wish) => {
-                    let allowed = self.allowed(wish)?;
+                    let allowed = self.allowed(wish, visit)?;
                     wish.answer(&visit.caller, visit.region, visit.now, &allowed)?
                 }
                 Question::GetCallerIdentity => sts::caller_identity(&visit.caller, visit.region),
@@ -105,11 +106,12 @@ impl Inner {
         })
     }
 
-    fn allowed(&self, wish: &AssumeRole) -> Answer<Allowed> {
+    fn allowed(&self, wish: &AssumeRole, visit: &Visit<'_>) -> Answer<Allowed> {
         let external_id = self
             .with_account(wish.account, |account| (account.external_id.clone(), false))
             .map_err(|error| internal(&error))?;
-        let denied = self.script.denies_role(wish.account);
+        let trusts = self.trusts(wish, (&visit.caller, visit.region), visit.now)?;
+        let denied = self.script.denies_role(wish.account) || !trusts;
         Ok(Allowed { denied, role_name: self.settings.role_name.clone(), external_id })
     }
 
@@ -118,6 +120,9 @@ impl Inner {
         let fields = form.fields().clone();
         let account = visit.caller.account;
         self.through(visit, account, (action.name, action.mutating), &fields, |light| {
+            let (who, right) = ((&visit.caller, visit.region), right_of(action));
+            let about = |account: &Account| stack_resource(account, visit.region, &fields);
+            self.permits(who, visit.now, &right, about)?;
             self.in_place(account, visit.region, visit.now, light, |context| {
                 cloudformation::answer(context, action, form, &visit.request_id)
             })
@@ -276,6 +281,11 @@ impl Inner {
         let hex = hex::encode(&digest.as_bytes()[..16]);
         [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
     }
+}
+
+/// The right that a call takes.
+fn right_of(action: &Action) -> String {
+    format!("cloudformation:{}", action.name)
 }
 
 fn light_of(fault: Option<&CallFault>) -> Light {

@@ -25,6 +25,7 @@ mod quotas;
 mod reality;
 mod refusal;
 mod resources;
+mod roles;
 mod secrets;
 mod serve;
 mod sessions;
@@ -85,6 +86,12 @@ pub struct CloudSettings {
     pub seed: u64,
     /// The only role that exists, with its path; `None`: every role of every account.
     pub role_name: Option<String>,
+    /// Where this is given, roles are real. An account has this one from the beginning, with its path
+    /// and `{account}` for the account's number, which trusts the hub account and may do everything;
+    /// and those that stacks make. `None`: [`Self::role_name`] alone counts.
+    pub bootstrap_role: Option<String>,
+    /// How many seconds after it was made a role can be assumed, as IAM takes a while.
+    pub role_seconds: u32,
     /// Resource types that are taken without knowing them; others that are unknown are refused.
     pub opaque_types: BTreeSet<String>,
     /// How long a resource of an opaque type takes, in seconds.
@@ -111,6 +118,8 @@ impl Default for CloudSettings {
             spread: 0.0,
             seed: 0,
             role_name: None,
+            bootstrap_role: None,
+            role_seconds: 0,
             opaque_types: BTreeSet::new(),
             opaque_seconds: 15,
             stack_limit: 2_000,

@@ -20,10 +20,10 @@ const CHAINED_SECONDS: u64 = 3_600;
 pub(crate) struct AssumeRole {
     pub(crate) account: AccountId,
     /// With its path: `deploy/driftless`.
-    role: String,
+    pub(crate) role: String,
     session: String,
     length: Duration,
-    external_id: Option<String>,
+    pub(crate) external_id: Option<String>,
 }
 
 /// What a request to STS asks.
@@ -164,8 +164,8 @@ pub(crate) fn envelope(action: &str, result: Xml, request_id: &str) -> String {
     )
 }
 
-/// The session of a role loses the role's path.
-fn arn_of(caller: &Caller, region: &Region) -> String {
+/// Who a caller is. The session of a role loses the role's path.
+pub(crate) fn arn_of(caller: &Caller, region: &Region) -> String {
     let (partition, account) = (region.partition(), caller.account);
     match &caller.role {
         Some((role, session)) => {

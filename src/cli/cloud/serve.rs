@@ -8,9 +8,10 @@ use tokio::net::TcpListener;
 use tracing::info;
 
 use crate::cli::converge::{runtime, stop_signals};
-use crate::cli::opening::{home, open};
+use crate::cli::opening::home;
 use crate::cli::{Failure, log};
 use crate::clock::Clock;
+use crate::fleet::Fleet;
 use crate::ids::{AccountId, Region};
 use crate::settings::Settings;
 use crate::sim::{Cloud, ServeLimits};
@@ -38,7 +39,7 @@ pub(in crate::cli) struct KeysArgs {
 pub(super) fn serve(
     args: &ServeArgs,
     cloud: &Cloud,
-    settings: &Settings,
+    (fleet, settings): (Option<&Fleet>, &Settings),
     clock: &Clock,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
@@ -54,7 +55,7 @@ pub(super) fn serve(
         let listener =
             TcpListener::bind(args.listen).await.map_err(|error| cannot(args, &error))?;
         let address = listener.local_addr().map_err(|error| cannot(args, &error))?;
-        let region = region(settings, clock);
+        let region = region(fleet);
         writeln!(out, "export AWS_ENDPOINT_URL=http://{address}")?;
         write_keys(&cloud.keys_of(None), out)?;
         // boto3 and the AWS CLI read the one, the other SDKs the other.
@@ -88,10 +89,8 @@ fn write_keys((key, secret): &(String, String), out: &mut dyn Write) -> Result<(
 }
 
 /// That of the fleet, if there is one: what is served has no region of its own.
-fn region(settings: &Settings, clock: &Clock) -> String {
-    let fleet =
-        open(settings, clock).ok().and_then(|opened| opened.desired).map(|desired| desired.fleet);
-    let home = fleet.and_then(|fleet| home(&fleet).ok());
+fn region(fleet: Option<&Fleet>) -> String {
+    let home = fleet.and_then(|fleet| home(fleet).ok());
     home.as_ref().map_or(ANY_REGION, Region::as_str).to_owned()
 }
 

@@ -1,6 +1,7 @@
 //! What commands write for programs: one object with a `version` each, and its JSON Schema. Fields are
 //! only ever added; anything else moves the version.
 
+mod bootstrapped;
 mod cloud;
 mod doctor;
 mod done;
@@ -23,6 +24,7 @@ use crate::moment::Moment;
 use crate::report::Edited;
 use crate::report::rollouts::ShownRollouts;
 
+pub use bootstrapped::{Bootstrapped, BootstrappedAccount};
 pub use cloud::{CloudEvent, CloudEvents, CloudResource, CloudStack, CloudStacks, OneCloudStack};
 pub use doctor::{ComplaintOutput, Doctored, ExaminedTargets, SettingsCost, Spread};
 pub use done::{Applied, Made, Ordered, TestedChannel, TestedChannels};
@@ -57,6 +59,7 @@ pub fn schemas() -> BTreeMap<&'static str, String> {
     BTreeMap::from([
         ("output/apply.json", schema::<Applied>("driftless apply --format json")),
         ("output/approve.json", schema::<Approvals>("driftless approve --format json")),
+        ("output/bootstrap.json", schema::<Bootstrapped>("driftless bootstrap --format json")),
         ("output/cloud-events.json", schema::<CloudEvents>("driftless cloud events --format json")),
         ("output/cloud-stack.json", schema::<OneCloudStack>("driftless cloud stack --format json")),
         ("output/cloud-stacks.json", schema::<CloudStacks>("driftless cloud stacks --format json")),
