@@ -232,6 +232,11 @@ impl Sessions {
         *state = State { session: None, failure };
     }
 
+    /// Forgets session and failure: the role is another one now.
+    pub(super) async fn begin_anew(&self, key: &SessionKey) {
+        *self.slot(key).lock().await = State::default();
+    }
+
     fn slot(&self, key: &SessionKey) -> Slot {
         let now = self.caller.clock.now();
         let mut entries = self.entries.lock().unwrap_or_else(PoisonError::into_inner);

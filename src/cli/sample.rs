@@ -3,6 +3,7 @@
 /// The files of the fleet that are the same in every new fleet, by path below the fleet folder.
 pub(super) const COMMON: &[(&str, &str)] = &[
     ("fleet.yaml", include_str!("../../fleet/fleet.yaml")),
+    ("access/execution-role.yaml", include_str!("../../fleet/access/execution-role.yaml")),
     ("services/baseline/service.yaml", include_str!("../../fleet/services/baseline/service.yaml")),
     (
         "services/baseline/template.yaml",

@@ -8,7 +8,7 @@ use crate::fleet::document::{AccessSpec, BootstrapSpec, ParameterValue};
 use crate::fleet::files::Files;
 use crate::fleet::reader::Reader;
 use crate::fleet::yaml::Node;
-use crate::fleet::{Access, Cloud, Text, Variable};
+use crate::fleet::{Access, Cloud, Glob, Text, Variable};
 use crate::ids::{AccountId, Region};
 use crate::template::{Parameter, Template};
 
@@ -80,6 +80,17 @@ impl Principal {
             (_, _) => return None,
         };
         Some(Self { account: account.parse().ok()?, patterns })
+    }
+
+    /// Whether this lets in whom STS calls so, as far as that can be told without the path of a role.
+    pub fn covers(&self, caller: &str) -> bool {
+        let Some(caller) = Self::calling(caller) else { return false };
+        let name = |arn: &str| arn.rsplit('/').next().unwrap_or(arn).to_owned();
+        let covers = |pattern: &String| {
+            pattern.ends_with(":*")
+                || caller.patterns.iter().any(|one| Glob::of(&name(pattern)).fits(&name(one)))
+        };
+        caller.account == self.account && self.patterns.iter().any(covers)
     }
 }
 

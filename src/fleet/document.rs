@@ -257,7 +257,8 @@ documents! {
         /// The external id that it asks for.
         external_id as "externalId": Option<String>,
         /// Who may assume the made role: the ARN of a role or user, in which `*` stands for anything,
-        /// or of an account's root. Whoever runs `driftless bootstrap` unless given.
+        /// or of an account's root. Whoever runs `driftless bootstrap` unless given; where it is somebody
+        /// else, nobody tries whether the role can be assumed.
         principal as "principal": Option<String>,
         /// The CloudFormation template of the made role, relative to this file, inside the fleet
         /// folder; one with the least rights unless given.

@@ -24,6 +24,8 @@ pub struct RoleStack {
     /// Values of all parameters of the template, defaults among them: an update without one would
     /// leave open which value it takes.
     pub parameters: BTreeMap<String, String>,
+    /// Whether the made role lets in whoever makes it: otherwise nobody here can try.
+    pub lets_us_in: bool,
 }
 
 /// What is done with one account.
@@ -56,13 +58,14 @@ pub struct RoleChange {
 
 impl RoleStack {
     /// The stack that makes the role of this ARN in `account`, to be assumed by `trusted` with this
-    /// external id. The error says why there can be none.
+    /// external id, where `caller` is the ARN of whoever makes it. The error says why there can be
+    /// none.
     pub fn of(
         bootstrap: &Bootstrap,
         account: AccountId,
-        role_arn: &str,
-        external_id: Option<&str>,
+        (role_arn, external_id): (&str, Option<&str>),
         trusted: &Principal,
+        caller: &str,
     ) -> Result<Self, String> {
         let (path, name) = role_name(role_arn, account)?;
         let given = [
@@ -83,7 +86,8 @@ impl RoleStack {
         let mut parameters: BTreeMap<String, String> =
             declared.iter().filter_map(default).collect();
         parameters.extend(given.chain(own).filter(|(name, _)| declared.contains_key(name)));
-        let stack = Self { template: Arc::clone(&bootstrap.template), parameters };
+        let template = Arc::clone(&bootstrap.template);
+        let stack = Self { template, parameters, lets_us_in: trusted.covers(caller) };
         stack.check()?;
         Ok(stack)
     }
@@ -126,11 +130,13 @@ impl RoleStack {
         };
         match seen.status.standing() {
             Standing::Complete if !self.is_like(seen) => Course::Update(seen.id.clone()),
-            Standing::Complete if is_assumable => Course::Ready,
+            Standing::Complete if is_assumable || !self.lets_us_in => Course::Ready,
             Standing::Complete | Standing::Moving => Course::Wait,
-            Standing::NeverComplete => Course::MakeAnew(seen.id.clone()),
+            Standing::NeverComplete if !is_assumable => Course::MakeAnew(seen.id.clone()),
             Standing::Gone => Course::Make,
-            Standing::InReview
+            // A role that can be assumed may be in use, whatever made it.
+            Standing::NeverComplete
+            | Standing::InReview
             | Standing::UpdateFailed
             | Standing::RollbackFailed
             | Standing::DeleteFailed

@@ -135,6 +135,22 @@ fn broken_fleet_documents() {
             ("  parameters: {", "  access: { roleArn: driftless }\n  parameters: {"),
             (
                 "  parameters: {",
+                "  access: { roleArn: 'arn:aws:iam::1:role/${region}', bootstrap: { roleArn: 'arn:aws:iam::1:role/x', region: us-west-2, principal: '111122223333' } }\n  parameters: {"
+            ),
+            (
+                "  parameters: {",
+                "  access: { roleArn: 'arn:aws:iam::1:role/r', bootstrap: { roleArn: admin, parameters: { RoleName: x, Acitons: 'sqs:*', Actions: '${account.id}' } } }\n  parameters: {"
+            ),
+            (
+                "  parameters: {",
+                "  access: { roleArn: 'arn:aws:iam::1:role/r', bootstrap: { roleArn: 'arn:aws:iam::1:role/x', template: role.yaml } }\n  parameters: {"
+            ),
+            (
+                "  parameters: {",
+                "  access: { roleArn: 'arn:aws:iam::1:role/r', bootstrap: { roleArn: 'arn:aws:iam::1:role/x', template: api/template.yaml } }\n  parameters: {"
+            ),
+            (
+                "  parameters: {",
                 "  tags: { 'aws:x': y, url: '${services.api.outputs.QueueUrl}' }\n  parameters: {"
             ),
             ("  parameters: {", "  suspend:\n  parameters: {"),

@@ -5,6 +5,7 @@
 
 mod access;
 mod announce;
+mod bootstrap;
 mod converge;
 mod create_only;
 mod decisions;

@@ -1,6 +1,7 @@
 //! The program as people run it against a cloud that somebody else wrote: ministack, from PyPI.
 //! Where ministack and AWS's documentation differ, the program keeps to the documentation.
 
+mod bootstrapped;
 mod broken;
 mod drift;
 mod server;
@@ -275,17 +276,18 @@ fn line<'a>(status: &'a Value, tenant: usize, service: &str) -> &'a Value {
 
 #[test]
 fn a_fleet_of_ten_accounts_converges_on_a_cloud_by_other_people() {
-    let started: Result<Vec<Ministack>, String> = (0..3).map(|_| Ministack::start()).collect();
+    let started: Result<Vec<Ministack>, String> = (0..4).map(|_| Ministack::start()).collect();
     let mut clouds = match started {
         Ok(clouds) => clouds.into_iter(),
         Err(why) => return not_run("the test against ministack", &why),
     };
-    let mut next = || clouds.next().expect("three were started");
-    let (first, second, third) = (next(), next(), next());
+    let mut next = || clouds.next().expect("four were started");
+    let (first, second, third, fourth) = (next(), next(), next(), next());
     // All of them wait more than they work.
     std::thread::scope(|scope| {
         scope.spawn(|| broken::rollbacks_and_deletes_that_fail_are_mended_or_held(first));
         scope.spawn(|| drift::what_others_changed_is_found_and_said(second));
+        scope.spawn(|| bootstrapped::accounts_get_a_role_that_lets_us_in(fourth));
         ten_accounts_live_through_a_day(third);
     });
 }

@@ -193,6 +193,11 @@ impl Preparing {
     }
 
     async fn until_assumable(&self, site: &Site) -> Done {
+        if !site.wanted.lets_us_in {
+            return Ok(());
+        }
+        // One from before an update says nothing about the role as it is now.
+        site.role.end_session().await;
         let began_at = self.clock.now();
         loop {
             match site.role.check_account().await {

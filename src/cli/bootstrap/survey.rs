@@ -57,13 +57,13 @@ pub struct Preparing {
     pub(super) look_every: Duration,
     region: Region,
     trusted: Principal,
+    /// The ARN of whoever runs this.
+    caller: String,
 }
 
 /// One account with the calls to it.
 #[derive(Clone, Debug)]
 pub(super) struct Site {
-    tenant: TenantName,
-    account: AccountId,
     /// As the execution role.
     pub(super) role: TargetApi,
     /// As the role that makes it.
@@ -111,8 +111,8 @@ impl Preparing {
         let caller = aws.caller_arn().await;
         let caller = caller.map_err(|error| CannotPrepare::Unknown(Box::new(error)))?;
         let trusted = bootstrap.principal.clone().or_else(|| Principal::calling(&caller));
-        let trusted = trusted.ok_or(CannotPrepare::Nameless(caller))?;
-        Ok(Self { desired, bootstrap, aws, clock, look_every, region, trusted })
+        let trusted = trusted.ok_or_else(|| CannotPrepare::Nameless(caller.clone()))?;
+        Ok(Self { desired, bootstrap, aws, clock, look_every, region, trusted, caller })
     }
 
     /// Looks into the accounts of these tenants, until `stopped` says so; `tick` is called for each
@@ -131,9 +131,8 @@ impl Preparing {
         let mut next = 0;
         loop {
             while looks.len() < ACCOUNTS && next < accounts.len() && !stopped() {
-                let (tenant, account, _) = accounts[next].clone();
-                let (this, index) = (self.clone(), next);
-                looks.spawn(async move { (index, this.look(tenant, account).await) });
+                let (this, index, account) = (self.clone(), next, accounts[next].1);
+                looks.spawn(async move { (index, this.look(account).await) });
                 next += 1;
             }
             let Some(looked) = looks.join_next().await else { break };
@@ -144,8 +143,8 @@ impl Preparing {
         Survey { accounts }
     }
 
-    async fn look(&self, tenant: TenantName, account: AccountId) -> Finding {
-        let looked = match self.site(tenant, account) {
+    async fn look(&self, account: AccountId) -> Finding {
+        let looked = match self.site(account) {
             Ok(site) => self.surveyed(site).await,
             Err(why) => Err(why),
         };
@@ -155,19 +154,24 @@ impl Preparing {
         }
     }
 
-    fn site(&self, tenant: TenantName, account: AccountId) -> Result<Site, String> {
+    fn site(&self, account: AccountId) -> Result<Site, String> {
         let target = Target { account, region: self.region.clone() };
         let role_arn = self.desired.role_arn(&target);
         let external_id = self.desired.external_id();
-        let wanted =
-            RoleStack::of(&self.bootstrap, account, &role_arn, external_id, &self.trusted)?;
+        let wanted = RoleStack::of(
+            &self.bootstrap,
+            account,
+            (&role_arn, external_id),
+            &self.trusted,
+            &self.caller,
+        )?;
         let role = Access { role_arn, external_id: external_id.map(str::to_owned) };
         let maker = Access {
             role_arn: self.desired.bootstrap_role_arn(&target).unwrap_or_default(),
             external_id: self.bootstrap.external_id.clone(),
         };
         let (role, maker) = (self.aws.target(&target, &role), self.aws.target(&target, &maker));
-        Ok(Site { tenant, account, role, maker, wanted })
+        Ok(Site { role, maker, wanted })
     }
 
     /// Costs one call more than the sessions in an account that is ready.

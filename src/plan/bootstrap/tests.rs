@@ -20,7 +20,8 @@ fn stack(more: &str, role: &str) -> Result<RoleStack, String> {
     let documents = documents.unwrap_or_else(|| panic!("{findings:#?}"));
     let bootstrap = documents.fleet.access.bootstrap.expect("it is given");
     let trusted = Principal::calling(BASE).expect("a caller");
-    RoleStack::of(&bootstrap, ACCOUNT.parse().unwrap(), role, Some("shared"), &trusted)
+    let trusted = bootstrap.principal.clone().unwrap_or(trusted);
+    RoleStack::of(&bootstrap, ACCOUNT.parse().unwrap(), (role, Some("shared")), &trusted, BASE)
 }
 
 fn usual() -> RoleStack {
@@ -90,6 +91,18 @@ fn every_state_of_the_stack_has_its_course() {
     older.parameters.insert("ExternalId".into(), "old".into());
     assert_eq!(wanted.course(true, Some(&older)), Course::Update(id()));
     assert_eq!(wanted.course(false, Some(&older)), Course::Update(id()));
+}
+
+#[test]
+fn a_role_for_somebody_else_is_ready_when_its_stack_is() {
+    let role = "arn:aws:iam::111122223333:role/x";
+    for (principal, is_ours) in [("role/ci/deploy*", true), ("role/other", false), ("root", true)] {
+        let more = format!(", principal: \"arn:aws:iam::999999999999:{principal}\"");
+        let wanted = stack(&more, role).expect("a stack");
+        let course = wanted.course(false, Some(&seen(&wanted, StackStatus::CreateComplete)));
+        let expected = if is_ours { Course::Wait } else { Course::Ready };
+        assert_eq!(course, expected, "{principal}");
+    }
 }
 
 #[test]
