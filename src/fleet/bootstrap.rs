@@ -2,15 +2,43 @@
 //! template that it is made from.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::fleet::document::{AccessSpec, BootstrapSpec, ParameterValue};
+use schemars::JsonSchema;
+
+use crate::fleet::document::{AccessSpec, ParameterValue, documents};
 use crate::fleet::files::Files;
-use crate::fleet::reader::Reader;
+use crate::fleet::reader::{Read, Reader};
 use crate::fleet::yaml::Node;
 use crate::fleet::{Access, Cloud, Glob, Text, Variable};
 use crate::ids::{AccountId, Region};
 use crate::template::{Parameter, Template};
+
+documents! {
+    /// How the role is made in accounts that lack it.
+    struct BootstrapSpec {
+        /// A role that every account has already and that may make roles and stacks, such as
+        /// `arn:aws:iam::${account.id}:role/OrganizationAccountAccessRole`. It may use `account.id`,
+        /// `partition` and `fleet.name`.
+        role_arn as "roleArn": Text,
+        /// The external id that it asks for.
+        external_id as "externalId": Option<String>,
+        /// Who may assume the made role: the ARN of a role or user, in which `*` stands for anything,
+        /// or of an account's root. Whoever runs `driftless bootstrap` unless given; where it is somebody
+        /// else, nobody tries whether the role can be assumed.
+        principal as "principal": Option<String>,
+        /// The CloudFormation template of the made role, relative to this file, inside the fleet
+        /// folder; one with the least rights unless given.
+        template as "template": Option<String>,
+        /// Values of that template's parameters, such as `Actions`: what CloudFormation may do in the
+        /// role's name.
+        parameters as "parameters": Option<BTreeMap<String, ParameterValue>>,
+        /// The region in which the stack of the made role stands; the fleet's first one in the order
+        /// of the alphabet, retired ones left out, unless given.
+        region as "region": Option<Region>,
+    }
+}
 
 /// The role of a simulated fleet that names none.
 const SIMULATED_ROLE: &str = "arn:${partition}:iam::${account.id}:role/driftless-execution";

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 
+use crate::fleet::bootstrap::BootstrapSpec;
 use crate::fleet::channel::{Chat, DigestLength, Topic, Webhook};
 use crate::fleet::commit_status::CommitStatusSpec;
 use crate::fleet::freeze::{Pattern, Zone};
@@ -246,29 +247,6 @@ documents! {
         external_id as "externalId": Option<String>,
         /// How `driftless bootstrap` makes the role in accounts that lack it. Nothing else uses this.
         bootstrap as "bootstrap": Option<BootstrapSpec>,
-    }
-
-    /// How the role is made in accounts that lack it.
-    struct BootstrapSpec {
-        /// A role that every account has already and that may make roles and stacks, such as
-        /// `arn:aws:iam::${account.id}:role/OrganizationAccountAccessRole`. It may use `account.id`,
-        /// `partition` and `fleet.name`.
-        role_arn as "roleArn": Text,
-        /// The external id that it asks for.
-        external_id as "externalId": Option<String>,
-        /// Who may assume the made role: the ARN of a role or user, in which `*` stands for anything,
-        /// or of an account's root. Whoever runs `driftless bootstrap` unless given; where it is somebody
-        /// else, nobody tries whether the role can be assumed.
-        principal as "principal": Option<String>,
-        /// The CloudFormation template of the made role, relative to this file, inside the fleet
-        /// folder; one with the least rights unless given.
-        template as "template": Option<String>,
-        /// Values of that template's parameters, such as `Actions`: what CloudFormation may do in the
-        /// role's name.
-        parameters as "parameters": Option<BTreeMap<String, ParameterValue>>,
-        /// The region in which the stack of the made role stands; the fleet's first one in the order
-        /// of the alphabet, retired ones left out, unless given.
-        region as "region": Option<Region>,
     }
 
     /// Numbers that stop us.

@@ -23,6 +23,7 @@ use crate::desired::Desired;
 use crate::fleet::{Cloud, Lifecycle};
 use crate::ids::TenantName;
 use crate::report::bootstrap::{Preparation, Tense};
+use crate::report::counted;
 use crate::report::output::{self, Bootstrapped};
 use crate::settings::Settings;
 
@@ -130,15 +131,10 @@ async fn prepare(
     bar.finish_and_clear();
     let ahead = survey.ahead();
     if ahead.touched() > 0 && !args.yes && !is_stopped() {
-        let text = ahead.text(Tense::Ahead);
-        if settings.terminal.can_ask {
-            io::stderr().write_all(text.as_bytes())?;
-        }
-        let (what, help) = match settings.terminal.can_ask {
-            true => (format!("{} will get or change their role", accounts(&ahead)), ""),
-            false => (text, "use `driftless bootstrap --yes` if that is meant"),
-        };
-        if !is_confirmed(&what, help, settings)? {
+        io::stderr().write_all(ahead.text(Tense::Ahead).as_bytes())?;
+        let accounts = counted(ahead.touched(), "account");
+        let what = format!("{accounts} will get the role or another one");
+        if !is_confirmed(&what, "use `driftless bootstrap --yes` if that is meant", settings)? {
             return Err(Failure::new("nothing was done", "answer y to go on, or use --yes"));
         }
     }
@@ -146,10 +142,6 @@ async fn prepare(
     let done = preparing.carry_out(survey, &is_stopped, &|| bar.inc(1)).await;
     bar.finish_and_clear();
     Ok(done)
-}
-
-fn accounts(ahead: &Preparation) -> String {
-    crate::report::counted(ahead.touched(), "account")
 }
 
 /// How far it has come, for people at a terminal.

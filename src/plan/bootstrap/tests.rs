@@ -1,3 +1,5 @@
+//! The course of one account by what is there, and what an update changes.
+
 use super::*;
 use crate::ids::Target;
 use crate::moment::Moment;
