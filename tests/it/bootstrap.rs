@@ -29,7 +29,7 @@ fn id(tenant: usize) -> AccountId {
 }
 
 /// A world whose accounts have nothing but the role of `bootstrap`, which has these further fields.
-fn world(tenants: usize, more: &str) -> World {
+pub(crate) fn world(tenants: usize, more: &str) -> World {
     let world = World::with_settings(tenants, |settings| {
         settings.bootstrap_role = Some("OrganizationAccountAccessRole".to_owned());
     });
@@ -73,7 +73,7 @@ async fn preparing(world: &World) -> Result<Preparing, CannotPrepare> {
 }
 
 /// What would be done, and what was done then.
-async fn bootstrap(world: &World) -> (Preparation, Preparation) {
+pub(crate) async fn bootstrap(world: &World) -> (Preparation, Preparation) {
     let preparing = preparing(world).await.expect("credentials");
     let tenants = desired(world).tenants.keys().cloned().collect::<BTreeSet<_>>();
     let survey = preparing.survey(&tenants, &|| false, &|| ()).await;

@@ -146,6 +146,14 @@ async fn a_healthy_fleet_takes_few_calls_and_is_well() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_role_that_bootstrap_makes_has_every_right_that_is_probed() {
+    let world = crate::bootstrap::world(2, "");
+    assert_eq!(complaints(&doctor(&world).await), ["role-cannot-be-assumed 2"]);
+    crate::bootstrap::bootstrap(&world).await;
+    assert_eq!(complaints(&doctor(&world).await), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_role_that_is_not_there_and_one_of_another_account_are_named() {
     let world =
         World::with_settings(2, |cloud| cloud.role_name = Some("driftless-other".to_owned()));
