@@ -11,7 +11,7 @@ use crate::cli::bootstrap::survey::{
 };
 use crate::fleet::Deployment;
 use crate::ids::{Digest, StackId, StackName};
-use crate::observed::{ChangeSetStatus, Seen, StackStatus, Standing};
+use crate::observed::{ChangeSetStatus, Seen, Standing};
 use crate::plan::bootstrap::{Course, ROLE_STACK, ROLE_TAG, RoleStack};
 use crate::plan::is_follower;
 use crate::report::bootstrap::{Preparation, Prepared, PreparedAccount};
@@ -54,7 +54,7 @@ impl Preparing {
                 works.spawn(async move { (index, this.prepare(one).await) });
             }
             let Some(worked) = works.join_next().await else { break };
-            let (index, prepared) = worked.unwrap_or_else(|error| panicked(error));
+            let (index, prepared) = worked.unwrap_or_else(panicked);
             done.0[index].prepared = prepared;
             tick();
         }
@@ -112,10 +112,10 @@ impl Preparing {
         let begun = site.maker.delete_stack(id, &[], &token).await;
         begun.map_err(|error| error.to_string())?;
         let seen = self.rested(&site.maker, id).await?;
-        match seen.status {
-            StackStatus::DeleteComplete => Ok(()),
-            status => Err(format!("it could not be deleted and is {status}")),
+        if seen.status.standing() == Standing::Gone {
+            return Ok(());
         }
+        Err(format!("it could not be deleted and is {}", seen.status))
     }
 
     async fn update(&self, site: &Site, id: &StackId) -> Done {
@@ -132,7 +132,9 @@ impl Preparing {
                 maker.delete_change_set(id, &token).await.map_err(said)?;
                 return Err(format!("CloudFormation cannot change the role: {why}"));
             }
-            other => return Err(format!("the change set {token} of {ROLE_STACK} is {other:?}")),
+            ChangeSetStatus::Pending | ChangeSetStatus::Obsolete | ChangeSetStatus::Unknown(_) => {
+                return Err(format!("somebody else changed its stack {ROLE_STACK}: run it again"));
+            }
         }
         maker.execute_change_set(id, &token, &token).await.map_err(said)?;
         let seen = self.rested(maker, id).await?;

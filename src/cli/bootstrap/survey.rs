@@ -136,7 +136,7 @@ impl Preparing {
                 next += 1;
             }
             let Some(looked) = looks.join_next().await else { break };
-            let (index, finding) = looked.unwrap_or_else(|error| panicked(error));
+            let (index, finding) = looked.unwrap_or_else(panicked);
             accounts[index].2 = finding;
             tick();
         }

@@ -179,7 +179,9 @@ fn holds(
 fn texts(value: &Value) -> Answer<Vec<String>> {
     let items = match value {
         Value::Array(items) => items.iter().collect(),
-        one => vec![one],
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_) => {
+            vec![value]
+        }
     };
     let text = |one: &&Value| one.as_str().map(str::to_owned);
     let texts: Option<Vec<String>> = items.iter().map(text).collect();
