@@ -99,7 +99,9 @@ fn marked(desired: &Desired, stacks: &Stacks, wanted: &Wanted) -> Option<StackNa
 
 /// The one stack that nobody owns and that fits. Where one of ours stands already, none is meant.
 fn meant(desired: &Desired, stacks: &Stacks, wanted: &Wanted) -> Option<StackName> {
-    if siblings(desired, stacks, wanted).next().is_some() {
+    let here = desired.stacks.get(&wanted.key.target)?;
+    // One that stands where another is wanted is no twin, but in its way.
+    if siblings(desired, stacks, wanted).any(|seen| !here.contains_key(&seen.key.name)) {
         return None;
     }
     match fitting(desired, stacks, wanted).as_slice() {
@@ -234,9 +236,12 @@ pub(super) fn instead_of_making(case: &Case<'_>, wanted: &Wanted) -> Option<Hold
         [Fit { seen, others }] if !others.is_empty() => {
             Obstacle::Contested { name: seen.own_name(), others: others.clone() }
         }
-        // It would go by the wanted name if nothing else stood in its way.
-        [_] => return None,
-        several => Obstacle::Several(several.iter().map(|fit| fit.seen.own_name()).collect()),
+        // Had nothing of ours stood in its way, it would go by the wanted name.
+        several => {
+            let ours = siblings(scene.desired, &scene.look.stacks, wanted).map(Seen::own_name);
+            let fits = several.iter().map(|fit| fit.seen.own_name());
+            Obstacle::Several(fits.chain(ours).collect())
+        }
     }))
 }
 

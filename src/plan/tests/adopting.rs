@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use proptest::prelude::*;
+
 use crate::ids::{StackId, StackName};
-use crate::observed::{Seen, StackStatus};
-use crate::outcome::Memory;
+use crate::observed::{Seen, StackStatus, Standing};
+use crate::outcome::{Memory, StepKind};
 use crate::plan::tests::{NOW, World, key};
 use crate::plan::{Decision, StackRecord, ownership, presented};
 
@@ -15,6 +17,9 @@ const ADOPTS: &[(&str, &str)] = &[
     ),
     ("  template: api.yaml\n", "  template: api.yaml\n  adopt: { match: 'StackSet-*' }\n"),
 ];
+const NAMES: [&str; 6] =
+    ["StackSet-network-1", "StackSet-network-2", "StackSet-api-1", "network", "api", "other"];
+
 /// A stack with the tags of `owner`: nobody, another fleet, or one of our services.
 fn put(world: &mut World, name: &str, owner: &str, status: StackStatus) {
     world.put(name, owner, status);
@@ -74,4 +79,59 @@ fn a_stack_that_fits_two_patterns_belongs_to_the_narrower_one() {
         named(&shown(&world, &[])),
         ["api = StackSet-api-1", "network = StackSet-network-1"]
     );
+}
+
+fn stacks() -> impl Strategy<Value = Vec<(&'static str, &'static str, StackStatus)>> {
+    let owner = prop::sample::select(vec!["nobody", "nobody", "theirs", "network", "api"]);
+    let status = prop::sample::select(StackStatus::KNOWN.to_vec());
+    let stands = status.prop_filter("it is there", |one| one.standing() != Standing::Gone);
+    let status = prop_oneof![Just(StackStatus::CreateComplete), stands];
+    let stack = (prop::sample::select(NAMES.to_vec()), owner, status);
+    prop::collection::vec(stack, 0..6)
+}
+
+proptest! {
+    #[test]
+    fn whatever_stands_there_nothing_is_lost_made_twice_or_deleted(
+        stacks in stacks(),
+        taken in prop::option::of((0..NAMES.len(), 0..2_usize)),
+        is_going in any::<bool>(),
+    ) {
+        let account = "  account: \"111122223333\"\n";
+        let going = format!("{account}  lifecycle: offboarded\n");
+        let edits: Vec<(&str, &str)> =
+            ADOPTS.iter().copied().chain(is_going.then_some((account, going.as_str()))).collect();
+        let mut world = World::of(&edits);
+        for (name, owner, status) in &stacks {
+            put(&mut world, name, owner, status.clone());
+        }
+        let rows: Vec<_> = taken.map(|(own, name)| row(["network", "api"][name], NAMES[own]))
+            .into_iter().collect();
+        let before = world.stacks.clone();
+        let after = shown(&world, &rows);
+        world.stacks = after.clone();
+        prop_assert_eq!(&shown(&world, &rows), &after, "once is enough");
+        for seen in before.values() {
+            let found: Vec<&Seen> = after.values().filter(|one| one.id == seen.id).collect();
+            prop_assert!(found.len() <= 1);
+            // Only a stranger's stack gives way to what was taken over under its name.
+            let is_ours = ownership::is_ours(seen, &world.desired.fleet.name);
+            prop_assert!(!found.is_empty() || !is_ours, "{:?} is lost", seen.key);
+            // Another fleet's stack that the journal knows as ours stands in the way of a twin.
+            let was_ours = rows.iter().any(|(_, row)| row.memory.adopted.as_ref() == Some(&seen.id));
+            let is_theirs = !is_ours && !ownership::is_nobody_s(seen) && !was_ours;
+            prop_assert!(!is_theirs || found.iter().all(|one| one.key == seen.key));
+        }
+        for (name, decided) in world.decide() {
+            let Decision::Step(step) = decided.decision else { continue };
+            prop_assert!(step.kind != StepKind::Create, "{name} would be a twin");
+            let is_prepared = matches!(step.kind, StepKind::CreateChangeSet { .. });
+            let seen = step.seen.expect("it stands");
+            prop_assert!(
+                ownership::is_ours(&seen, &world.desired.fleet.name)
+                    || (is_prepared && ownership::is_nobody_s(&seen) && !is_going),
+                "{:?} of {:?}", step.kind, seen
+            );
+        }
+    }
 }
