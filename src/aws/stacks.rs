@@ -697,6 +697,40 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn only_what_says_so_of_all_of_itself_changes_nothing_but_tags() {
+        let tags = "<Scope><member>Tags</member></Scope>";
+        let detail = |attribute: &str| {
+            format!(
+                "<Details><member><Target><Attribute>{attribute}</Attribute></Target>\
+                 <Evaluation>Static</Evaluation></member></Details>"
+            )
+        };
+        let queue = "AWS::SQS::Queue";
+        for (kind, said, expected) in [
+            (queue, format!("{tags}{}", detail("Tags")), true),
+            (queue, tags.to_owned(), true),
+            (queue, format!("{tags}{}", detail("Properties")), false),
+            (
+                queue,
+                "<Scope><member>Tags</member><member>Properties</member></Scope>".into(),
+                false,
+            ),
+            (queue, format!("<Replacement>Conditional</Replacement>{tags}"), false),
+            (queue, String::new(), false),
+            // Its template may be another one by now.
+            ("AWS::CloudFormation::Stack", format!("{tags}{}", detail("Tags")), false),
+        ] {
+            let server = answering("DescribeChangeSet", move |_| {
+                let change = change("A", "Modify", &said).replace(queue, kind);
+                let changes = format!("<Changes>{change}</Changes>");
+                change_set("CREATE_COMPLETE", "AVAILABLE", "", &changes)
+            });
+            let seen = server.api().change_set(&id(), "c").await.expect("told").expect("there");
+            assert_eq!(seen.changes[0].only_tags, expected, "{kind} {:?}", seen.changes[0]);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_change_that_is_told_of_badly_is_not_passed_over() {
         let answer = |more: &'static str| {
             answering("DescribeChangeSet", move |_| {

@@ -18,6 +18,7 @@ use crate::observed::{
     PlannedChange, PropertyDifference, Replacement, ResourceDrift, ResourceSeen, Seen, StackEvent,
     StackStatus,
 };
+use crate::plan::NESTED_STACK;
 
 /// Whether a stack is part of another one.
 pub(super) fn is_nested(stack: &sdk::Stack) -> bool {
@@ -141,7 +142,8 @@ pub(super) fn planned(change: &sdk::Change) -> Result<Option<PlannedChange>, Aws
     }))
 }
 
-/// Whether a change is to tags alone. What says nothing about itself may be anything.
+/// Whether a change is to tags alone. What says nothing about itself may be anything; and what a
+/// nested stack's template is by now AWS reads only when it is updated, whatever is changed of it.
 fn has_only_tags(change: &sdk::ResourceChange) -> bool {
     let is_tags = |detail: &sdk::ResourceChangeDetail| {
         let attribute = detail.target().and_then(|target| target.attribute());
@@ -150,6 +152,7 @@ fn has_only_tags(change: &sdk::ResourceChange) -> bool {
     let (scope, details) = (change.scope(), change.details());
     let is_said = !scope.is_empty() || !details.is_empty();
     is_said
+        && change.resource_type() != Some(NESTED_STACK)
         && change.action() == Some(&sdk::ChangeAction::Modify)
         && replacement_of(change.replacement().map(sdk::Replacement::as_str)) == Replacement::Never
         && scope.iter().all(|one| *one == sdk::ResourceAttribute::Tags)
