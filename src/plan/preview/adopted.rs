@@ -18,5 +18,19 @@ pub(super) fn taken_over(case: &Case<'_, '_>) -> (Kind, Vec<Line>, Vec<String>) 
         (false, true) => "taken over with other tags",
         (false, false) => "not taken over before it is approved what else that changes",
     };
-    (Kind::Adopt, lines, vec![note.to_owned()])
+    let notes = std::iter::once(note).chain(protection(case)).map(str::to_owned);
+    (Kind::Adopt, lines, notes.collect())
+}
+
+/// What becomes of its termination protection, in a step of its own once it is taken over.
+fn protection(case: &Case<'_, '_>) -> Option<&'static str> {
+    let (seen, rendered) = (case.seen?, case.decided.rendered.as_ref()?);
+    match (seen.termination_protection, rendered.termination_protection) {
+        (true, false) => Some(
+            "loses its termination protection, which git does not ask for: `terminationProtection: \
+             true` keeps it",
+        ),
+        (false, true) => Some("gets termination protection"),
+        (true, true) | (false, false) => None,
+    }
 }

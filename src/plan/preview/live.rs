@@ -207,9 +207,9 @@ struct Living<'a> {
 /// One stack, what was seen and what was decided.
 pub(super) struct Case<'c, 'a> {
     wanted: Option<&'a Wanted>,
-    seen: Option<&'a Seen>,
+    pub(super) seen: Option<&'a Seen>,
     memory: &'c Memory,
-    decided: &'c Decided,
+    pub(super) decided: &'c Decided,
 }
 
 impl<'a> Living<'a> {

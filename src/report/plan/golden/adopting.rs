@@ -19,6 +19,7 @@ fn a_live_plan_says_what_is_taken_over_and_what_could_not_be_meant() {
     let desired = files.desired("2222222bbbb");
     let stack = |number: usize, name: &str, more: &[(&str, &str)]| {
         let mut seen = seen(&format!("{number:012}/eu-central-1/{name}"), None);
+        seen.termination_protection = number == 1;
         seen.id = StackId::of(&format!(
             "arn:aws:cloudformation:eu-central-1:{number:012}:stack/{name}/{number}"
         ));
