@@ -51,12 +51,12 @@ pub fn gather(pattern: &str, sighted: Vec<Sighted>, capabilities: Vec<String>) -
         parameters: BTreeMap::new(),
         capabilities,
         tags: BTreeMap::new(),
-        termination_protection: true,
+        termination_protection: false,
         instances: Vec::new(),
         notes: Vec::new(),
     };
     let mut tags: BTreeMap<(String, String), usize> = BTreeMap::new();
-    let mut kept = 0;
+    let (mut kept, mut protected) = (0, 0);
     for one in sighted {
         let Sighted { seen, template } = one;
         let digest = template.as_ref().and_then(|body| known.get(body)).copied();
@@ -72,7 +72,7 @@ pub fn gather(pattern: &str, sighted: Vec<Sighted>, capabilities: Vec<String>) -
             if found.template_body.is_empty() {
                 found.template_body = template.as_deref().unwrap_or_default().to_owned();
             }
-            found.termination_protection &= seen.termination_protection;
+            protected += usize::from(seen.termination_protection);
             for (key, value) in seen.tags {
                 *tags.entry((key, value)).or_default() += 1;
             }
@@ -84,7 +84,8 @@ pub fn gather(pattern: &str, sighted: Vec<Sighted>, capabilities: Vec<String>) -
             trouble,
         });
     }
-    found.termination_protection &= kept > 0;
+    found.termination_protection = kept > 0 && protected == kept;
+    found.notes.extend(unprotected(protected, kept));
     let own = |key: &String| key.starts_with(OWN_TAGS);
     let (common, others): (Vec<_>, Vec<_>) =
         tags.into_iter().filter(|((key, _), _)| !own(key)).partition(|(_, count)| *count == kept);
@@ -100,6 +101,17 @@ pub fn gather(pattern: &str, sighted: Vec<Sighted>, capabilities: Vec<String>) -
         ));
     }
     found
+}
+
+/// What becomes of the protection that some of the stacks have, and not all.
+fn unprotected(protected: usize, all: usize) -> Option<String> {
+    let verb = if protected == 1 { "is" } else { "are" };
+    (0 < protected && protected < all).then(|| {
+        format!(
+            "{protected} of {all} {verb} protected from deletion, and lose that when they are taken \
+             over: `terminationProtection: true` gives it to all."
+        )
+    })
 }
 
 /// The digest of a template; one that is no template equals only its like.

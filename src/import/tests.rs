@@ -498,3 +498,24 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn protection_that_not_all_stacks_have_is_said_to_be_lost() {
+    let sighted = |account, protected| {
+        let seen = seen(account, "scan-api", &[], StackStatus::CreateComplete);
+        let seen = Seen { termination_protection: protected, ..seen };
+        Sighted { seen, template: Some(TEMPLATE.into()) }
+    };
+    let said = |protected: [bool; 3]| {
+        let all = (1..).zip(protected).map(|(account, protected)| sighted(account, protected));
+        let found = gather("scan-api*", all.collect(), Vec::new());
+        (found.termination_protection, found.notes.join(" "))
+    };
+    let (all, note) = said([true, false, true]);
+    assert!(
+        !all && note.starts_with("2 of 3 are protected from deletion, and lose that"),
+        "{note}"
+    );
+    assert_eq!(said([true; 3]), (true, String::new()));
+    assert_eq!(said([false; 3]), (false, String::new()));
+}
