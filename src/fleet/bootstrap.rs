@@ -114,9 +114,13 @@ impl Principal {
     pub fn covers(&self, caller: &str) -> bool {
         let Some(caller) = Self::calling(caller) else { return false };
         let name = |arn: &str| arn.rsplit('/').next().unwrap_or(arn).to_owned();
+        // A user is no role of the same name.
+        let kind = |arn: &str| arn.split('/').next().unwrap_or(arn).to_owned();
+        let fits = |pattern: &str, one: &str| {
+            kind(pattern) == kind(one) && Glob::of(&name(pattern)).fits(&name(one))
+        };
         let covers = |pattern: &String| {
-            pattern.ends_with(":*")
-                || caller.patterns.iter().any(|one| Glob::of(&name(pattern)).fits(&name(one)))
+            pattern.ends_with(":*") || caller.patterns.iter().any(|one| fits(pattern, one))
         };
         caller.account == self.account && self.patterns.iter().any(covers)
     }
@@ -284,6 +288,27 @@ mod tests {
         let user = "arn:aws:iam::111122223333:user/team/ann";
         assert_eq!(of(user), Some(vec![user.to_owned()]));
         assert_eq!(of("nobody"), None);
+    }
+
+    #[test]
+    fn a_principal_covers_callers_of_its_kind_and_name() {
+        let covers = |written: &str, caller: &str| {
+            let written = Principal::written(&format!("arn:aws:iam::111122223333:{written}"));
+            written.expect("a principal").covers(&format!("arn:aws:{caller}"))
+        };
+        let (role, user) =
+            ("sts::111122223333:assumed-role/deploy/ann", "iam::111122223333:user/team/deploy");
+        for (written, of_role, of_user) in [
+            ("root", true, true),
+            ("role/ci/deploy", true, false),
+            ("role/dep*", true, false),
+            ("role/other", false, false),
+            ("user/team/deploy", false, true),
+        ] {
+            assert_eq!(covers(written, role), of_role, "{written}");
+            assert_eq!(covers(written, user), of_user, "{written}");
+        }
+        assert!(!covers("root", "iam::999999999999:user/deploy"));
     }
 
     #[test]
