@@ -16,7 +16,7 @@ use crate::cli::context::{Ending, Format};
 use crate::cli::converge::runtime;
 use crate::cli::opening::{cloud, open};
 use crate::clock::Clock;
-use crate::desired::Desired;
+use crate::desired::{Desired, Wanted};
 use crate::ids::{AccountId, Target, TenantName};
 use crate::observed::BlindReason;
 use crate::outcome::without_own;
@@ -242,8 +242,9 @@ async fn of_quota(desired: &Desired, api: &TargetApi, census: &Census) -> Option
         }
     };
     let wanted = desired.stacks.get(api.target()).into_iter().flatten();
-    let missing =
-        wanted.filter(|(name, wanted)| !wanted.asked_to_go && !census.names.contains(*name));
+    let missing = wanted.filter(|(name, wanted)| {
+        !wanted.asked_to_go && !census.names.contains(*name) && is_made(desired, wanted, census)
+    });
     let missing = missing.count();
     let stacks = census.stacks + missing;
     let (gravity, code, cause) = if stacks > limit {
@@ -266,6 +267,12 @@ async fn of_quota(desired: &Desired, api: &TargetApi, census: &Census) -> Option
                 .to_owned(),
         ),
     })
+}
+
+/// Whether a stack is made where none of its name stands: one that is there is taken over instead.
+fn is_made(desired: &Desired, wanted: &Wanted, census: &Census) -> bool {
+    let Some((pattern, adoption)) = wanted.adoption(&desired.fleet) else { return true };
+    adoption.or_create && !census.names.iter().any(|name| pattern.fits(name.as_str()))
 }
 
 /// Rights that the role lacks, and those of which nobody knows.

@@ -213,6 +213,22 @@ async fn stacks_that_are_wanted_count_against_the_quota_as_those_that_are_there(
 }
 
 #[tokio::test(start_paused = true)]
+async fn stacks_that_are_taken_over_are_not_counted_twice() {
+    for more in ["", ", orCreate: true"] {
+        let world = World::with_settings(1, |cloud| cloud.stack_limit = 3);
+        let body = "Resources: { Q: { Type: AWS::SQS::Queue } }";
+        for service in ["network", "api"] {
+            let stack = key(1, &format!("StackSet-{service}-1"));
+            world.cloud.console().create_stack(&stack, body, &Default::default()).expect("created");
+            let field = format!("spec:\n  adopt: {{ match: \"StackSet-{service}-*\"{more} }}\n");
+            world.edit(&format!("{service}/service.yaml"), "spec:\n", &field);
+        }
+        world.commit();
+        assert_eq!(complaints(&doctor(&world).await), Vec::<String>::new(), "{more}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stack_that_has_the_name_of_a_probe_is_not_probed_at() {
     let world = World::with_tenants(1);
     let body = "Resources: { Q: { Type: AWS::SQS::Queue } }";
