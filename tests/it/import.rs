@@ -271,3 +271,13 @@ fn stacks_that_lie_in_the_accounts_of_tenants_are_imported_by_their_names() {
     let (_, told) = plan.out.split_once('\n').expect("lines");
     insta::assert_snapshot!("plan_of_imported_stacks", told);
 }
+
+#[test]
+fn a_secret_that_is_given_in_place_of_its_reference_is_not_repeated() {
+    let world = World::with_tenants(1);
+    let stacks = ["import", "stacks", "--match", "scan-api*", "--service", "scan-api"];
+    for given in ["Password=hunter2", "hunter2", "=hunter2"] {
+        let said = world.driftless(&[&stacks[..], &["--secret", given]].concat());
+        assert!(said.contains("is no NAME=REFERENCE") && !said.contains("hunter2"), "{said}");
+    }
+}

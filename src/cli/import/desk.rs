@@ -1,6 +1,8 @@
 //! From what was found to files on the disk: a draft, tried out with the whole fleet, proved, and only
 //! then written.
 
+use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -14,6 +16,9 @@ use crate::ids::{DocumentName, ServiceName, Target};
 use crate::import::{Draft, Found, Inferred, LeftOut, Refusal, Wish, draft, overtaken, prove};
 use crate::report::output::{Imported, ImportedParameter, LeftAlone, TenantOfAccount, WrittenFile};
 
+const SECRET_HELP: &str = "name the parameter and where CloudFormation finds its value, such as \
+                           Password={{resolve:secretsmanager:NAME:SecretString:KEY}}";
+
 /// How documents are written.
 #[derive(Args, Clone, Debug)]
 pub(super) struct HowArgs {
@@ -23,7 +28,7 @@ pub(super) struct HowArgs {
     out: Option<PathBuf>,
     /// A dynamic reference for a parameter whose value the template hides (NoEcho)
     #[arg(long = "secret", value_name = "NAME=REFERENCE")]
-    secrets: Vec<Secret>,
+    secrets: Vec<Unproven>,
     /// Have the service select its tenants by a label even if all tenants have it
     #[arg(long)]
     select: bool,
@@ -33,6 +38,23 @@ pub(super) struct HowArgs {
     /// How the answer is written
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     pub(super) format: Format,
+}
+
+/// What was given for a secret. It may be the secret itself: the parser of flags takes everything,
+/// because it repeats what it refuses.
+#[derive(Clone)]
+struct Unproven(String);
+
+impl From<String> for Unproven {
+    fn from(text: String) -> Self {
+        Self(text)
+    }
+}
+
+impl fmt::Debug for Unproven {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Unproven(..)")
+    }
 }
 
 /// A dynamic reference for a parameter: a secret itself never lives in git.
@@ -46,18 +68,27 @@ impl FromStr for Secret {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let (name, reference) = text
-            .split_once('=')
-            .filter(|(name, _)| !name.is_empty())
-            .ok_or("write NAME=REFERENCE")?;
+        let (name, reference) =
+            text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or("it has no name")?;
         let is_reference = reference.starts_with("{{resolve:") && reference.ends_with("}}");
         if !is_reference {
             // What was given may be the secret itself, and is not repeated.
-            return Err("secrets never live in git: name where CloudFormation finds it, such as \
-                        {{resolve:secretsmanager:NAME:SecretString:KEY}}"
-                .to_owned());
+            return Err("secrets never live in git".to_owned());
         }
         Ok(Self { name: name.to_owned(), reference: reference.to_owned() })
+    }
+}
+
+impl HowArgs {
+    /// The dynamic references by the names of their parameters.
+    pub(super) fn references(&self) -> Result<BTreeMap<String, String>, Failure> {
+        let read = |given: &Unproven| {
+            let secret: Secret = given.0.parse().map_err(|why| {
+                Failure::new(format!("a `--secret` is no NAME=REFERENCE: {why}"), SECRET_HELP)
+            })?;
+            Ok((secret.name, secret.reference))
+        };
+        self.secrets.iter().map(read).collect()
     }
 }
 
@@ -93,7 +124,6 @@ pub(super) fn write(
         None => format!("{services_folder}/{service}"),
     };
     let tenants_folder = desk.tenants_folder();
-    let secrets = how.secrets.iter().map(|one| (one.name.clone(), one.reference.clone()));
     let parent = crate::cli::tenant::desk::folder_of(&folder);
     let wish = Wish {
         schema_lines: [desk.service_schema_line(parent), desk.tenant_schema_line(&tenants_folder)],
@@ -101,7 +131,7 @@ pub(super) fn write(
         folder,
         tenants_folder,
         names: tenants.map_or_else(|| Ok(Default::default()), |path| names(path))?,
-        secrets: secrets.collect(),
+        secrets: how.references()?,
         selects: how.select,
         skips: how.skip_unadoptable,
     };

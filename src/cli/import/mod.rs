@@ -32,6 +32,12 @@ pub(super) fn run(
     clock: &Clock,
     out: &mut dyn Write,
 ) -> Result<Ending, Failure> {
+    let how = match command {
+        ImportCommand::StackSet(args) => &args.how,
+        ImportCommand::Stacks(args) => &args.how,
+    };
+    // What is wrong with flags is told before anybody is asked.
+    how.references()?;
     let (imported, format) = match command {
         ImportCommand::StackSet(args) => (stack_set::run(args, settings, clock)?, args.how.format),
         ImportCommand::Stacks(args) => (stacks::run(args, settings, clock)?, args.how.format),
