@@ -184,6 +184,21 @@ async fn a_role_with_a_path_and_a_principal_of_its_own_is_made_as_written() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_fleet_that_gets_an_earlier_region_keeps_the_stack_where_it_is() {
+    let world = world(1, "");
+    bootstrap(&world).await;
+    world.mutating_calls();
+    say(&world, "driftless-execution", "another", ", parameters: { Actions: [sqs:*, ssm:*] }");
+    world.edit("fleet.yaml", "regions: [", "regions: [ap-south-1, ");
+    world.commit();
+    assert_eq!(counts(&bootstrap(&world).await.1), "1 account: 1 updated");
+    let calls = world.mutating_calls();
+    assert!(calls.iter().all(|call| call.contains("ChangeSet")), "never made anew: {calls:?}");
+    assert!(opens(&world, 1, Some("another")).await && !opens(&world, 1, Some("shared")).await);
+    assert_eq!(counts(&bootstrap(&world).await.1), "1 account: 1 ready");
+}
+
+#[tokio::test(start_paused = true)]
 async fn told_to_stop_it_ends_what_it_began_and_begins_nothing() {
     let world = world(120, "");
     let preparing = preparing(&world).await.expect("credentials");

@@ -11,8 +11,8 @@ use crate::clock::Clock;
 use crate::desired::Desired;
 use crate::fleet::{Bootstrap, Principal};
 use crate::ids::{AccountId, Region, Target, TenantName};
-use crate::observed::Seen;
-use crate::plan::bootstrap::{Course, ROLE_STACK, RoleChange, RoleStack};
+use crate::observed::{Seen, Standing};
+use crate::plan::bootstrap::{Course, ROLE_STACK, ROLE_TAG, RoleChange, RoleStack};
 use crate::report::bootstrap::{Preparation, Prepared, PreparedAccount};
 use crate::template::Template;
 
@@ -144,7 +144,7 @@ impl Preparing {
     }
 
     async fn look(&self, account: AccountId) -> Finding {
-        let looked = match self.site(account) {
+        let looked = match self.site(account, &self.region) {
             Ok(site) => self.surveyed(site).await,
             Err(why) => Err(why),
         };
@@ -154,8 +154,8 @@ impl Preparing {
         }
     }
 
-    fn site(&self, account: AccountId) -> Result<Site, String> {
-        let target = Target { account, region: self.region.clone() };
+    fn site(&self, account: AccountId, region: &Region) -> Result<Site, String> {
+        let target = Target { account, region: region.clone() };
         let role_arn = self.desired.role_arn(&target);
         let external_id = self.desired.external_id();
         let wanted = RoleStack::of(
@@ -174,6 +174,24 @@ impl Preparing {
         Ok(Site { role, maker, wanted })
     }
 
+    /// The stack in another region of the fleet, where it was made when that was the first one or was
+    /// asked for: there can be no second one, and that one is to be updated. A region that cannot be
+    /// looked into counts as one without it: at worst AWS refuses to make the role twice.
+    async fn elsewhere(&self, site: Site, is_assumable: bool) -> (Site, Option<Seen>) {
+        let here = site.maker.target().clone();
+        for region in self.desired.fleet.regions.keys().filter(|one| **one != here.region) {
+            let Ok(there) = self.site(here.account, region) else { continue };
+            let seen = looking(&there, is_assumable).describe(ROLE_STACK).await;
+            let ours = |seen: &Seen| {
+                seen.tags.contains_key(ROLE_TAG) && seen.status.standing() != Standing::Gone
+            };
+            if let Some(seen) = seen.ok().flatten().filter(ours) {
+                return (there, Some(seen));
+            }
+        }
+        (site, None)
+    }
+
     /// Costs one call more than the sessions in an account that is ready.
     pub(super) async fn surveyed(&self, site: Site) -> Result<Surveyed, String> {
         let is_assumable = match site.role.check_account().await {
@@ -181,10 +199,13 @@ impl Preparing {
             Err(error) if lacks_role(&error) => false,
             Err(error) => return Err(error.to_string()),
         };
-        let looking = if is_assumable { &site.role } else { &site.maker };
-        // The survey changes nothing, whatever is written below.
-        let looking = looking.clone().while_allowed(Arc::new(|| false));
-        let seen = looking.describe(ROLE_STACK).await.map_err(|error| in_words(&error))?;
+        let seen = looking(&site, is_assumable).describe(ROLE_STACK).await;
+        let seen = seen.map_err(|error| in_words(&error))?;
+        let (site, seen) = match seen {
+            Some(seen) => (site, Some(seen)),
+            None => self.elsewhere(site, is_assumable).await,
+        };
+        let looking = looking(&site, is_assumable);
         let course = site.wanted.course(is_assumable, seen.as_ref());
         let change = match (&course, &seen) {
             (Course::Update(_), Some(seen)) => change(&site, seen, &looking).await?,
@@ -192,6 +213,12 @@ impl Preparing {
         };
         Ok(Surveyed { site, course, change })
     }
+}
+
+/// The calls that look into an account. A survey changes nothing, whatever is written above.
+fn looking(site: &Site, is_assumable: bool) -> TargetApi {
+    let looking = if is_assumable { &site.role } else { &site.maker };
+    looking.clone().while_allowed(Arc::new(|| false))
 }
 
 async fn change(site: &Site, seen: &Seen, looking: &TargetApi) -> Result<RoleChange, String> {
