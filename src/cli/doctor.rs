@@ -1,7 +1,7 @@
 //! `driftless doctor`: can every target be worked in, and what do the settings cost. Nothing is changed,
 //! and no journal is needed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
@@ -156,15 +156,10 @@ fn keep(looked: Option<Looked>, checkups: &mut BTreeMap<Target, Checkup>, bar: &
     }
 }
 
-/// Looks at the targets of one account, and probes rights in the first that can be looked at: the
-/// same role holds in all of them.
-async fn account(
-    desired: &Desired,
-    aws: &Aws,
-    targets: Vec<Target>,
-    mut rights: bool,
-) -> Vec<Checkup> {
-    let mut checkups = Vec::new();
+/// Looks at the targets of one account, and probes the rights of each role in the first of them that
+/// can be looked at: nearly always the same role holds in all of them.
+async fn account(desired: &Desired, aws: &Aws, targets: Vec<Target>, rights: bool) -> Vec<Checkup> {
+    let (mut checkups, mut probed) = (Vec::new(), BTreeSet::new());
     for target in targets {
         let access = Access {
             role_arn: desired.role_arn(&target),
@@ -176,7 +171,7 @@ async fn account(
         match look(&api).await {
             Ok(census) => {
                 complaints.extend(of_quota(desired, &api, &census).await);
-                if std::mem::take(&mut rights) {
+                if rights && probed.insert(access.role_arn) {
                     complaints.extend(of_rights(&api, &census).await);
                 }
             }

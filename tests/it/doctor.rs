@@ -146,6 +146,22 @@ async fn a_healthy_fleet_takes_few_calls_and_is_well() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn where_each_region_has_a_role_of_its_own_the_rights_of_each_are_probed() {
+    let probes = async |role: &str| {
+        let world = World::with_tenants(1);
+        world.edit("fleet.yaml", "role/driftless-execution", role);
+        world.edit("tenants/t1.yaml", "[eu-central-1]", "[eu-central-1, us-east-1]");
+        world.commit();
+        doctor(&world).await;
+        let counts = world.cloud.call_counts();
+        let of_it = counts.iter().filter(|((_, _, api), _)| *api == "DetectStackDrift");
+        of_it.map(|(_, count)| *count).sum::<u64>()
+    };
+    assert_eq!(probes("role/driftless").await, 1);
+    assert_eq!(probes("role/driftless-${region}").await, 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_role_that_bootstrap_makes_has_every_right_that_is_probed() {
     let world = crate::bootstrap::world(2, "");
     assert_eq!(complaints(&doctor(&world).await), ["role-cannot-be-assumed 2"]);
