@@ -54,6 +54,10 @@ pub struct RoleChange {
     pub gains: BTreeSet<String>,
     /// What it may do before and may not do afterwards.
     pub loses: BTreeSet<String>,
+    /// Whether the template says otherwise whom the role trusts; parameters are told of by themselves.
+    pub trust: bool,
+    /// Whether its rights are given, or denied, for other resources or under other conditions.
+    pub scope: bool,
 }
 
 impl RoleStack {
@@ -165,6 +169,8 @@ impl RoleStack {
             parameters: parameters.collect(),
             gains: gains.into_iter().chain(freed.into_iter().map(free)).collect(),
             loses: loses.into_iter().chain(denied).collect(),
+            trust: trusts(template) != trusts(&self.template),
+            scope: scopes(template) != scopes(&self.template),
         }
     }
 }
@@ -198,19 +204,44 @@ fn short(digest: Digest) -> String {
     digest.to_string().chars().take(16).collect()
 }
 
+/// Whom the roles of a template trust, as it is written.
+fn trusts(template: &Template) -> Vec<&Value> {
+    let roles = template.resources().values();
+    roles.filter_map(|role| role.properties().get("AssumeRolePolicyDocument")).collect()
+}
+
+/// The policies of a template.
+fn documents(template: &Template) -> Vec<&Value> {
+    let properties = || template.resources().values().map(|resource| resource.properties());
+    let inline = properties().filter_map(|of| of.get("Policies").and_then(Value::as_array));
+    let inline = inline.flatten().filter_map(|one| one.get("PolicyDocument"));
+    inline.chain(properties().filter_map(|of| of.get("PolicyDocument"))).collect()
+}
+
+/// For what, and when, policies allow or deny what they are about: all of their statements but the
+/// actions and the names, as they are written.
+fn scopes(template: &Template) -> BTreeSet<String> {
+    let parts = ["Effect", "Resource", "NotResource", "Condition"];
+    let of = |statement: &Value| parts.map(|part| statement.get(part).cloned());
+    let all = documents(template).into_iter().flat_map(statements);
+    all.map(|statement| format!("{:?}", of(statement))).collect()
+}
+
+fn statements(document: &Value) -> Vec<&Value> {
+    match document.get("Statement") {
+        Some(Value::Array(list)) => list.iter().collect(),
+        Some(one) => vec![one],
+        None => Vec::new(),
+    }
+}
+
 /// What all policies in a template allow and deny, without looking at resources and conditions.
 fn rights(template: &Template, parameters: &BTreeMap<String, String>) -> BTreeSet<String> {
     let mut rights = BTreeSet::new();
+    for document in documents(template) {
+        add_rights(document, parameters, &mut rights);
+    }
     for resource in template.resources().values() {
-        if resource.kind == "AWS::IAM::Role" {
-            let policies = resource.properties().get("Policies").and_then(Value::as_array);
-            let documents =
-                policies.into_iter().flatten().filter_map(|one| one.get("PolicyDocument"));
-            documents.for_each(|document| add_rights(document, parameters, &mut rights));
-        }
-        if let Some(document) = resource.properties().get("PolicyDocument") {
-            add_rights(document, parameters, &mut rights);
-        }
         for arn in resource
             .properties()
             .get("ManagedPolicyArns")
@@ -229,12 +260,7 @@ fn add_rights(
     parameters: &BTreeMap<String, String>,
     rights: &mut BTreeSet<String>,
 ) {
-    let statements = match document.get("Statement") {
-        Some(Value::Array(list)) => list.iter().collect(),
-        Some(one) => vec![one],
-        None => Vec::new(),
-    };
-    for statement in statements {
+    for statement in statements(document) {
         let effect = statement.get("Effect").and_then(Value::as_str);
         let prefix = if effect == Some("Deny") { DENIAL } else { "" };
         for (key, not) in [("Action", ""), ("NotAction", "all but ")] {

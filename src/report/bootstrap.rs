@@ -156,6 +156,12 @@ fn change_lines(change: &RoleChange) -> Vec<String> {
     if !change.gains.is_empty() {
         lines.push(format!("the role gains {}", list(&change.gains)));
     }
+    if change.trust {
+        lines.push("the template says otherwise whom the role trusts".to_owned());
+    }
+    if change.scope {
+        lines.push("rights hold for other resources or under other conditions".to_owned());
+    }
     for (name, before, after) in &change.parameters {
         let word = |value: &Option<String>| match value.as_deref() {
             None => "nothing".to_owned(),
@@ -204,6 +210,7 @@ mod tests {
             parameters: vec![("ExternalId".into(), Some(String::new()), Some("x".into()))],
             gains: BTreeSet::new(),
             loses: ["ec2:*".to_owned(), "denied iam:*".to_owned()].into(),
+            ..RoleChange::default()
         })
     }
 

@@ -134,3 +134,21 @@ fn an_update_says_what_the_role_gains_and_loses() {
     assert_eq!(change.parameters.len(), 1);
     assert_eq!(change.parameters[0].0, "Actions");
 }
+
+#[test]
+fn an_update_says_that_the_role_trusts_others_or_may_do_the_same_to_more() {
+    let wanted = usual();
+    let body = wanted.template.body();
+    let change = |from: &str, to: &str| {
+        assert!(body.contains(from), "{from}");
+        let before = Template::parse(&body.replace(from, to)).expect("a template");
+        let change = wanted.change(&seen(&wanted, StackStatus::CreateComplete), &before);
+        assert!(change.gains.is_empty() && change.loses.is_empty(), "{change:?}");
+        (change.trust, change.scope)
+    };
+    assert_eq!(change("ArnLike:", "ArnEquals:"), (true, false));
+    assert_eq!(change("aws:CalledVia:", "aws:CalledViaFirst:"), (false, true));
+    let own = "stack/${AWS::StackName}/*";
+    assert_eq!(change(own, "stack/another/*"), (false, true));
+    assert_eq!(change("Sid: NotItself", "Sid: Itself"), (false, false));
+}

@@ -30,6 +30,7 @@ pub struct Bootstrapped {
 
 /// What became of one account.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub struct BootstrappedAccount {
     /// Whose it is.
     pub tenant: String,
@@ -43,6 +44,10 @@ pub struct BootstrappedAccount {
     pub gains: Vec<String>,
     /// What the role may do no more; empty unless it was updated.
     pub loses: Vec<String>,
+    /// Whether the template says otherwise whom the role trusts.
+    pub trust_changed: bool,
+    /// Whether its rights hold for other resources or under other conditions.
+    pub scope_changed: bool,
 }
 
 impl Bootstrapped {
@@ -77,5 +82,7 @@ fn account(one: &PreparedAccount) -> BootstrappedAccount {
         reason,
         gains: change.map(|change| list(&change.gains)).unwrap_or_default(),
         loses: change.map(|change| list(&change.loses)).unwrap_or_default(),
+        trust_changed: change.is_some_and(|change| change.trust),
+        scope_changed: change.is_some_and(|change| change.scope),
     }
 }
