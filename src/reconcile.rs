@@ -294,7 +294,7 @@ impl Pass<'_> {
         let seen = look.stacks.get(name).cloned();
         let key = StackKey { target: self.target.clone(), name: name.clone() };
         let mut record = StackRecord {
-            verdict: decided.decision.verdict(&key),
+            verdict: decided.decision.verdict(),
             verdict_since: look.at,
             wanted: decided.wanted,
             looked_at: look.at,
@@ -332,7 +332,7 @@ impl Pass<'_> {
             }
         }
         if let Some(hold) = &hold {
-            record.verdict = hold.verdict(&record.key);
+            record.verdict = hold.verdict();
         }
         note_mark(&mut record.memory, &decided, hold.as_ref());
         record.verdict.text.push_str(&owed(&record, hold.as_ref()));
@@ -369,7 +369,7 @@ impl Pass<'_> {
             else {
                 continue;
             };
-            let verdict = Hold::EffectPending { step: attempt.kind.word() }.verdict(&earlier.key);
+            let verdict = Hold::EffectPending { step: attempt.kind.word() }.verdict();
             let is_same = verdict.code == earlier.verdict.code;
             let row = StackRecord {
                 key: earlier.key.clone(),

@@ -105,12 +105,12 @@ pub(super) fn run(
         return Ok(Ending::Good);
     }
     let counts = [
-        (total.stuck, "stuck"),
-        (total.waiting, "waiting"),
-        (standing.blind, "targets out of sight"),
+        (total.stuck, format!("{} stuck", total.stuck)),
+        (total.waiting, format!("{} waiting", total.waiting)),
+        (standing.blind, format!("{} out of sight", counted(standing.blind, "target"))),
     ];
     let counts = counts.into_iter().filter(|(count, _)| *count > 0);
-    let counts: Vec<String> = counts.map(|(count, what)| format!("{count} {what}")).collect();
+    let counts: Vec<String> = counts.map(|(_, words)| words).collect();
     warn!("not all is converged: {}; `driftless status` says why", counts.join(", "));
     Ok(Ending::NeedsAttention)
 }

@@ -79,6 +79,8 @@ fn whose(record: &StackRecord) -> String {
 #[derive(Debug, Default)]
 pub(super) struct Narrator {
     revision: Option<Revision>,
+    /// How many stacks and tenants git gives.
+    stacks: usize,
     tenants: usize,
     pub(super) standing: Standing,
     said: Option<String>,
@@ -203,7 +205,8 @@ impl Narrator {
         tenants: usize,
         changed: usize,
     ) -> Line {
-        (self.revision, self.tenants, self.said) = (Some(revision.clone()), tenants, None);
+        (self.revision, self.said) = (Some(revision.clone()), None);
+        (self.stacks, self.tenants) = (stacks, tenants);
         let text = format!(
             "following {}: {} of {}, {} to look at",
             revision.short(),
@@ -261,10 +264,12 @@ impl Narrator {
         if standing.blind > 0 {
             troubles.push(format!("{} cannot be looked at", counted(standing.blind, "target")));
         }
+        // What stands where nobody could look was not counted, and is wanted all the same.
+        let all = if standing.blind > 0 { self.stacks.max(total.total()) } else { total.total() };
         format!(
             "at rest, but not in sync at {at}: {} of {} are{left_alone}; {}: `driftless status` says why",
             total.settled,
-            counted(total.total(), "stack"),
+            counted(all, "stack"),
             troubles.join(", "),
         )
     }
@@ -440,6 +445,13 @@ mod tests {
                  status` says why",
             ]
         );
+    }
+
+    #[test]
+    fn stacks_where_nobody_can_look_are_not_left_out_of_what_is_wanted() {
+        let Progress::Standing(seen) = standing(2, 0, 0) else { panic!("a standing") };
+        let said = texts(&[accepted("aaa"), Progress::Standing(Standing { blind: 1, ..seen })]);
+        assert!(said[1].contains("2 of 3 stacks are; 1 target cannot be looked at"), "{said:#?}");
     }
 
     #[test]

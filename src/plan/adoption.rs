@@ -194,7 +194,7 @@ pub(super) fn held(case: &Case<'_>, wanted: &Wanted, seen: &Seen) -> Option<Hold
             | Standing::RollbackFailed
             | Standing::DeleteFailed
             | Standing::Gone
-            | Standing::Unclear => Hold::NotOurs,
+            | Standing::Unclear => Hold::NotOurs { fleet: ownership::owner_of(seen) },
         });
     };
     let is_named = wanted.exception().is_some_and(|one| one.stack_name.is_some())

@@ -195,7 +195,7 @@ impl Decision {
     }
 
     /// The row that reports show.
-    pub fn verdict(&self, key: &StackKey) -> Verdict {
+    pub fn verdict(&self) -> Verdict {
         let plain = |weight, code: &str, text: String| Verdict {
             weight,
             code: code.to_owned(),
@@ -214,7 +214,7 @@ impl Decision {
                 let text = format!("{}: {}", step.kind.word(), step.why);
                 plain(Weight::Waiting, step.kind.word(), text)
             }
-            Self::Hold(hold) => hold.verdict(key),
+            Self::Hold(hold) => hold.verdict(),
         }
     }
 }

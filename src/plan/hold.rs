@@ -5,7 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{Region, ServiceName, StackKey};
+use crate::ids::{Region, ServiceName};
 use crate::moment::Moment;
 use crate::observed::StackStatus;
 use crate::outcome::Cause;
@@ -32,7 +32,10 @@ pub enum Weight {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Hold {
     /// A stack of the wanted name exists without our ownership tag.
-    NotOurs,
+    NotOurs {
+        /// The fleet that it belongs to, as its tag says; `None` when it belongs to nobody.
+        fleet: Option<String>,
+    },
     /// A stack that exists already is to be taken over, and cannot be.
     Adoption(Box<Obstacle>),
     /// A stack for the same tenant and service stands elsewhere, or this one is another's.
@@ -183,7 +186,7 @@ impl Hold {
     /// A stable word for programs.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::NotOurs => "not-ours",
+            Self::NotOurs { .. } => "not-ours",
             Self::Adoption(obstacle) => obstacle.code(),
             Self::Renamed(_) => "renamed",
             Self::Suspended { .. } => "suspended",
@@ -254,7 +257,7 @@ impl Hold {
             | Self::TargetBusy(_)
             | Self::FleetNotSeenYet
             | Self::ShuttingDown => Weight::Waiting,
-            Self::NotOurs
+            Self::NotOurs { .. }
             | Self::Adoption(_)
             | Self::Renamed(_)
             | Self::InReview
@@ -291,14 +294,22 @@ impl Hold {
     }
 
     /// What a person can do about it.
-    pub fn help(&self, key: &StackKey) -> Option<String> {
+    pub fn help(&self) -> Option<String> {
         if let Some(request) = self.request() {
             return Some(format!("driftless approve {}", request.id));
         }
         match self {
-            Self::NotOurs => Some(format!(
-                "give the service another stackName for this tenant, or delete the stack {key}"
-            )),
+            // No name in it: what is to be done is the same for all stacks of a group.
+            Self::NotOurs { fleet: Some(_) } => Some(
+                "give the service another `stackName` for this tenant, or see why two fleets want \
+                 the same stack"
+                    .to_owned(),
+            ),
+            Self::NotOurs { fleet: None } => Some(
+                "take it over with `adopt: { match: NAME }` in the service, see `driftless import \
+                 stacks --help`; or give the service another `stackName` for this tenant"
+                    .to_owned(),
+            ),
             Self::Adoption(obstacle) => obstacle.help().map(str::to_owned),
             Self::InReview => {
                 Some("execute or delete that change set and its stack in the console".to_owned())
@@ -364,12 +375,12 @@ impl Hold {
     }
 
     /// The row that reports show.
-    pub fn verdict(&self, key: &StackKey) -> Verdict {
+    pub fn verdict(&self) -> Verdict {
         Verdict {
             weight: self.weight(),
             code: self.code().to_owned(),
             text: self.to_string(),
-            help: self.help(key),
+            help: self.help(),
             approval: self.request().map(|request| request.id.clone()),
             until: self.until(),
         }
@@ -379,7 +390,7 @@ impl Hold {
 impl fmt::Display for Hold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotOurs => f.write_str("a stack of this name exists and is not ours"),
+            Self::NotOurs { fleet } => f.write_str(&belongs_to(fleet.as_deref())),
             Self::Adoption(obstacle) => obstacle.fmt(f),
             Self::Renamed(request)
             | Self::Protected(request)
@@ -463,6 +474,11 @@ impl fmt::Display for RevertHold {
             Self::Stopped { by } => write!(f, "in sync; reverting its drift waits: {by}"),
         }
     }
+}
+
+fn belongs_to(fleet: Option<&str>) -> String {
+    let whose = fleet.map_or("nobody".to_owned(), |fleet| format!("the fleet `{fleet}`"));
+    format!("a stack of this name exists and belongs to {whose}")
 }
 
 fn waits_for_place(limit: &impl fmt::Display, within: &str) -> String {

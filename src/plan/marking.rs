@@ -94,7 +94,7 @@ fn said(hold: &Hold) -> Said {
             | Obstacle::Unfit { .. }
             | Obstacle::Nothing { .. } => LeftOut::NotOurs,
         }),
-        Hold::NotOurs | Hold::Renamed(_) | Hold::InReview => Said::LeftOut(LeftOut::NotOurs),
+        Hold::NotOurs { .. } | Hold::Renamed(_) | Hold::InReview => Said::LeftOut(LeftOut::NotOurs),
         Hold::WaitsForService(_) | Hold::WaitsForHome { .. } | Hold::WaitsForOutput { .. } => {
             Said::LeftOut(LeftOut::Dependency)
         }

@@ -20,6 +20,11 @@ pub fn is_nobody_s(seen: &Seen) -> bool {
     !seen.tags.contains_key(FLEET_TAG)
 }
 
+/// The fleet that manages the stack, as the tag has it: others may write anything into it.
+pub fn owner_of(seen: &Seen) -> Option<String> {
+    seen.tags.get(FLEET_TAG).cloned()
+}
+
 /// The tenant that the stack was made for.
 pub fn tenant_of(seen: &Seen) -> Option<TenantName> {
     seen.tags.get(TENANT_TAG)?.parse().ok()

@@ -223,12 +223,12 @@ impl World {
 
     /// The word of the decision.
     fn code(&self, name: &str) -> String {
-        self.decided(name).decision.verdict(&key(name)).code
+        self.decided(name).decision.verdict().code
     }
 
     /// The sentence of the decision.
     fn text(&self, name: &str) -> String {
-        self.decided(name).decision.verdict(&key(name)).text
+        self.decided(name).decision.verdict().text
     }
 
     /// A person says yes to what this stack waits for.

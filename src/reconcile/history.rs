@@ -40,7 +40,7 @@ pub(super) fn event_of_verdict(record: &StackRecord, at: Moment) -> Option<Event
 pub(super) fn failed(record: &StackRecord, step: &Step, cause: &Cause) -> Verdict {
     if let Some(attempt) = record.memory.attempt.as_ref().filter(|one| one.refused.is_some()) {
         let until = repair::next_try(&record.key, attempt);
-        return Hold::Cooldown { until, cause: cause.clone() }.verdict(&record.key);
+        return Hold::Cooldown { until, cause: cause.clone() }.verdict();
     }
     let hold = match record.memory.failure.as_ref().filter(|failure| &failure.cause == cause) {
         Some(failure) => match cooldown::retry_at(&record.key, failure) {
@@ -49,7 +49,7 @@ pub(super) fn failed(record: &StackRecord, step: &Step, cause: &Cause) -> Verdic
         },
         None => Hold::EffectPending { step: step.kind.word() },
     };
-    hold.verdict(&record.key)
+    hold.verdict()
 }
 
 /// What a stack still owes, and what is to become of one that belongs to nobody yet, as the end of a
@@ -69,7 +69,8 @@ fn to_be_adopted(record: &StackRecord, hold: Option<&Hold>) -> &'static str {
     let is_nobody_s = record.seen.as_ref().is_some_and(ownership::is_nobody_s);
     match hold {
         // These say it themselves, or that it is not.
-        None | Some(Hold::Adoption(_) | Hold::NotOurs | Hold::InReview | Hold::Renamed(_)) => "",
+        None
+        | Some(Hold::Adoption(_) | Hold::NotOurs { .. } | Hold::InReview | Hold::Renamed(_)) => "",
         Some(_) if is_nobody_s && record.wanted => "; it is to be taken over",
         Some(_) => "",
     }

@@ -73,7 +73,7 @@ impl Pass<'_> {
         let Some(seen) = &step.seen else { return Ok(Ok(())) };
         let Some(tenant) = ownership::tenant_of(seen) else {
             // Ours without a tenant tag: somebody changed the tags, and nobody counts it.
-            return Ok(Err(Hold::NotOurs));
+            return Ok(Err(Hold::NotOurs { fleet: ownership::owner_of(seen) }));
         };
         let now = self.means.clock.now();
         let deletion = Deletion { stack: seen.id.clone(), key: step.key.clone(), tenant, at: now };

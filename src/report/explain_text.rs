@@ -417,7 +417,7 @@ mod tests {
         let mut explanation = plain();
         let (window, until) = ("0 18 * * FRI in UTC for 62h (weekend)", NOW + HOUR * 5);
         let hold = crate::plan::Hold::Frozen { window: window.to_owned(), until };
-        explanation.record.verdict = hold.verdict(&explanation.record.key);
+        explanation.record.verdict = hold.verdict();
         insta::assert_snapshot!(explanation.text());
     }
 

@@ -95,6 +95,8 @@ pub struct Counting {
     detail: Detail,
     counts: BTreeMap<Weight, usize>,
     total: usize,
+    /// How many stacks of each target are in sync.
+    settled: BTreeMap<Target, usize>,
     tenants: BTreeSet<TenantName>,
     grouping: Grouping,
     stacks: Vec<StackLine>,
@@ -107,6 +109,9 @@ pub struct Status {
     pub now: Moment,
     /// How many stacks of each weight; only weights that occur.
     pub counts: BTreeMap<Weight, usize>,
+    /// How many of the settled ones stand where nobody can look now: they were in sync at the last
+    /// look that worked.
+    pub out_of_sight: usize,
     /// How many stacks in all.
     pub total: usize,
     /// How many tenants they belong to.
@@ -142,6 +147,7 @@ impl Counting {
             detail,
             counts: BTreeMap::new(),
             total: 0,
+            settled: BTreeMap::new(),
             tenants: BTreeSet::new(),
             grouping: Grouping::default(),
             stacks: Vec::new(),
@@ -159,6 +165,10 @@ impl Counting {
         }
         if record.verdict.weight != Weight::Settled {
             self.grouping.add(&record);
+        } else if let Some(count) = self.settled.get_mut(&record.key.target) {
+            *count += 1;
+        } else {
+            self.settled.insert(record.key.target.clone(), 1);
         }
         match self.detail {
             Detail::Groups if self.total > FEW => self.stacks.clear(),
@@ -169,13 +179,17 @@ impl Counting {
     /// The status, once all stacks have been counted.
     pub fn status(self, around: Surroundings, now: Moment) -> Status {
         let every = self.stacks.len() == self.total;
+        let blind = blind(&around.targets);
+        let unseen = blind.iter().flat_map(|group| &group.targets);
+        let out_of_sight = unseen.filter_map(|target| self.settled.get(target)).sum();
         Status {
             now,
             counts: self.counts,
+            out_of_sight,
             total: self.total,
             tenants: self.tenants.len(),
             groups: self.grouping.groups(),
-            blind: blind(&around.targets),
+            blind,
             stacks: every.then_some(self.stacks),
             around,
         }

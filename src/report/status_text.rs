@@ -64,15 +64,20 @@ impl Status {
     }
 
     fn standings(&self) -> String {
-        if self.count(Weight::Settled) == self.total {
+        let unseen = self.out_of_sight;
+        if self.count(Weight::Settled) == self.total && unseen == 0 {
             return "all in sync".to_owned();
         }
-        let parts: Vec<String> = self
-            .counts
-            .iter()
-            .map(|(weight, count)| format!("{} {}", number(*count), word(*weight)))
-            .collect();
-        parts.join(", ")
+        let parts = self.counts.iter().flat_map(|(weight, count)| {
+            // What nobody can look at is not said to be in sync.
+            let unseen = if *weight == Weight::Settled { unseen } else { 0 };
+            let seen =
+                (*count > unseen).then(|| format!("{} {}", number(count - unseen), word(*weight)));
+            let unseen = (unseen > 0)
+                .then(|| format!("{} out of sight (last seen in sync)", number(unseen)));
+            seen.into_iter().chain(unseen)
+        });
+        parts.collect::<Vec<_>>().join(", ")
     }
 
     fn write(&self, out: &mut String) -> fmt::Result {
@@ -414,6 +419,19 @@ mod tests {
     }
 
     #[test]
+    fn what_nobody_can_look_at_is_not_said_to_be_in_sync() {
+        let mut counting = fleet(2, Detail::Groups);
+        counting.add(record("dune", "queues", Weight::Settled, "in-sync", "as git says"));
+        let mut around = trouble_around();
+        around.refused = None;
+        let status = counting.status(around, NOW);
+        assert_eq!(status.out_of_sight, 1);
+        let line = status.headline();
+        let wanted = "6 in sync, 1 out of sight (last seen in sync); 1 target cannot be seen";
+        assert!(line.ends_with(wanted), "{line}");
+    }
+
+    #[test]
     fn what_a_window_freezes_is_one_line() {
         let mut counting = fleet(20, Detail::Groups);
         let until = NOW + std::time::Duration::from_secs(3_600);
@@ -421,7 +439,7 @@ mod tests {
         let hold = crate::plan::Hold::Frozen { window, until };
         for tenant in ["acme", "bolt", "crow", "dune"] {
             let mut record = record(tenant, "queues", Weight::Waiting, "frozen", "");
-            record.verdict = hold.verdict(&record.key);
+            record.verdict = hold.verdict();
             counting.add(record);
         }
         insta::assert_snapshot!(counting.status(Surroundings::default(), NOW).text());

@@ -120,7 +120,7 @@ async fn a_stack_of_somebody_else_is_left_alone_and_said_to_be_so() {
     assert_eq!(ended.standing.total().stuck, 1);
     assert_eq!(
         world.verdict(1, "network"),
-        "not-ours: a stack of this name exists and is not ours"
+        "not-ours: a stack of this name exists and belongs to nobody"
     );
     assert!(world.verdict(1, "api").starts_with("waits-for"), "{}", world.verdict(1, "api"));
     assert_eq!(world.stack(1, "network").expect("there").template, template);

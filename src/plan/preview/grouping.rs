@@ -53,7 +53,11 @@ impl<T> Grouping<T> {
                 group
             })
             .collect();
-        let key = |group: &Group| (group.kind, group.service.clone(), Reverse(group.members.len()));
+        let key = |group: &Group| {
+            // What a person has to approve comes before what just goes.
+            let (held, size) = (Reverse(group.is_held()), Reverse(group.members.len()));
+            (group.kind, group.service.clone(), held, size)
+        };
         groups.sort_by(|a, b| {
             let rest = || (&a.lines, &a.notes, &a.members).cmp(&(&b.lines, &b.notes, &b.members));
             key(a).cmp(&key(b)).then_with(rest)

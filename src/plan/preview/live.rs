@@ -206,7 +206,7 @@ struct Living<'a> {
 
 /// One stack, what was seen and what was decided.
 pub(super) struct Case<'c, 'a> {
-    wanted: Option<&'a Wanted>,
+    pub(super) wanted: Option<&'a Wanted>,
     pub(super) seen: Option<&'a Seen>,
     memory: &'c Memory,
     pub(super) decided: &'c Decided,
@@ -274,7 +274,7 @@ impl<'a> Living<'a> {
 
     fn step(&self, step: &Step, case: &Case<'_, 'a>) -> (Kind, Vec<Line>, Vec<String>) {
         if case.seen.is_some_and(ownership::is_nobody_s) {
-            return taken_over(case);
+            return taken_over(self.scene.desired, case);
         }
         match (&step.kind, case.wanted) {
             (StepKind::Create, Some(wanted)) => {
@@ -330,7 +330,7 @@ impl<'a> Living<'a> {
             let note = vec![hold.to_string()];
             return match case.seen {
                 Some(seen) if ownership::is_nobody_s(seen) => {
-                    let (kind, lines, notes) = taken_over(case);
+                    let (kind, lines, notes) = taken_over(self.scene.desired, case);
                     (kind, lines, [note, notes].concat())
                 }
                 None => (Kind::Create, self.made_of(wanted, Wording::Symbolic), note),
@@ -346,7 +346,10 @@ impl<'a> Living<'a> {
             (_, Weight::Waiting | Weight::Settled) => Kind::Wait,
             (_, Weight::LeftAlone) => Kind::LeaveAlone,
         };
-        (kind, Vec::new(), vec![said(hold)])
+        // What an approval lets go on says so already.
+        let help = hold.help().filter(|_| kind == Kind::Stuck && hold.request().is_none());
+        let help = help.map(|help| format!("what to do: {help}"));
+        (kind, Vec::new(), std::iter::once(said(hold)).chain(help).collect())
     }
 
     fn made_of(&self, wanted: &Wanted, wording: Wording) -> Vec<Line> {

@@ -40,7 +40,7 @@ fn id(name: &str) -> StackId {
 fn row(name: &str, own: &str) -> (StackName, StackRecord) {
     let key = key(name);
     let memory = Memory { adopted: Some(id(own)), ..Memory::default() };
-    let verdict = Decision::InSync.verdict(&key);
+    let verdict = Decision::InSync.verdict();
     let (looked_at, verdict_since) = (NOW, NOW);
     let seen = None;
     let name = key.name.clone();

@@ -1,7 +1,7 @@
 //! An open freeze window against every kind of step.
 
 use crate::observed::StackStatus;
-use crate::plan::tests::{DROPPED, HOUR, MINUTE, World, key};
+use crate::plan::tests::{DROPPED, HOUR, MINUTE, World};
 use crate::plan::{Decision, Weight};
 
 /// It is 11:06:40 in UTC: this window has been open for some minutes, and closes at noon.
@@ -43,7 +43,7 @@ fn what_is_in_sync_or_moves_is_as_ever() {
 #[test]
 fn it_says_which_window_and_until_when_and_ends_then() {
     let mut world = World::of(&[OPEN]);
-    let verdict = world.decided("network").decision.verdict(&key("network"));
+    let verdict = world.decided("network").decision.verdict();
     let text = "frozen until 2026-11-18T12:00:00.000Z: 0 11 * * * in UTC for 1h (lunch)";
     assert_eq!((verdict.text.as_str(), verdict.weight), (text, Weight::Waiting));
     world.now = verdict.until.expect("it closes");

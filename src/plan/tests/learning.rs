@@ -269,7 +269,7 @@ fn no_operation_runs_when_its_stack_is_gone_or_it_started_none() {
 fn a_stack_may_stand_that_was_seen_or_asked_for_and_could_not_be_seen_yet() {
     let world = World::of(&[]);
     let stands = |seen: Option<Seen>, memory: Memory| {
-        let verdict = world.decided("network").decision.verdict(&key("network"));
+        let verdict = world.decided("network").decision.verdict();
         let record = StackRecord {
             key: key("network"),
             seen,

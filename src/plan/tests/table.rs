@@ -271,8 +271,26 @@ fn what_waits_to_go_is_ours_and_asked_to_go_or_dropped_with_delete() {
 }
 
 #[test]
+fn a_stack_in_the_way_is_said_to_be_whose_it_is_and_nobody_is_told_to_delete_it() {
+    let hold = |fleet: Option<&str>| {
+        let mut world = World::at_rest(&[]);
+        let tags = &mut world.seen("network").tags;
+        tags.remove("driftless:fleet");
+        tags.extend(fleet.map(|fleet| ("driftless:fleet".to_owned(), fleet.to_owned())));
+        world.hold("network").verdict()
+    };
+    let (theirs, nobody_s) = (hold(Some("gloves-demo")), hold(None));
+    assert_eq!(theirs.text, "a stack of this name exists and belongs to the fleet `gloves-demo`");
+    assert_eq!(nobody_s.text, "a stack of this name exists and belongs to nobody");
+    let (theirs, nobody_s) = (theirs.help.expect("advice"), nobody_s.help.expect("advice"));
+    assert!(nobody_s.contains("`adopt: { match: NAME }`"), "{nobody_s}");
+    assert!(!theirs.contains("adopt") && theirs.contains("another `stackName`"), "{theirs}");
+    assert!(!theirs.contains("delete") && !nobody_s.contains("delete"));
+}
+
+#[test]
 fn a_hold_says_what_a_person_can_do_where_one_can() {
-    let help = |world: &World| world.hold("network").help(&key("network"));
+    let help = |world: &World| world.hold("network").help();
     let mut world = World::of(&[]);
     world.put("old-network", "network", StackStatus::CreateComplete);
     let request = world.hold("network").request().expect("a rename").id.clone();

@@ -257,6 +257,9 @@ outputs! {
     struct PlannedGroup {
         /// What happens.
         action: &'static str,
+        /// Whether they would be taken over, but not before a person approves it: more than tags would
+        /// change.
+        held: bool,
         /// To stacks of which service.
         service: Option<String>,
         /// How many.

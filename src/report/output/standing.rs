@@ -36,6 +36,9 @@ pub struct StatusOutput {
     pub tenant_count: usize,
     /// How many stacks there are of each weight, all weights named.
     pub counts: BTreeMap<Weight, usize>,
+    /// How many of the settled ones stand where nobody can look now: they were in sync at the last
+    /// look that worked.
+    pub out_of_sight: usize,
     /// The revision that is followed.
     pub revision: Option<Followed>,
     /// Where the fleet is fetched from; null where it is read on the machine itself.
@@ -248,6 +251,7 @@ impl StatusOutput {
             stack_count: status.total,
             tenant_count: status.tenants,
             counts: WEIGHTS.into_iter().map(|weight| (weight, status.count(weight))).collect(),
+            out_of_sight: status.out_of_sight,
             revision: around.accepted.as_ref().map(Followed::of),
             origin: around.origin.as_ref().map(FetchedFrom::of),
             refused: around.refused.as_ref().map(Refused::of),

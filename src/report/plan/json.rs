@@ -200,6 +200,7 @@ fn sample(sample: &Sample) -> PlannedSample {
 fn group(group: &Group) -> PlannedGroup {
     PlannedGroup {
         action: group.kind.code(),
+        held: group.is_held(),
         service: text(group.service.as_ref()),
         stack_count: group.members.len(),
         tenant_count: group.tenants(),

@@ -97,7 +97,7 @@ fn counts(preview: &Preview) -> String {
                 Kind::Stuck => format!("{number} stuck"),
                 Kind::Blind => format!("{} that cannot be seen", counted(count, "target")),
                 Kind::Update => format!("{number} to update"),
-                Kind::Adopt => format!("{number} to adopt"),
+                Kind::Adopt => adopted(preview, count),
                 Kind::Create => format!("{number} to create"),
                 Kind::Wait => format!("{number} waiting"),
                 Kind::LeaveAlone => format!("{number} left alone"),
@@ -113,6 +113,19 @@ fn counts(preview: &Preview) -> String {
     }
     words.push(format!("{} unchanged", number(preview.unchanged)));
     format!("Stacks: {}; in {}", words.join(", "), counted(preview.tenants(), "tenant"))
+}
+
+/// `79 to adopt, 21 held until approved`
+fn adopted(preview: &Preview, count: usize) -> String {
+    let held = preview.groups.iter().filter(|group| group.is_held());
+    let held: usize = held.map(|group| group.members.len()).sum();
+    match (count - held, held) {
+        (free, 0) => format!("{} to adopt", number(free)),
+        (0, held) => format!("{} to adopt and held until approved", number(held)),
+        (free, held) => {
+            format!("{} to adopt, {} held until approved", number(free), number(held))
+        }
+    }
 }
 
 /// What the limit on deletions says, loudly; the bool is whether they are held.
@@ -279,13 +292,16 @@ fn section(groups: &[Group]) -> Option<Section> {
     let what = the_one_value(groups).unwrap_or_else(|| format!("{}{place}", counted(count, noun)));
     let title = format!("{}{service}: {what}", verb(first.kind));
     let mut rows = Vec::new();
-    for (index, group) in groups.iter().take(MOST_GROUPS).enumerate() {
+    // What waits for a person stands first and is never cut.
+    let held = groups.iter().filter(|group| group.is_held()).count();
+    let shown = held + MOST_GROUPS;
+    for (index, group) in groups.iter().take(shown).enumerate() {
         if groups.len() > 1 {
             let members = number(group.members.len());
-            let text = if index == 0 {
-                format!("alike in {members}:")
-            } else {
-                format!("different in {members}:")
+            let text = match (group.is_held(), index) {
+                (true, _) => format!("held in {members}:"),
+                (false, index) if index == held => format!("alike in {members}:"),
+                (false, _) => format!("different in {members}:"),
             };
             rows.push(Row { sign: Sign::Plain, depth: 0, text });
         }
@@ -300,7 +316,7 @@ fn section(groups: &[Group]) -> Option<Section> {
         rows.extend(group.notes.iter().map(|note| Row { sign, depth, text: clean(note) }));
         rows.push(Row { sign: Sign::Plain, depth, text: examples(group) });
     }
-    if let Some(others) = groups.get(MOST_GROUPS..).filter(|others| !others.is_empty()) {
+    if let Some(others) = groups.get(shown..).filter(|others| !others.is_empty()) {
         let stacks: usize = others.iter().map(|group| group.members.len()).sum();
         let text = format!(
             "and {} other ways in {}: --format json has all of them",

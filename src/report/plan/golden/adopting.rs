@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use crate::desired::Desired;
 use crate::ids::{Digest, StackId, Target};
 use crate::moment::Moment;
 use crate::observed::{Blind, Seen};
 use crate::plan::deletions::DeletionBook;
-use crate::plan::preview::{LiveScene, Sighted, preview, preview_live};
+use crate::plan::preview::{LiveScene, Preview, Sighted, preview, preview_live};
 use crate::plan::{Steering, presented};
 use crate::report::plan::golden::{Files, seen, sighted};
 use crate::report::plan::text;
@@ -47,15 +48,58 @@ fn a_live_plan_says_what_is_taken_over_and_what_could_not_be_meant() {
         place(5, vec![]),
     ]
     .into();
-    let preview = preview_live(&LiveScene {
-        desired: &desired,
+    insta::assert_snapshot!(text(&shown(&desired, &places), false));
+}
+
+/// What a plan shows of these places.
+fn shown(desired: &Desired, places: &BTreeMap<Target, Result<Sighted, Blind>>) -> Preview {
+    preview_live(&LiveScene {
+        desired,
         steering: &Steering::default(),
-        places: &places,
+        places,
         book: &DeletionBook::default(),
         keyed_hash: &|_| Digest::of(b""),
         now: Moment::from_millis(3),
-    });
-    insta::assert_snapshot!(text(&preview, false));
+    })
+}
+
+#[test]
+fn what_needs_an_approval_is_never_hidden_behind_tags_that_differ_from_tenant_to_tenant() {
+    let mut files = Files::of(30);
+    let adopt =
+        "spec:\n  adopt: { match: 'StackSet-scan-api-*' }\n  tags: { who: 'of ${tenant.name}' }\n";
+    files.edit("scan-api/service.yaml", "spec:\n", adopt);
+    let desired = files.desired("2222222bbbb");
+    let place = |number: usize| {
+        let name = format!("StackSet-scan-api-{number:02}");
+        let mut seen = seen(&format!("{number:012}/eu-central-1/{name}"), None);
+        seen.id = StackId::of(&format!(
+            "arn:aws:cloudformation:eu-central-1:{number:012}:stack/{name}/{number}"
+        ));
+        seen.parameters.insert("TableName".to_owned(), format!("scans-t{number:04}"));
+        seen.tags.insert("who".to_owned(), format!("somebody {number}"));
+        if number >= 15 {
+            // Each has another value: none of them is like another.
+            seen.parameters.insert("LogLevel".to_owned(), format!("level-{number}"));
+        }
+        let target: Target = format!("{number:012}/eu-central-1").parse().expect("a target");
+        let stacks = [(seen.key.name.clone(), seen)].into();
+        let stacks = presented(&desired, &target, stacks, &BTreeMap::new());
+        let sighted = sighted(&desired, &target.to_string(), stacks.into_values().collect());
+        (target, Ok(sighted))
+    };
+    let preview = shown(&desired, &(0..30).map(place).collect());
+    let told = text(&preview, false);
+    assert!(told.contains("15 to adopt, 15 held until approved"), "{told}");
+    assert_eq!(told.matches("held: more than tags would change").count(), 15, "{told}");
+    assert_eq!(
+        told.matches("only tags change: who and the three of ownership").count(),
+        1,
+        "{told}"
+    );
+    let (held, tags) = (told.find("held in 1:"), told.find("alike in 15:"));
+    assert!(held.is_some() && held < tags, "{told}");
+    assert!(preview.groups.iter().any(|group| group.is_held() && group.members.len() == 1));
 }
 
 #[test]
