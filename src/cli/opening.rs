@@ -43,6 +43,12 @@ impl Opened {
         }
     }
 
+    /// The same as the start of a sentence: `the files as they lie have`.
+    pub(super) fn has(&self) -> String {
+        let verb = if self.snapshot.committed_at.is_some() { "has" } else { "have" };
+        format!("{} {verb}", self.name())
+    }
+
     /// What it wants; a failure that draws the findings when it is refused.
     pub(super) fn wanted(&self, settings: &Settings) -> Result<&Desired, Failure> {
         self.desired.as_ref().ok_or_else(|| {

@@ -64,7 +64,7 @@ fn text(opened: &Opened, settings: &Settings) -> String {
     let drawn = drawn(findings, &opened.snapshot, settings, settings.terminal.colour_out);
     let drawn = if findings.is_empty() { String::new() } else { drawn };
     match &opened.desired {
-        Some(desired) => format!("{drawn}good: {} has {}\n", opened.name(), size(desired)),
+        Some(desired) => format!("{drawn}good: {} {}\n", opened.has(), size(desired)),
         None => format!("{drawn}refused: {} would not be acted on\n", opened.name()),
     }
 }

@@ -12,6 +12,8 @@ use crate::fleet::{Glob, Part, Text};
 
 /// A pattern with fewer letters and digits than this fits stacks of anybody.
 const FEWEST_LETTERS: usize = 3;
+/// A stack of a stack set with no name that there is: what fits it fits those of every stack set.
+const ANY_STACK_SET: &str = "StackSet-\0-\0";
 /// How the pattern of a stack set's instances is written.
 const EXAMPLE: &str = "write one such as `StackSet-scan-api-*`";
 
@@ -50,7 +52,11 @@ impl Adoption {
             let message = format!("`{pattern}` fits no stack: no name has `{wrong}` in it");
             return Err((message, EXAMPLE));
         }
-        Ok(Glob::of(pattern))
+        let pattern = Glob::of(pattern);
+        if pattern.fits(ANY_STACK_SET) {
+            return Err((format!("`{pattern}` fits the stacks of every stack set"), EXAMPLE));
+        }
+        Ok(pattern)
     }
 }
 
@@ -97,6 +103,10 @@ mod tests {
         assert_eq!(wrong("*-a*"), Err("`*-a*` fits nearly every stack".to_owned()));
         let message = "`StackSet_api*` fits no stack: no name has `_` in it".to_owned();
         assert_eq!(wrong("StackSet_api*"), Err(message));
+        for every in ["StackSet*", "StackSet-*", "Stac*", "StackSet-*-*", "*Set-*"] {
+            assert_eq!(wrong(every), Err(format!("`{every}` fits the stacks of every stack set")));
+        }
+        assert_eq!(wrong("StackSet-*-api-*"), Ok(Glob::of("StackSet-*-api-*")));
         assert_eq!(wrong("StackSet-api-*"), Ok(Glob::of("StackSet-api-*")));
     }
 }

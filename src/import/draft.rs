@@ -80,8 +80,20 @@ pub struct LeftOut {
     pub target: Target,
     /// Its name, if it is known.
     pub stack: Option<String>,
-    /// Why it is not, a sentence without a full stop.
+    /// Why it is not, a sentence without a full stop, in words that hold for others too.
     pub why: String,
+    /// What is so only here.
+    pub detail: Option<String>,
+}
+
+impl LeftOut {
+    /// Where it stands, with what is so only there.
+    pub(super) fn place(&self) -> String {
+        match &self.detail {
+            Some(detail) => format!("{} ({detail})", self.target),
+            None => self.target.to_string(),
+        }
+    }
 }
 
 /// What became of a parameter.
@@ -121,15 +133,16 @@ pub fn draft(
     file: &dyn Fn(&str) -> Option<String>,
     wish: &Wish,
 ) -> Result<Draft, Refusal> {
-    let template = Template::parse(&found.template_body).map_err(|error| {
-        let what = format!("the template of {} cannot be read: {error}", found.origin.words());
-        Refusal::new(what, "deploy a template that is well formed, and run it again")
-    })?;
     refuse_known(documents, wish)?;
     let by_account = documents.tenants.values().map(|tenant| (tenant.account, Arc::clone(tenant)));
     let tenants: BTreeMap<AccountId, Arc<Tenant>> = by_account.collect();
     let (places, left_out) = sorted(found, documents, &tenants);
     refuse_left_out(found, &left_out, wish)?;
+    // Where nothing can be taken over there may be no template either.
+    let template = Template::parse(&found.template_body).map_err(|error| {
+        let what = format!("the template of {} cannot be read: {error}", found.origin.words());
+        Refusal::new(what, "deploy a template that is well formed, and run it again")
+    })?;
     refuse_secrets(&template, wish)?;
     let around = Around {
         found,

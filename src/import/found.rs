@@ -1,6 +1,6 @@
 //! What is found before documents are written: a stack set with its instances, or stacks in accounts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ids::Target;
 
@@ -33,8 +33,23 @@ pub struct Found {
 pub enum Origin {
     /// A stack set.
     StackSet(StackSet),
-    /// Stacks of the tenants whose names fit this pattern.
-    Stacks(String),
+    /// Stacks in the accounts of tenants.
+    Stacks(Search),
+}
+
+/// Where stacks were looked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Search {
+    /// The pattern of their names.
+    pub pattern: String,
+    /// In the accounts of how many tenants.
+    pub tenants: usize,
+    /// In how many targets: those that were seen.
+    pub targets: usize,
+    /// Those of them in regions that their tenants do not list.
+    pub outside: BTreeSet<Target>,
+    /// Targets in such regions that nobody could look into.
+    pub unseen: BTreeSet<Target>,
 }
 
 /// A stack set without its instances.

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::ids::Digest;
+use crate::ids::{Digest, Target};
 use crate::import::lift::commonest;
-use crate::import::words::counted;
-use crate::import::{Found, Instance, Origin};
+use crate::import::words::{counted, some};
+use crate::import::{Found, Instance, Origin, Search};
 use crate::observed::{Seen, Standing};
 use crate::template::Template;
 
@@ -35,7 +35,7 @@ pub fn stack_trouble(seen: &Seen) -> Option<String> {
 
 /// What the stacks have in common. Those of another template than most of them cannot be one service
 /// with the others.
-pub fn gather(pattern: &str, sighted: Vec<Sighted>, capabilities: Vec<String>) -> Found {
+pub fn gather(search: &Search, sighted: Vec<Sighted>, capabilities: Vec<String>) -> Found {
     let mut known: BTreeMap<Arc<str>, Digest> = BTreeMap::new();
     let mut digests: BTreeMap<Digest, usize> = BTreeMap::new();
     for body in sighted.iter().filter_map(|one| one.template.as_ref()) {
@@ -45,8 +45,8 @@ pub fn gather(pattern: &str, sighted: Vec<Sighted>, capabilities: Vec<String>) -
     let other: usize = digests.values().sum();
     let (chosen, count) = commonest(digests).unzip();
     let mut found = Found {
-        origin: Origin::Stacks(pattern.to_owned()),
-        pattern: pattern.to_owned(),
+        origin: Origin::Stacks(search.clone()),
+        pattern: search.pattern.clone(),
         template_body: String::new(),
         parameters: BTreeMap::new(),
         capabilities,
@@ -100,6 +100,7 @@ pub fn gather(pattern: &str, sighted: Vec<Sighted>, capabilities: Vec<String>) -
             lost.join(", ")
         ));
     }
+    found.notes.extend(outside(search, &found.instances));
     found
 }
 
@@ -112,6 +113,32 @@ fn unprotected(protected: usize, all: usize) -> Option<String> {
              over: `terminationProtection: true` gives it to all."
         )
     })
+}
+
+/// What is known of regions that tenants do not list.
+fn outside(search: &Search, instances: &[Instance]) -> Vec<String> {
+    let mut notes = Vec::new();
+    let taken = instances.iter().filter(|one| one.trouble.is_none()).map(|one| &one.target);
+    let there: Vec<&Target> = taken.filter(|target| search.outside.contains(*target)).collect();
+    if !there.is_empty() {
+        notes.push(format!(
+            "{} in regions that their tenants do not list: {}. They are taken over too.",
+            match there.len() {
+                1 => "One of the stacks is".to_owned(),
+                count => format!("{count} of the stacks are"),
+            },
+            some(there.into_iter())
+        ));
+    }
+    if !search.unseen.is_empty() {
+        notes.push(format!(
+            "{} in regions that their tenants do not list cannot be seen, so that stacks there are \
+             not known: {}.",
+            counted(search.unseen.len(), "target"),
+            some(search.unseen.iter())
+        ));
+    }
+    notes
 }
 
 /// The digest of a template; one that is no template equals only its like.

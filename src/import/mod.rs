@@ -15,6 +15,7 @@ mod writing;
 mod tests;
 
 pub use draft::{Draft, Inferred, LeftOut, NewTenant, Refusal, Wish, draft};
-pub use found::{Found, Instance, InstanceSeen, Origin, StackSet, stack_name, trouble};
+pub use found::{Found, Instance, InstanceSeen, Origin, Search, StackSet, stack_name, trouble};
 pub use gather::{Sighted, gather, stack_trouble};
 pub use proof::{overtaken, prove};
+pub use words::grouped;

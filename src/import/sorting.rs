@@ -7,10 +7,10 @@ use std::sync::Arc;
 use crate::fleet::{Documents, Glob, Lifecycle, Tenant};
 use crate::ids::{AccountId, Target};
 use crate::import::lift::Places;
-use crate::import::words::counted;
-use crate::import::{Found, Instance, LeftOut, Refusal, Wish};
+use crate::import::words::{counted, grouped};
+use crate::import::{Found, Instance, LeftOut, Origin, Refusal, Wish};
 
-/// So many are named where something is refused, and so many more are counted.
+/// So many reasons are named where something is refused, and so many more are counted.
 const MAX_NAMED: usize = 20;
 
 /// The instances by account and region, and those that are not taken over.
@@ -28,18 +28,21 @@ pub(super) fn sorted<'a>(
     for (target, here) in by_target {
         let twins = (here.len() > 1).then(|| {
             let names = here.iter().map(|one| one.stack.as_deref().unwrap_or("one without a name"));
-            format!("{} fit here: {}", here.len(), names.collect::<Vec<_>>().join(", "))
+            (format!("{} fit in one place", here.len()), Some(names.collect::<Vec<_>>().join(", ")))
         });
         for instance in here {
             let unfit = || {
                 let name = instance.stack.as_ref().filter(|name| !pattern.fits(name))?;
-                Some(format!("the name of its stack, `{name}`, does not fit `{}`", found.pattern))
+                let why = format!("the name of its stack does not fit `{}`", found.pattern);
+                Some((why, Some(format!("`{name}`"))))
             };
-            let why = instance.trouble.clone().or_else(|| twins.clone()).or_else(unfit);
-            match why.or_else(|| unwanted(target, documents, tenants)) {
-                Some(why) => {
+            let alone = |why: String| (why, None);
+            let why = instance.trouble.clone().map(alone).or_else(|| twins.clone());
+            let why = why.or_else(unfit);
+            match why.or_else(|| unwanted(target, documents, tenants).map(alone)) {
+                Some((why, detail)) => {
                     let (target, stack) = (target.clone(), instance.stack.clone());
-                    left_out.push(LeftOut { target, stack, why });
+                    left_out.push(LeftOut { target, stack, why, detail });
                 }
                 None => {
                     let regions = places.entry(target.account).or_default();
@@ -74,25 +77,77 @@ pub(super) fn refuse_left_out(
     let member = found.origin.member();
     let all = found.instances.len();
     if all == 0 {
-        let what =
-            format!("there is nothing to take over: {} has no {member}", found.origin.words());
-        return Err(Refusal::new(what, "see that the name and the region are right"));
+        return Err(nothing(found));
     }
     if left_out.is_empty() || (wish.skips && left_out.len() < all) {
         return Ok(());
     }
-    let one = |one: &LeftOut| format!("{}: {}", one.target, one.why);
-    let mut lines: Vec<String> = left_out.iter().take(MAX_NAMED).map(one).collect();
-    if left_out.len() > MAX_NAMED {
-        lines.push(format!("and {} more", left_out.len() - MAX_NAMED));
+    let mut lines = grouped(left_out.iter().map(|one| (one.why.as_str(), one.place())), member);
+    if lines.len() > MAX_NAMED {
+        let more = lines.split_off(MAX_NAMED).len();
+        lines.push(format!("and {}", counted(more, "more reason")));
     }
-    let what = format!(
-        "{} of {all} cannot be taken over, so nothing is written\n{}",
-        counted(left_out.len(), member),
-        lines.join("\n")
-    );
-    Err(Refusal::new(
-        what,
-        "mend them first, or leave them out with --skip-unadoptable: they stay as they are",
-    ))
+    let is_all = left_out.len() == all;
+    let what = match &found.origin {
+        Origin::Stacks(_) if is_all => {
+            format!("no stack that fits {} can be taken over", looked_in(found))
+        }
+        Origin::StackSet(_) | Origin::Stacks(_) => {
+            format!("{} of {all} cannot be taken over", counted(left_out.len(), member))
+        }
+    };
+    let what = format!("{what}, so nothing is written\n{}", lines.join("\n"));
+    // Names are what differs from place to place.
+    let is_of_names = left_out.iter().any(|one| one.detail.is_some());
+    Err(Refusal::new(what, advice(is_of_names, is_all)))
+}
+
+/// What to do about stacks that cannot be taken over: `--skip-unadoptable` helps only where some can.
+fn advice(is_of_names: bool, is_all: bool) -> &'static str {
+    match (is_of_names, is_all) {
+        (true, true) => "give another pattern with --match: one that fits one stack in each place",
+        (true, false) => {
+            "give another pattern with --match: one that fits one stack in each place; or leave them out with \
+             --skip-unadoptable: they stay as they are"
+        }
+        (false, true) => "mend them first, or name other stacks: of these none can be left out",
+        (false, false) => {
+            "mend them first, or leave them out with --skip-unadoptable: they stay as they are"
+        }
+    }
+}
+
+/// Such as `` `scan-*` in the 24 targets of 11 tenants ``.
+fn looked_in(found: &Found) -> String {
+    let place = match &found.origin {
+        Origin::StackSet(set) => format!("the stack set `{}`", set.name),
+        Origin::Stacks(search) => format!(
+            "the {} of {}",
+            counted(search.targets, "target"),
+            counted(search.tenants, "tenant")
+        ),
+    };
+    format!("`{}` in {place}", found.pattern)
+}
+
+fn nothing(found: &Found) -> Refusal {
+    match &found.origin {
+        Origin::StackSet(_) => Refusal::new(
+            format!("there is nothing to take over: {} has no instance", found.origin.words()),
+            "see that the name and the region are right",
+        ),
+        Origin::Stacks(search) => {
+            let unseen = match search.unseen.len() {
+                0 => String::new(),
+                count => format!(
+                    "; {} in regions that their tenants do not list cannot be seen",
+                    counted(count, "target")
+                ),
+            };
+            Refusal::new(
+                format!("no stack fits {}{unseen}", looked_in(found)),
+                "see that the pattern is right: * stands for anything, and capital letters count",
+            )
+        }
+    }
 }

@@ -13,6 +13,8 @@ use crate::moment::Moment;
 use crate::observed::{Seen, StackStatus};
 use crate::snapshot::{Entry, Snapshot};
 
+mod taking;
+
 const HEAD: &str = "apiVersion: driftless.dev/v1\nkind: ";
 const TEMPLATE: &str = "Parameters:
   MemorySize: { Type: Number, Default: 128 }
@@ -254,7 +256,7 @@ fn two_stacks_in_one_place_are_both_named() {
     twin.stack = Some("StackSet-scan-api-other".to_owned());
     let found = stack_set(&[], vec![instance(1, "eu-central-1", &[]), twin]);
     let refusal = drafted(&found, &Files::from([fleet("")]), &wish()).expect_err("refused");
-    let both = "2 fit here: StackSet-scan-api-1, StackSet-scan-api-other";
+    let both = "2 fit in one place: 000000000001/eu-central-1 (StackSet-scan-api-1, StackSet-scan-api-other)";
     assert!(refusal.what.contains(both), "{refusal:?}");
 }
 
@@ -394,7 +396,8 @@ fn stacks_of_the_commonest_template_make_the_service_and_others_are_named() {
         sighted(4, &[], StackStatus::UpdateRollbackFailed, TEMPLATE),
         sighted(5, &[("driftless:fleet", "other")], complete(), TEMPLATE),
     ];
-    let found = gather("scan-api*", all, vec!["CAPABILITY_IAM".to_owned()]);
+    let search = Search { pattern: "scan-api*".to_owned(), ..Search::default() };
+    let found = gather(&search, all, vec!["CAPABILITY_IAM".to_owned()]);
     let why: Vec<Option<&str>> = found.instances.iter().map(|one| one.trouble.as_deref()).collect();
     assert_eq!(
         why,
@@ -508,7 +511,8 @@ fn protection_that_not_all_stacks_have_is_said_to_be_lost() {
     };
     let said = |protected: [bool; 3]| {
         let all = (1..).zip(protected).map(|(account, protected)| sighted(account, protected));
-        let found = gather("scan-api*", all.collect(), Vec::new());
+        let search = Search { pattern: "scan-api*".to_owned(), ..Search::default() };
+        let found = gather(&search, all.collect(), Vec::new());
         (found.termination_protection, found.notes.join(" "))
     };
     let (all, note) = said([true, false, true]);

@@ -1,19 +1,22 @@
 //! Sentences about what was found, in documents and for people.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use crate::ids::Target;
 use crate::import::{Found, Instance, Origin, StackSet};
 use crate::template::Template;
 
 /// Comments end here, as other lines do.
 const WIDTH: usize = 98;
+/// So many places are named of those that have one reason.
+const EXAMPLES: usize = 3;
 
 impl Origin {
     /// Such as ``the stack set `scan-api` ``.
     pub fn words(&self) -> String {
         match self {
             Self::StackSet(set) => format!("the stack set `{}`", set.name),
-            Self::Stacks(pattern) => format!("the stacks that fit `{pattern}`"),
+            Self::Stacks(search) => format!("the stacks that fit `{}`", search.pattern),
         }
     }
 
@@ -21,7 +24,9 @@ impl Origin {
     pub(super) fn command(&self) -> String {
         match self {
             Self::StackSet(StackSet { name, .. }) => format!("driftless import stackset {name}"),
-            Self::Stacks(pattern) => format!("driftless import stacks --match {pattern}"),
+            Self::Stacks(search) => {
+                format!("driftless import stacks --match {}", search.pattern)
+            }
         }
     }
 
@@ -53,6 +58,40 @@ pub(super) fn extent<'a>(instances: impl Iterator<Item = &'a Instance>, origin: 
         counted(accounts.len(), "account"),
         counted(regions.len(), "region")
     )
+}
+
+/// Reasons with their places, equal ones on one line, the commonest first: `14 stacks: it is OUTDATED,
+/// such as A, B, C`.
+pub fn grouped<'a>(all: impl Iterator<Item = (&'a str, String)>, noun: &str) -> Vec<String> {
+    let mut groups: BTreeMap<&str, (usize, Vec<String>)> = BTreeMap::new();
+    for (why, place) in all {
+        let (count, places) = groups.entry(why).or_default();
+        *count += 1;
+        if places.len() <= EXAMPLES && !places.contains(&place) {
+            places.push(place);
+        }
+    }
+    let mut groups: Vec<_> = groups.into_iter().collect();
+    groups.sort_by_key(|(_, (count, _))| std::cmp::Reverse(*count));
+    let line = |(why, (count, places)): (&str, (usize, Vec<String>))| {
+        let some = places.iter().take(EXAMPLES).cloned().collect::<Vec<_>>().join(", ");
+        match (count, places.len() > EXAMPLES) {
+            (1, _) => format!("{some}: {why}"),
+            (_, false) => format!("{}: {why}: {some}", counted(count, noun)),
+            (_, true) => format!("{}: {why}, such as {some}", counted(count, noun)),
+        }
+    };
+    groups.into_iter().map(line).collect()
+}
+
+/// Three of some places, and how many more there are.
+pub(super) fn some<'a>(places: impl Iterator<Item = &'a Target>) -> String {
+    let mut places = places.map(Target::to_string);
+    let first: Vec<String> = places.by_ref().take(EXAMPLES).collect();
+    match places.count() {
+        0 => first.join(", "),
+        more => format!("{} and {more} more", first.join(", ")),
+    }
 }
 
 /// A comment in lines that are not too long, each of which begins with `indent`.

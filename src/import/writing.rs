@@ -5,11 +5,19 @@ use std::collections::BTreeMap;
 use crate::fleet::edit::{quoted, written};
 use crate::ids::{AccountId, Region, ServiceName, TenantName};
 use crate::import::lift::{Around, Lifted, Own, Places, Shared};
-use crate::import::words::{comment, counted, extent, hidden, losses};
+use crate::import::words::{comment, counted, extent, grouped, hidden, losses};
 use crate::import::{LeftOut, Origin};
 
-/// So many stacks that are left out are named in a document.
+/// So many reasons why stacks are left out are named in a document.
 const MAX_NAMED: usize = 20;
+/// Few take a release first, and all are left time to see how it went.
+const WAVES: [&str; 5] = [
+    "rollout:",
+    "  waves:",
+    "    - { name: first, percent: 1, soak: 30m }",
+    "    - { name: tenth, percent: 10, soak: 30m }",
+    "    - { name: all }",
+];
 
 /// Where the service stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,6 +94,7 @@ pub(super) fn service(page: &ServicePage<'_>) -> String {
         lines.extend(comment(2, &text));
         lines.push(format!("  selector: {{ matchLabels: {{ {}: \"yes\" }} }}", written(label)));
     }
+    lines.extend(rollout(page));
     lines.extend(parameters(page));
     if !found.capabilities.is_empty() {
         lines.push(format!("  capabilities: [{}]", found.capabilities.join(", ")));
@@ -96,6 +105,27 @@ pub(super) fn service(page: &ServicePage<'_>) -> String {
         lines.push("  terminationProtection: true".to_owned());
     }
     ended(&lines)
+}
+
+/// The waves in which the stacks are taken over, since to take over is a release as well. They need no
+/// labels. A single tenant has no one to go first.
+fn rollout(page: &ServicePage<'_>) -> Vec<String> {
+    let tenants = page.places.len();
+    if page.around.documents.fleet.rollout.is_some() {
+        let text =
+            "The stacks are taken over in the waves of the Fleet document, as each release is.";
+        return comment(2, text);
+    }
+    if tenants < 2 {
+        return Vec::new();
+    }
+    let text = format!(
+        "The stacks are taken over in these waves, as each release will be. Without them all {tenants} \
+         tenants would begin at once when this is merged. A percentage takes one tenant at least."
+    );
+    let mut lines = comment(2, &text);
+    lines.extend(WAVES.map(|line| format!("  {line}")));
+    lines
 }
 
 /// What the document is made from, and what is not in it.
@@ -129,11 +159,14 @@ fn head(page: &ServicePage<'_>) -> Vec<String> {
         if page.left_out.len() == 1 { "it is" } else { "they are" },
     );
     lines.extend(comment(0, &text));
-    for one in page.left_out.iter().take(MAX_NAMED) {
-        lines.extend(comment(0, &format!("- {}: {}", one.target, one.why)));
+    let all = page.left_out.iter().map(|one| (one.why.as_str(), one.place()));
+    let reasons = grouped(all, origin.member());
+    for reason in reasons.iter().take(MAX_NAMED) {
+        lines.extend(comment(0, &format!("- {reason}")));
     }
-    if page.left_out.len() > MAX_NAMED {
-        lines.extend(comment(0, &format!("- and {} more", page.left_out.len() - MAX_NAMED)));
+    if reasons.len() > MAX_NAMED {
+        let more = counted(reasons.len() - MAX_NAMED, "more reason");
+        lines.extend(comment(0, &format!("- and {more}")));
     }
     lines
 }

@@ -250,7 +250,7 @@ fn stacks_that_lie_in_the_accounts_of_tenants_are_imported_by_their_names() {
     let ran =
         moto.driftless(&world, &["import", "stacks", "--match", "other-*", "--service", "other"]);
     assert_eq!(ran.code, Some(1), "{}", ran.out);
-    let twins = "100000000001/eu-central-1: 2 fit here: other-000, other-001";
+    let twins = "2 fit in one place: 100000000001/eu-central-1 (other-000, other-001)";
     assert!(ran.err.contains(twins), "{}", ran.err);
     assert!(!world.repository().join("services/other").exists(), "nothing is written");
 

@@ -124,9 +124,8 @@ pub(super) fn write(
         None => format!("{services_folder}/{service}"),
     };
     let tenants_folder = desk.tenants_folder();
-    let parent = crate::cli::tenant::desk::folder_of(&folder);
     let wish = Wish {
-        schema_lines: [desk.service_schema_line(parent), desk.tenant_schema_line(&tenants_folder)],
+        schema_lines: [desk.service_schema_line(&folder), desk.tenant_schema_line(&tenants_folder)],
         service,
         folder,
         tenants_folder,
@@ -137,7 +136,7 @@ pub(super) fn write(
     };
     let file = |path: &str| desk.text(path).ok();
     let draft = draft(found, &desk.documents, &file, &wish).map_err(refused)?;
-    let help = "mend what the findings say, or leave stacks out with --skip-unadoptable";
+    let help = "mend what the findings say, and run it again";
     let tried = desk.tried(&draft.files, help)?;
     if let Some(after) = &tried.checked.desired {
         overtaken(&draft, desk.wanted().as_ref(), after).map_err(refused)?;
@@ -180,7 +179,7 @@ fn imported(desk: &Desk<'_>, found: &Found, draft: Draft, next: Vec<String>) -> 
     let left = |one: LeftOut| {
         let Target { account, region } = one.target;
         let (account, region) = (account.to_string(), region.to_string());
-        LeftAlone { account, region, stack: one.stack, why: one.why }
+        LeftAlone { account, region, stack: one.stack, why: one.why, detail: one.detail }
     };
     let parameter = |one: Inferred| ImportedParameter {
         name: one.name,

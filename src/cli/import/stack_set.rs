@@ -14,7 +14,7 @@ use crate::cli::import::desk::{HowArgs, service_name, write};
 use crate::cli::opening::cloud;
 use crate::cli::tenant::desk::Desk;
 use crate::clock::Clock;
-use crate::fleet::{Cloud, Glob};
+use crate::fleet::{Adoption, Cloud, Glob};
 use crate::ids::{Region, ServiceName, Target};
 use crate::import::{Found, Instance, InstanceSeen, Origin, StackSet, stack_name, trouble};
 use crate::report::output::Imported;
@@ -32,7 +32,9 @@ const NOBODY: &str = "import";
 /// would not say of each stack what it is made from.
 #[derive(Args, Clone, Debug)]
 #[command(
-    after_help = "Example: driftless import stackset scan-api --region eu-central-1 --names accounts.csv"
+    after_help = "Exit codes: 0 all is written; 3 something was left out of what is written; 1 an error, and \
+                  nothing is written\nExample: driftless import stackset scan-api --region \
+                  eu-central-1 --names accounts.csv"
 )]
 pub(in crate::cli) struct StackSetArgs {
     /// Its name
@@ -75,6 +77,9 @@ pub(super) fn run(
     settings: &Settings,
     clock: &Clock,
 ) -> Result<Imported, Failure> {
+    if let Some(pattern) = &args.pattern {
+        Adoption::check(pattern).map_err(|(message, help)| Failure::new(message, help))?;
+    }
     let desk = Desk::open(settings)?;
     let fleet = &desk.documents.fleet;
     if fleet.cloud == Cloud::Simulated {
@@ -219,8 +224,8 @@ fn next(args: &StackSetArgs, found: &Found) -> Vec<String> {
         "--accounts ..."
     };
     vec![
-        "review it with `driftless validate` and `driftless --worktree plan --live`; commit it, open a \
-         pull request"
+        "review it with `driftless --worktree validate` and `driftless --worktree plan --live`; commit \
+         it, open a pull request"
             .to_owned(),
         format!(
             "before it is merged let the stack set go of its stacks: `aws cloudformation \

@@ -1,6 +1,6 @@
 //! `driftless import stacks`: stacks that lie in the accounts of tenants.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use clap::Args;
@@ -15,8 +15,8 @@ use crate::cli::tenant::desk::Desk;
 use crate::clock::Clock;
 use crate::desired::Desired;
 use crate::fleet::{Adoption, Glob, Lifecycle};
-use crate::ids::{ServiceName, Target, TenantName};
-use crate::import::{Found, Sighted, gather, stack_trouble};
+use crate::ids::{AccountId, Region, ServiceName, Target, TenantName};
+use crate::import::{Found, Search, Sighted, gather, stack_trouble};
 use crate::report::output::Imported;
 use crate::settings::Settings;
 
@@ -28,11 +28,15 @@ const NOBODY: &str = "import";
 
 /// Write documents from stacks that exist in the accounts of tenants: a service and exceptions
 ///
-/// Looks into the regions of the tenants with the role of the Fleet document. Stacks of the commonest
+/// Looks into all regions of the fleet that are not retired, with the role of the Fleet document. Stacks of the commonest
 /// template make the service. Nothing in AWS is changed, nothing is committed, and nothing is written
 /// if the fleet would have an error or would not say of each stack what it is made from.
 #[derive(Args, Clone, Debug)]
-#[command(after_help = "Example: driftless import stacks --match 'scan-api*' --service scan-api")]
+#[command(
+    after_help = "Exit codes: 0 all is written; 3 something was left out of what is written; 1 an error, and \
+                  nothing is written\nExample: driftless import stacks --match 'scan-api*' --service \
+                  scan-api"
+)]
 pub(in crate::cli) struct StacksArgs {
     /// The pattern of their names, in which * stands for anything
     #[arg(long = "match", value_name = "PATTERN")]
@@ -67,30 +71,33 @@ pub(super) fn run(
         ));
     };
     let targets = targets(args, &desired);
-    let (sighted, capabilities) = runtime()?.block_on(async {
+    let (search, sighted, capabilities) = runtime()?.block_on(async {
         let aws = cloud(&desired.fleet, settings, clock, NOBODY).await?;
-        let sighted = look(args, &aws, &desired, targets).await?;
+        let (search, sighted) = look(args, &aws, &desired, targets).await?;
         let capabilities = capabilities(&aws, &desired, &sighted).await?;
-        Ok::<_, Failure>((sighted, capabilities))
+        Ok::<_, Failure>((search, sighted, capabilities))
     })?;
-    let found: Found = gather(&args.pattern, sighted, capabilities);
-    let next = "review it with `driftless validate` and `driftless --worktree plan --live`; commit it, \
-                open a pull request";
+    let found: Found = gather(&search, sighted, capabilities);
+    let next = "review it with `driftless --worktree validate` and `driftless --worktree plan --live`; \
+                commit it, open a pull request";
     write(&desk, &found, args.service.clone(), None, &args.how, vec![next.to_owned()])
 }
 
-/// The regions of the tenants that stay.
-fn targets(args: &StacksArgs, desired: &Desired) -> BTreeSet<Target> {
+/// All places of the tenants that stay, each with whether its tenant lists the region. Stacks may stand
+/// in regions of the fleet that it does not list.
+fn targets(args: &StacksArgs, desired: &Desired) -> BTreeMap<Target, bool> {
     let tenants = desired.tenants.values().filter(|tenant| {
         let is_meant = args.tenants.is_empty() || args.tenants.contains(&tenant.name);
         is_meant && tenant.lifecycle != Lifecycle::Offboarded
     });
     let all = tenants.flat_map(|tenant| {
-        let region = |region: &crate::ids::Region| Target {
-            account: tenant.account,
-            region: region.clone(),
-        };
-        tenant.regions.iter().map(region).collect::<Vec<_>>()
+        let used = desired.fleet.regions.iter().filter(|(_, is_retired)| !**is_retired);
+        let regions: BTreeSet<&Region> =
+            tenant.regions.iter().chain(used.map(|(region, _)| region)).collect();
+        regions.into_iter().map(|region| {
+            let target = Target { account: tenant.account, region: region.clone() };
+            (target, tenant.regions.contains(region))
+        })
     });
     all.collect()
 }
@@ -103,30 +110,41 @@ fn api(aws: &Aws, desired: &Desired, target: &Target) -> TargetApi {
     aws.target(target, &access)
 }
 
-/// The stacks that fit, everywhere; a place that cannot be seen is no empty one.
+/// The stacks that fit, everywhere; a place that cannot be seen is no empty one. Where a tenant does
+/// not list the region its account may not have it either: that is told and stops nothing.
 async fn look(
     args: &StacksArgs,
     aws: &Aws,
     desired: &Desired,
-    targets: BTreeSet<Target>,
-) -> Result<Vec<Sighted>, Failure> {
+    targets: BTreeMap<Target, bool>,
+) -> Result<(Search, Vec<Sighted>), Failure> {
     let mut looks = JoinSet::new();
+    let accounts: BTreeSet<AccountId> = targets.keys().map(|target| target.account).collect();
+    let mut search =
+        Search { pattern: args.pattern.clone(), tenants: accounts.len(), ..Search::default() };
     let mut waiting = targets.into_iter();
     let (mut sighted, mut blind) = (Vec::new(), Vec::new());
     let mut templates = BTreeSet::new();
     loop {
         while looks.len() < AT_ONCE
-            && let Some(target) = waiting.next()
+            && let Some((target, is_listed)) = waiting.next()
         {
             let (api, pattern) = (api(aws, desired, &target), Glob::of(&args.pattern));
-            looks.spawn(async move { (target, fitting(&api, &pattern).await) });
+            looks.spawn(async move { (target, is_listed, fitting(&api, &pattern).await) });
         }
         let Some(looked) = looks.join_next().await else { break };
         match looked.map_err(std::io::Error::other)? {
-            (_, Ok(found)) => {
-                sighted.extend(found.into_iter().map(|one| shared(one, &mut templates)))
+            (target, is_listed, Ok(found)) => {
+                search.targets += 1;
+                if !is_listed {
+                    search.outside.insert(target);
+                }
+                sighted.extend(found.into_iter().map(|one| shared(one, &mut templates)));
             }
-            (target, Err(error)) => blind.push(format!("{target}: {error}")),
+            (target, false, Err(AwsError::Denied(_) | AwsError::Refused(_))) => {
+                search.unseen.insert(target);
+            }
+            (target, _, Err(error)) => blind.push(format!("{target}: {error}")),
         }
     }
     if !blind.is_empty() {
@@ -139,7 +157,7 @@ async fn look(
         ));
     }
     sighted.sort_by(|one: &Sighted, other| one.seen.key.cmp(&other.seen.key));
-    Ok(sighted)
+    Ok((search, sighted))
 }
 
 /// The same stack; stacks of one template share its text, which there may be thousands of.
@@ -175,7 +193,7 @@ async fn capabilities(
     desired: &Desired,
     sighted: &[Sighted],
 ) -> Result<Vec<String>, Failure> {
-    let found: Found = gather("", sighted.to_vec(), Vec::new());
+    let found: Found = gather(&Search::default(), sighted.to_vec(), Vec::new());
     let Some(first) = found.instances.iter().position(|one| one.trouble.is_none()) else {
         return Ok(Vec::new());
     };

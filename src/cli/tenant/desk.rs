@@ -219,16 +219,32 @@ impl<'a> Desk<'a> {
     /// The first line by which most tenants of a folder name their schema.
     pub(in crate::cli) fn tenant_schema_line(&self, folder: &str) -> Option<String> {
         let paths = self.documents.tenants.values().map(|tenant| &*tenant.source.path);
-        self.schema_line(paths.filter(|path| folder_of(path) == folder))
+        self.schema_line(paths.filter(|path| folder_of(path) == folder), "tenant", folder)
     }
 
-    /// The first line by which most services name their schema whose own folders lie in this one.
+    /// The first line by which most services name their schema whose own folders lie beside this one.
     pub(in crate::cli) fn service_schema_line(&self, folder: &str) -> Option<String> {
         let paths = self.documents.services.values().map(|service| &*service.source.path);
-        self.schema_line(paths.filter(|path| folder_of(folder_of(path)) == folder))
+        let parent = folder_of(folder);
+        let beside = paths.filter(|path| folder_of(folder_of(path)) == parent);
+        self.schema_line(beside, "service", folder)
     }
 
-    fn schema_line<'p>(&self, paths: impl Iterator<Item = &'p str>) -> Option<String> {
+    /// As these files have it; where there is none, as the Fleet document has its own.
+    fn schema_line<'p>(
+        &self,
+        paths: impl Iterator<Item = &'p str>,
+        kind: &str,
+        folder: &str,
+    ) -> Option<String> {
+        let mut paths = paths.peekable();
+        if paths.peek().is_none() {
+            let path = &self.documents.fleet.source.path;
+            let text = self.text(path).ok()?;
+            let place = text.lines().next()?.strip_prefix(SCHEMA_LINE)?.trim();
+            let beside = schema_beside(place, folder_of(path), kind, folder)?;
+            return Some(format!("{SCHEMA_LINE}{beside}"));
+        }
         let texts: Vec<String> = paths.filter_map(|path| self.text(path).ok()).collect();
         let lines = texts.iter().filter_map(|text| text.lines().next());
         most(lines.filter(|line| line.starts_with(SCHEMA_LINE)))
@@ -270,6 +286,19 @@ pub(in crate::cli) struct Tried {
 /// The folder of a path below the fleet folder.
 pub(in crate::cli) fn folder_of(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(folder, _)| folder)
+}
+
+/// Where the schema of a kind is, seen from a folder, if it lies beside that of the fleet. `place` is
+/// where that is for the Fleet document in its own folder.
+fn schema_beside(place: &str, fleet_folder: &str, kind: &str, folder: &str) -> Option<String> {
+    let start = place.strip_suffix("fleet.json")?;
+    if start.starts_with('/') || start.contains("://") {
+        return Some(format!("{start}{kind}.json"));
+    }
+    let up = |folder: &str| "../".repeat(folder.split('/').filter(|part| !part.is_empty()).count());
+    let down = if fleet_folder.is_empty() { String::new() } else { format!("{fleet_folder}/") };
+    let start = start.strip_prefix("./").unwrap_or(start);
+    Some(format!("{}{down}{start}{kind}.json", up(folder)))
 }
 
 /// What is there most often; of several the first in order.
@@ -353,6 +382,27 @@ mod tests {
             entries.map(|entry| name(entry).to_string_lossy().into_owned()).collect();
         names.sort();
         names
+    }
+
+    #[test]
+    fn the_first_of_a_kind_finds_its_schema_beside_that_of_the_fleet() {
+        let beside = |place, fleet, folder| schema_beside(place, fleet, "service", folder);
+        let line = |text: &str| Some(text.to_owned());
+        let path = "../schema/fleet.json";
+        assert_eq!(beside(path, "", "services/a"), line("../../../schema/service.json"));
+        assert_eq!(beside(path, "", ""), line("../schema/service.json"));
+        assert_eq!(beside("./fleet.json", "f", "s"), line("../f/service.json"));
+        let far = "https://a.example/fleet.json";
+        assert_eq!(beside(far, "", "services/a"), line("https://a.example/service.json"));
+        assert_eq!(beside("other.json", "", "services/a"), None);
+
+        let folder = tempfile::tempdir().expect("a folder");
+        let text = format!("{SCHEMA_LINE}{path}\n{FLEET}");
+        fs::write(folder.path().join("fleet.yaml"), text).expect("written");
+        let settings = settings(folder.path());
+        let desk = Desk::open(&settings).expect("read");
+        let said = line("# yaml-language-server: $schema=../../schema/tenant.json");
+        assert_eq!(desk.tenant_schema_line("tenants"), said);
     }
 
     #[test]

@@ -13,12 +13,12 @@ use crate::plan::{Decision, StackRecord, ownership, presented};
 const ADOPTS: &[(&str, &str)] = &[
     (
         "  template: network.yaml\n",
-        "  template: network.yaml\n  adopt: { match: 'StackSet-network-*' }\n",
+        "  template: network.yaml\n  adopt: { match: 'StackSet-x-network-*' }\n",
     ),
-    ("  template: api.yaml\n", "  template: api.yaml\n  adopt: { match: 'StackSet-*' }\n"),
+    ("  template: api.yaml\n", "  template: api.yaml\n  adopt: { match: 'StackSet-x-*' }\n"),
 ];
 const NAMES: [&str; 6] =
-    ["StackSet-network-1", "StackSet-network-2", "StackSet-api-1", "network", "api", "other"];
+    ["StackSet-x-network-1", "StackSet-x-network-2", "StackSet-x-api-1", "network", "api", "other"];
 
 /// A stack with the tags of `owner`: nobody, another fleet, or one of our services.
 fn put(world: &mut World, name: &str, owner: &str, status: StackStatus) {
@@ -59,25 +59,28 @@ fn shown(world: &World, rows: &[(StackName, StackRecord)]) -> BTreeMap<StackName
 #[test]
 fn the_journal_knows_what_was_taken_over_whatever_git_or_its_tags_say_now() {
     let mut world = World::of(&[]);
-    put(&mut world, "StackSet-network-1", "nobody", StackStatus::UpdateComplete);
-    let row = row("network", "StackSet-network-1");
-    assert_eq!(named(&shown(&world, std::slice::from_ref(&row))), ["network = StackSet-network-1"]);
-    assert_eq!(named(&shown(&world, &[])), ["StackSet-network-1 = StackSet-network-1"]);
+    put(&mut world, "StackSet-x-network-1", "nobody", StackStatus::UpdateComplete);
+    let row = row("network", "StackSet-x-network-1");
+    assert_eq!(
+        named(&shown(&world, std::slice::from_ref(&row))),
+        ["network = StackSet-x-network-1"]
+    );
+    assert_eq!(named(&shown(&world, &[])), ["StackSet-x-network-1 = StackSet-x-network-1"]);
     // What is ours by the wanted name is not hidden by it.
     put(&mut world, "network", "network", StackStatus::CreateComplete);
-    let both = ["StackSet-network-1 = StackSet-network-1", "network = network"];
+    let both = ["StackSet-x-network-1 = StackSet-x-network-1", "network = network"];
     assert_eq!(named(&shown(&world, &[row])), both);
 }
 
 #[test]
 fn a_stack_that_fits_two_patterns_belongs_to_the_narrower_one() {
     let mut world = World::of(ADOPTS);
-    for name in ["StackSet-network-1", "StackSet-api-1"] {
+    for name in ["StackSet-x-network-1", "StackSet-x-api-1"] {
         put(&mut world, name, "nobody", StackStatus::CreateComplete);
     }
     assert_eq!(
         named(&shown(&world, &[])),
-        ["api = StackSet-api-1", "network = StackSet-network-1"]
+        ["api = StackSet-x-api-1", "network = StackSet-x-network-1"]
     );
 }
 

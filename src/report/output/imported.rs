@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::import::grouped;
 use crate::report::output::{FORMAT_VERSION, value};
 use crate::report::words::counted;
 
@@ -50,8 +51,10 @@ pub struct LeftAlone {
     pub region: String,
     /// Its name, if it is known.
     pub stack: Option<String>,
-    /// Why it is.
+    /// Why it is, in words that hold for others too.
     pub why: String,
+    /// What is so only here: the names of the stacks that fit, say.
+    pub detail: Option<String>,
 }
 
 /// A file that was written.
@@ -96,9 +99,9 @@ impl Imported {
             "service {service} from {from}: {found} found, {taken_over} taken over, {} left out",
             self.left_out.len()
         )];
-        let out =
-            |one: &LeftAlone| format!("  left out {}/{}: {}", one.account, one.region, one.why);
-        listed(&mut lines, self.left_out.iter().map(out));
+        let reasons =
+            grouped(self.left_out.iter().map(|one| (one.why.as_str(), one.place())), "stack");
+        listed(&mut lines, reasons.iter().map(|reason| format!("  left out {reason}")));
         let file = |one: &WrittenFile| {
             format!("{} {}", if one.new { "wrote" } else { "edited" }, one.path)
         };
@@ -130,6 +133,16 @@ impl Imported {
 
     /// The version of what this program writes.
     pub const VERSION: u32 = FORMAT_VERSION;
+}
+
+impl LeftAlone {
+    fn place(&self) -> String {
+        let Self { account, region, .. } = self;
+        match &self.detail {
+            Some(detail) => format!("{account}/{region} ({detail})"),
+            None => format!("{account}/{region}"),
+        }
+    }
 }
 
 impl ImportedParameter {
@@ -167,7 +180,8 @@ mod tests {
             account: format!("{number:012}"),
             region: "eu-central-1".to_owned(),
             stack: None,
-            why: "it has no stack".to_owned(),
+            why: if number < 22 { "it has no stack" } else { "2 fit in one place" }.to_owned(),
+            detail: (number == 22).then(|| "one, other".to_owned()),
         };
         let parameter = |name: &str, value: Option<&str>, exceptions, hidden| ImportedParameter {
             name: name.to_owned(),
@@ -201,11 +215,12 @@ mod tests {
         let first =
             "service scan-api from the stack set `scan-api`: 82 found, 60 taken over, 22 left out";
         assert_eq!(lines[0], first);
-        assert_eq!(lines[1], "  left out 000000000001/eu-central-1: it has no stack");
         assert_eq!(
-            lines[21..],
+            lines[1..],
             [
-                "  and 2 more",
+                "  left out 21 stacks: it has no stack, such as 000000000001/eu-central-1, \
+                 000000000002/eu-central-1, 000000000003/eu-central-1",
+                "  left out 000000000022/eu-central-1 (one, other): 2 fit in one place",
                 "wrote fleet/services/a.yaml",
                 "tenants: 0 new, 1 edited",
                 "regions added to the fleet: us-east-1",

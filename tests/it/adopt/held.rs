@@ -7,7 +7,7 @@ use driftless::board::Progress;
 use driftless::plan::ApprovalRequest;
 use driftless::sim::{Phase, ResourceFault, Status};
 
-use super::{AWHILE, adopt, adopt_service, inherited, instance, instance_key, seen};
+use super::{AWHILE, adopt, inherited, instance, instance_key, seen};
 use crate::world::{Ended, FLEET, World, key};
 
 fn asked(ended: &Ended) -> ApprovalRequest {
@@ -125,15 +125,17 @@ async fn where_nothing_fits_nothing_is_made_unless_git_says_so() {
 #[tokio::test(start_paused = true)]
 async fn a_stack_that_two_services_would_take_over_is_taken_by_the_narrower_pattern_or_by_none() {
     let world = inherited(1).await;
-    adopt_service(&world, "api", "");
-    world.edit("network/service.yaml", "spec:\n", "spec:\n  adopt: { match: \"StackSet-*\" }\n");
+    let narrow = "spec:\n  adopt: { match: \"StackSet-api-100000000001\" }\n";
+    let wide = "spec:\n  adopt: { match: \"StackSet-*-100000000001\" }\n";
+    world.edit("api/service.yaml", "spec:\n", narrow);
+    world.edit("network/service.yaml", "spec:\n", wide);
     world.commit();
     world.apply().await.assert_converged(2);
     assert_eq!(seen(&world, 1, "network").tags["driftless:service"], "network");
     assert_eq!(seen(&world, 1, "api").tags["driftless:service"], "api");
 
     let world = inherited(1).await;
-    world.edit("network/service.yaml", "spec:\n", "spec:\n  adopt: { match: \"StackSet-*\" }\n");
+    world.edit("network/service.yaml", "spec:\n", wide);
     world.edit("api/service.yaml", "spec:\n", "spec:\n  adopt: { match: \"*api-100000000001\" }\n");
     world.commit();
     world.apply().await;
