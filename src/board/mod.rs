@@ -384,6 +384,14 @@ impl Board {
 
     /// A pass over `target` ended, and there is nothing to say of it.
     pub fn passed(&self, basis: &View, target: &Target) {
+        let mut places = lock(&self.0.places);
+        if let Some(place) = places.get_mut(target)
+            && std::mem::take(&mut place.is_blind)
+        {
+            // It was out of sight while something was wanted there.
+            lock(&self.0.counted).blind -= 1;
+        }
+        drop(places);
         lock(&self.0.unsure).remove(target);
         self.looked_at(basis, target);
     }

@@ -61,6 +61,11 @@ pub enum Progress {
         /// What it was called.
         name: StackName,
     },
+    /// The account of an offboarded tenant cannot be entered, and nothing of ours was ever known there.
+    NeverEntered {
+        /// Which target.
+        target: Target,
+    },
     /// A target cannot be observed.
     Blind {
         /// Which.

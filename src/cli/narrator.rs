@@ -105,6 +105,7 @@ impl Narrator {
             | Progress::Verdict { .. }
             | Progress::Gone { .. }
             | Progress::Blind { .. }
+            | Progress::NeverEntered { .. }
             | Progress::Inherited { .. }
             | Progress::Rollout { .. }
             | Progress::Disobeyed { .. }
@@ -164,6 +165,13 @@ impl Narrator {
                 let text = format!("{target}: cannot be looked at: {}", blind.message);
                 let target = Some(target.clone());
                 Some(Line { target, ..Line::new(Importance::Trouble, text) })
+            }
+            Progress::NeverEntered { target } => {
+                let text = format!(
+                    "{target}: offboarded, and cannot be entered: nothing of ours is known there"
+                );
+                let target = Some(target.clone());
+                Some(Line { target, ..Line::new(Importance::Step, text) })
             }
             Progress::Inherited { target } => {
                 let text = format!(

@@ -109,6 +109,7 @@ impl Show {
             | Progress::Verdict { .. }
             | Progress::Gone { .. }
             | Progress::Blind { .. }
+            | Progress::NeverEntered { .. }
             | Progress::Inherited { .. }
             | Progress::Rollout { .. }
             | Progress::Disobeyed { .. }

@@ -84,6 +84,23 @@ impl BlindReason {
         }
     }
 
+    /// Whether the whole account is shut to us, for a reason that lies with the account: what nobody
+    /// ever entered may never have had a role for us.
+    pub fn shuts_account(self) -> bool {
+        match self {
+            Self::RoleRefused | Self::AccessNotReady | Self::AccountSuspended => true,
+            Self::AccessDenied
+            | Self::WrongAccount
+            | Self::BaseCredentials
+            | Self::ClockSkew
+            | Self::RegionOff
+            | Self::Unreachable
+            | Self::Throttled
+            | Self::Malformed
+            | Self::StacksMissing => false,
+        }
+    }
+
     /// Whether the cause is with this program and not with single accounts: what is told of one
     /// target is true of all.
     pub fn is_of_all(self) -> bool {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::board::Progress;
+use crate::fleet::Lifecycle;
 use crate::ids::{StackName, Target};
 use crate::journal::JournalError;
 use crate::moment::Moment;
@@ -22,9 +23,13 @@ impl Pass<'_> {
     pub(super) fn without_sight(&self, blind: Blind) -> Result<Next, JournalError> {
         let now = self.means.clock.now();
         self.count_unseen(now);
-        let blind = if self.account_was_seen()? { blind } else { blind.of_new_account() };
+        let was_seen = self.account_was_seen()?;
+        let blind = if was_seen { blind } else { blind.of_new_account() };
         let is_lasting = blind.reason.needs_person();
         let resync = self.view.desired.fleet.resync.max(BLIND_FIRST);
+        if !was_seen && self.records.is_empty() && self.leaves() && blind.reason.shuts_account() {
+            return self.never_entered(now + cooldown::spread(&self.target.to_string(), resync));
+        }
         if self.records.is_empty() && !self.view.desired.stacks.contains_key(self.target) {
             // A sweep that found no way in: nothing of ours is known there, and nobody waits.
             let pause = if is_lasting {
@@ -61,6 +66,25 @@ impl Pass<'_> {
         let seed = format!("{}#{looks}", self.target);
         let class = if is_lasting || looks >= LASTING { Class::Resync } else { Class::Failed };
         Ok(Next { at: now + cooldown::spread(&seed, pause), class })
+    }
+
+    /// Whether the tenant of this account is offboarded.
+    fn leaves(&self) -> bool {
+        let tenant = self.view.desired.tenant_of(&self.target.account);
+        tenant.is_some_and(|tenant| tenant.lifecycle == Lifecycle::Offboarded)
+    }
+
+    /// The account is shut, its tenant leaves, and nothing of ours was ever known there: nobody waits
+    /// for it. It is said all the same, since nothing known is not nothing there.
+    fn never_entered(&self, again_at: Moment) -> Result<Next, JournalError> {
+        self.tell(Progress::NeverEntered { target: self.target.clone() });
+        if self.earlier.as_ref().is_some_and(|record| record.blind.is_some()) {
+            let target = self.target.clone();
+            let record = TargetRecord { target, looked_at: None, blind: None, blind_looks: 0 };
+            self.means.journal.record_pass(&record, &[], &[], &[], &[])?;
+        }
+        self.means.board.passed(&self.view, self.target);
+        Ok(Next { at: again_at, class: Class::Resync })
     }
 
     /// Whether any look at the account has worked so far.

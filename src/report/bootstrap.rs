@@ -9,7 +9,7 @@ use crate::plan::bootstrap::RoleChange;
 use crate::report::{counted, indented, number};
 
 /// Accounts that are named in one entry; `--format json` has all.
-const NAMED: usize = 20;
+const NAMED: usize = 3;
 
 /// What became of one account.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -228,7 +228,7 @@ mod tests {
         let all = Preparation((1..=1_000).map(|number| account(number, denied(number))).collect());
         let text = all.text(Tense::Done);
         assert!(text.starts_with("1,000 accounts: 1,000 failed\n"), "{text}");
-        assert!(text.ends_with(", t20 000000000020, and 980 more\n"), "{text}");
+        assert!(text.ends_with(", t3 000000000003, and 997 more\n"), "{text}");
         assert!(!all.is_complete());
     }
 }

@@ -215,12 +215,3 @@ async fn told_to_stop_it_ends_what_it_began_and_begins_nothing() {
     let (_, rest) = bootstrap(&world).await;
     assert_eq!(counts(&rest), "120 accounts: 50 ready, 70 made");
 }
-
-#[tokio::test(start_paused = true)]
-async fn an_offboarded_tenant_is_none_of_those_that_a_person_means() {
-    let world = world(2, "");
-    world.write_tenant(2, "  lifecycle: offboarded\n");
-    world.commit();
-    let said = world.driftless(&["bootstrap", "--tenant", "t2"]);
-    assert!(said.contains("the tenant t2 is offboarded"), "{said}");
-}

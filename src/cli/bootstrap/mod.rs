@@ -97,19 +97,14 @@ pub(super) fn run(
     Ok(if done.is_complete() { Ending::Good } else { Ending::NeedsAttention })
 }
 
-/// The tenants whose accounts are meant: those that are named, or all that are to stand.
+/// The tenants whose accounts are meant: those that are named, or all that are to stand. Who
+/// leaves is meant when named: without the role their stacks cannot go.
 fn meant(args: &BootstrapArgs, desired: &Desired) -> Result<BTreeSet<TenantName>, Failure> {
     let leaves = |name: &TenantName| {
         desired.tenants.get(name).is_some_and(|one| one.lifecycle == Lifecycle::Offboarded)
     };
     if let Some(name) = args.tenant.iter().find(|name| !desired.tenants.contains_key(*name)) {
         return Err(unknown("tenant", name, desired.tenants.keys()));
-    }
-    if let Some(name) = args.tenant.iter().find(|name| leaves(name)) {
-        return Err(Failure::new(
-            format!("the tenant {name} is offboarded: its account gets no role any more"),
-            "name another tenant, or take `lifecycle: offboarded` out of its document",
-        ));
     }
     if args.tenant.is_empty() {
         return Ok(desired.tenants.keys().filter(|name| !leaves(name)).cloned().collect());

@@ -10,7 +10,7 @@ use driftless::sim::{Asked, Ending, Phase, ResourceFault, Status, Witness};
 use driftless::template::Template;
 use serde_json::{Value, json};
 
-use crate::bootstrap::{aws, bootstrap, counts, desired, role_stack, say, world};
+use crate::bootstrap::{aws, bootstrap, counts, desired, id, role_stack, say, world};
 use crate::world::{World, key};
 
 /// What AWS asks for besides the calls themselves: one detection looks at every resource.
@@ -200,4 +200,19 @@ fn the_role_trusts_patterns_and_no_principal_that_aws_would_turn_into_an_id() {
     assert_eq!(statement["Principal"]["AWS"], root);
     let condition: &Value = &statement["Condition"]["ArnLike"]["aws:PrincipalArn"];
     assert_eq!(*condition, json!({ "Ref": "TrustedPrincipals" }));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_offboarded_account_that_was_never_entered_keeps_nobody_waiting() {
+    let world = world(2, "");
+    world.cloud.script().deny_role(id(2));
+    bootstrap(&world).await;
+    assert_eq!(
+        world.try_apply().await.expect("it ends").standing.blind,
+        1,
+        "it is to stand, and is out of sight"
+    );
+    world.write_tenant(2, "  lifecycle: offboarded\n");
+    world.commit();
+    world.apply().await.assert_converged(2);
 }
