@@ -41,6 +41,52 @@ pub struct PreparedAccount {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Preparation(pub Vec<PreparedAccount>);
 
+/// What accounts are given: the role, whom it trusts, and what it may do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gift {
+    /// The stack that makes the role, and its region.
+    pub stack: String,
+    /// The role as the Fleet document writes it.
+    pub role: String,
+    /// Patterns of who may assume it.
+    pub trusted: Vec<String>,
+    /// Whether nobody is named, so that it is whoever makes it.
+    pub trusts_the_maker: bool,
+    /// The external id, which is no secret.
+    pub external_id: Option<String>,
+    /// What CloudFormation may do in its name; `None` where a template of the fleet's own says it
+    /// otherwise.
+    pub actions: Option<String>,
+}
+
+impl Gift {
+    /// A few lines for whoever is to say yes.
+    pub fn text(&self) -> String {
+        let id = match &self.external_id {
+            Some(id) => format!("with the external id {id}"),
+            None => "without an external id".to_owned(),
+        };
+        let maker = match self.trusts_the_maker {
+            true => {
+                "\n             that is whoever runs this: name who runs driftless in \
+                 `access.bootstrap.principal` if it is somebody else"
+            }
+            false => "",
+        };
+        let actions = match &self.actions {
+            Some(actions) => actions.replace(',', ", "),
+            None => "what its template says".to_owned(),
+        };
+        format!(
+            "\nWhat they get\n  role       {}\n  trusts     {} {id}{maker}\n  may        call \
+             CloudFormation, and through it {actions}\n  made by    {}\n\n",
+            self.role,
+            self.trusted.join(", "),
+            self.stack
+        )
+    }
+}
+
 /// Whether it was done or is about to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tense {
@@ -88,6 +134,12 @@ impl Preparation {
     /// The counts, and below them what is not simply ready or made.
     pub fn text(&self, tense: Tense) -> String {
         let mut text = format!("{}\n", self.counts(tense));
+        let made: Vec<&PreparedAccount> =
+            self.0.iter().filter(|one| one.prepared == Prepared::Made).collect();
+        if tense == Tense::Ahead && !made.is_empty() {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "\nTo make\n  in {}\n", names(&made));
+        }
         self.write_updates(&mut text, tense);
         self.write_failures(&mut text, tense);
         text
@@ -230,5 +282,30 @@ mod tests {
         assert!(text.starts_with("1,000 accounts: 1,000 failed\n"), "{text}");
         assert!(text.ends_with(", t3 000000000003, and 997 more\n"), "{text}");
         assert!(!all.is_complete());
+    }
+
+    #[test]
+    fn whoever_says_yes_reads_what_is_given_to_whom() {
+        let gift = Gift {
+            stack: "the stack driftless-execution-role in eu-central-1".to_owned(),
+            role: "arn:aws:iam::${account.id}:role/driftless-execution".to_owned(),
+            trusted: vec!["arn:aws:iam::999999999999:user/ann".to_owned()],
+            trusts_the_maker: true,
+            external_id: Some("gloves".to_owned()),
+            actions: Some("sqs:*,iam:*".to_owned()),
+        };
+        let expected = "
+What they get
+  role       arn:aws:iam::${account.id}:role/driftless-execution
+  trusts     arn:aws:iam::999999999999:user/ann with the external id gloves
+             that is whoever runs this: name who runs driftless in `access.bootstrap.principal` if it is somebody else
+  may        call CloudFormation, and through it sqs:*, iam:*
+  made by    the stack driftless-execution-role in eu-central-1
+
+";
+        assert_eq!(gift.text(), expected);
+        let named = Gift { trusts_the_maker: false, external_id: None, actions: None, ..gift };
+        assert!(named.text().contains("user/ann without an external id\n  may        call Cloud"));
+        assert!(named.text().contains("through it what its template says"));
     }
 }

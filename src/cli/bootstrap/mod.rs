@@ -126,9 +126,10 @@ async fn prepare(
     bar.finish_and_clear();
     let ahead = survey.ahead();
     if ahead.touched() > 0 && !args.yes && !is_stopped() {
-        io::stderr().write_all(ahead.text(Tense::Ahead).as_bytes())?;
+        let text = ahead.text(Tense::Ahead) + &preparing.gift().text();
+        io::stderr().write_all(text.as_bytes())?;
         let accounts = counted(ahead.touched(), "account");
-        let what = format!("{accounts} will get the role or another one");
+        let what = format!("the role will be made or changed in {accounts}");
         if !is_confirmed(&what, "use `driftless bootstrap --yes` if that is meant", settings)? {
             return Err(Failure::new("nothing was done", "answer y to go on, or use --yes"));
         }

@@ -13,7 +13,7 @@ use crate::fleet::{Bootstrap, Principal};
 use crate::ids::{AccountId, Region, Target, TenantName};
 use crate::observed::{Seen, Standing};
 use crate::plan::bootstrap::{Course, ROLE_STACK, ROLE_TAG, RoleChange, RoleStack};
-use crate::report::bootstrap::{Preparation, Prepared, PreparedAccount};
+use crate::report::bootstrap::{Gift, Preparation, Prepared, PreparedAccount};
 use crate::template::Template;
 
 /// Accounts that are worked in at once: STS gives sessions to more, but a stack of so many is as many
@@ -113,6 +113,22 @@ impl Preparing {
         let trusted = bootstrap.principal.clone().or_else(|| Principal::calling(&caller));
         let trusted = trusted.ok_or_else(|| CannotPrepare::Nameless(caller.clone()))?;
         Ok(Self { desired, bootstrap, aws, clock, look_every, region, trusted, caller })
+    }
+
+    /// What accounts are given that lack the role.
+    pub fn gift(&self) -> Gift {
+        let access = &self.desired.fleet.access;
+        let written = self.bootstrap.parameters.get("Actions").and_then(|text| text.as_literal());
+        let declared = self.bootstrap.template.parameters().get("Actions");
+        let default = declared.and_then(|one| one.default.as_deref());
+        Gift {
+            stack: format!("the stack {ROLE_STACK} in {}", self.region),
+            role: access.role_arn.to_string(),
+            trusted: self.trusted.patterns.clone(),
+            trusts_the_maker: self.bootstrap.principal.is_none(),
+            external_id: access.external_id.clone(),
+            actions: declared.and(written.or(default)).map(str::to_owned),
+        }
     }
 
     /// Looks into the accounts of these tenants, until `stopped` says so; `tick` is called for each
