@@ -43,6 +43,10 @@ impl Line {
         Self { importance, text, tenant: None, target: None, stack: None, revision: None }
     }
 
+    fn of(target: &Target, importance: Importance, text: String) -> Self {
+        Self { target: Some(target.clone()), ..Self::new(importance, text) }
+    }
+
     fn about(importance: Importance, record: &StackRecord, text: &str) -> Self {
         let tenant = record.memory.tenant.as_ref().map(ToString::to_string);
         Self {
@@ -153,9 +157,7 @@ impl Narrator {
             Progress::Verdict { record, .. } if record.verdict.code == "deletion-limit" => None,
             Progress::Verdict { record, earlier } => verdict(record, *earlier),
             Progress::Gone { target, name } => {
-                let text = format!("{target}/{name}: gone");
-                let target = Some(target.clone());
-                Some(Line { target, ..Line::new(Importance::Step, text) })
+                Some(Line::of(target, Importance::Step, format!("{target}/{name}: gone")))
             }
             Progress::Blind { blind, .. } if blind.reason.is_of_all() => {
                 let is_new = self.of_all.insert(blind.reason);
@@ -163,15 +165,13 @@ impl Narrator {
             }
             Progress::Blind { target, blind } => {
                 let text = format!("{target}: cannot be looked at: {}", blind.message);
-                let target = Some(target.clone());
-                Some(Line { target, ..Line::new(Importance::Trouble, text) })
+                Some(Line::of(target, Importance::Trouble, text))
             }
             Progress::NeverEntered { target } => {
                 let text = format!(
                     "{target}: offboarded, and cannot be entered: nothing of ours is known there"
                 );
-                let target = Some(target.clone());
-                Some(Line { target, ..Line::new(Importance::Step, text) })
+                Some(Line::of(target, Importance::Step, text))
             }
             Progress::Inherited { target } => {
                 let text = format!(
