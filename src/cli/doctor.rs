@@ -17,6 +17,7 @@ use crate::cli::converge::runtime;
 use crate::cli::opening::{cloud, open};
 use crate::clock::Clock;
 use crate::desired::{Desired, Wanted};
+use crate::fleet::Lifecycle;
 use crate::ids::{AccountId, Target, TenantName};
 use crate::observed::BlindReason;
 use crate::outcome::without_own;
@@ -175,7 +176,10 @@ async fn account(desired: &Desired, aws: &Aws, targets: Vec<Target>, rights: boo
                     complaints.extend(of_rights(&api, &census).await);
                 }
             }
-            Err(error) => complaints.push(of_blindness(&target, tenant.as_ref(), &error)),
+            Err(error) => complaints.push(match of_leaving(desired, &target, &error) {
+                Some(note) => note,
+                None => of_blindness(&target, tenant.as_ref(), &error),
+            }),
         }
         checkups.push(Checkup { target, tenant, complaints });
     }
@@ -186,6 +190,27 @@ async fn look(api: &TargetApi) -> Result<Census, AwsError> {
     let census = api.census().await?;
     api.check_account().await?;
     Ok(census)
+}
+
+/// What is said of an account that nobody needs to enter any more, where it does not let us in.
+fn of_leaving(desired: &Desired, target: &Target, error: &AwsError) -> Option<Complaint> {
+    let tenant = desired.tenant_of(&target.account)?;
+    let reason = error.blind_reason(&target.region);
+    let is_shut = matches!(
+        reason,
+        BlindReason::RoleRefused | BlindReason::AccessNotReady | BlindReason::AccountSuspended
+    );
+    (is_shut && tenant.lifecycle == Lifecycle::Offboarded).then(|| Complaint {
+        gravity: Gravity::Warning,
+        code: "offboarded-and-shut".to_owned(),
+        cause: format!("offboarded, and cannot be entered: {reason}"),
+        detail: Some(format!("AWS says: {error}")),
+        help: Some(
+            "where nothing of ours ever stood, remove the document; else `driftless bootstrap \
+             --tenant NAME` lets us in to delete what is left"
+                .to_owned(),
+        ),
+    })
 }
 
 fn of_blindness(target: &Target, tenant: Option<&TenantName>, error: &AwsError) -> Complaint {

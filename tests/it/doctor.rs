@@ -187,6 +187,21 @@ async fn a_role_that_is_not_there_and_one_of_another_account_are_named() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_account_that_left_and_lets_nobody_in_is_nothing_wrong() {
+    let world = World::with_tenants(2);
+    world.write_tenant(2, "  lifecycle: offboarded\n");
+    world.commit();
+    world.cloud.script().deny_role(id(2));
+    let report = doctor(&world).await;
+    assert_eq!(complaints(&report), ["offboarded-and-shut 1"]);
+    assert!(report.is_well(), "the others are");
+    world.cloud.script().deny_role(id(1));
+    let report = doctor(&world).await;
+    assert_eq!(complaints(&report), ["role-cannot-be-assumed 1", "offboarded-and-shut 1"]);
+    assert!(!report.is_well());
+}
+
+#[tokio::test(start_paused = true)]
 async fn credentials_that_have_ended_are_one_complaint_of_the_whole_fleet() {
     let world = World::with_tenants(20);
     let text = "The security token included in the request is expired";
