@@ -92,6 +92,8 @@ pub(super) struct Narrator {
     soaking: BTreeMap<String, Moment>,
     /// What keeps us from looking anywhere and was said: once, not for each of thousands of targets.
     of_all: BTreeSet<BlindReason>,
+    /// Accounts of tenants that left and let nobody in: each is said once.
+    never_entered: BTreeSet<Target>,
 }
 
 impl Narrator {
@@ -171,7 +173,8 @@ impl Narrator {
                 let text = format!(
                     "{target}: offboarded, and cannot be entered: nothing of ours is known there"
                 );
-                Some(Line::of(target, Importance::Step, text))
+                let is_new = self.never_entered.insert(target.clone());
+                is_new.then(|| Line::of(target, Importance::Step, text))
             }
             Progress::Inherited { target } => {
                 let text = format!(
@@ -374,6 +377,15 @@ mod tests {
             changed: BTreeSet::new(),
             warnings: Vec::new(),
         }
+    }
+
+    #[test]
+    fn an_account_that_left_and_lets_nobody_in_is_said_once() {
+        let news = |target: &str| Progress::NeverEntered { target: target.parse().expect(target) };
+        let (one, two) = (news("111122223333/eu-central-1"), news("444455556666/eu-central-1"));
+        let mut narrator = Narrator::default();
+        let said = [&one, &one, &two, &one].map(|news| narrator.line(news).is_some());
+        assert_eq!(said, [true, false, true, false]);
     }
 
     #[test]
