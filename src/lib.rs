@@ -29,6 +29,7 @@
 //! | [`moment`] | an instant as a value |
 //! | [`snapshot`] | the files of one commit |
 //! | [`template`] | CloudFormation templates: canonical form, parameters, comparison |
+//! | [`package`] | what templates point to: nested templates and code, named by content |
 //! | [`observed`] | what AWS shows: stacks, statuses, change sets, events |
 //! | [`outcome`] | what became of steps, and the [`outcome::Memory`] of one stack |
 //! | [`fleet`] | the documents, and findings on each of them |
@@ -69,7 +70,7 @@
 //! | [`settings`] | flags and environment, resolved once |
 //! | [`cli`] | people: one file a command |
 //!
-//! `package`, `artifacts` and `http` have their places in this list reserved by the design and come
+//! `artifacts` and `http` have their places in this list reserved by the design and come
 //! with the features that need them.
 //!
 //! # What must never happen
@@ -102,6 +103,7 @@ pub mod ids;
 pub mod moment;
 pub mod snapshot;
 pub mod template;
+pub mod package;
 pub mod observed;
 pub mod outcome;
 pub mod fleet;

@@ -1,28 +1,98 @@
-//! One commit's files below the fleet folder, in memory. Reading them follows symbolic links inside
-//! the snapshot and never leaves it.
+//! One commit's files below the fleet folder: texts in memory, all else by the id of its content.
+//! Following symbolic links never leaves the snapshot.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
+
+use sha1::{Digest as _, Sha1};
 
 use crate::ids::Revision;
 use crate::moment::Moment;
 
-/// More files than this is not a fleet: three times 6,000 tenants and their templates.
-pub const MAX_FILES: usize = 20_000;
+/// More files than this is not a fleet: 6,000 tenants, and 50 services with 150 functions of 20
+/// files each.
+pub const MAX_FILES: usize = 200_000;
 /// A template of 1 MB is CloudFormation's own limit; nothing that we read may be larger.
 pub const MAX_FILE_BYTES: usize = 1_000_000;
-/// All files together; 20,000 documents of 10 KB.
+/// All texts together; 20,000 documents of 10 KB.
 pub const MAX_TOTAL_BYTES: usize = 200_000_000;
 /// How many symbolic links may lead to one file, as in Linux's `ELOOP` but closer.
 const MAX_LINKS: usize = 8;
 
+/// Endings of the files that are read: documents, templates, and what templates include. All else is
+/// code, of which only the content's id is wanted.
+const TEXTS: [&str; 8] =
+    [".yaml", ".yml", ".json", ".template", ".tmpl", ".txt", ".cfn", ".driftlessignore"];
+
+/// Whether a file is read into the snapshot, by its path alone: a hidden folder belongs to a tool, and
+/// holds no documents.
+pub fn is_text(path: &str) -> bool {
+    !is_hidden(path) && TEXTS.iter().any(|ending| path.ends_with(ending))
+}
+
+/// Whether a path is in a hidden folder.
+pub fn is_hidden(path: &str) -> bool {
+    let folders = path.rsplit_once('/').map_or("", |(folders, _)| folders);
+    folders.split('/').any(|folder| folder.starts_with('.'))
+}
+
+/// The id that git gives to a content: the same in every commit and in files as they lie.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ContentId([u8; 20]);
+
+impl ContentId {
+    /// That of these bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        let mut hash = Sha1::new();
+        hash.update(format!("blob {}\0", bytes.len()));
+        hash.update(bytes);
+        Self(hash.finalize().into())
+    }
+
+    /// Its twenty bytes.
+    pub fn as_bytes(&self) -> &[u8; 20] {
+        &self.0
+    }
+}
+
+impl TryFrom<&[u8]> for ContentId {
+    type Error = ();
+
+    /// From its bytes, if they are twenty.
+    fn try_from(bytes: &[u8]) -> Result<Self, ()> {
+        bytes.try_into().map(Self).map_err(drop)
+    }
+}
+
+impl fmt::Display for ContentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+impl fmt::Debug for ContentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+/// A file that was not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unread {
+    /// What is in it.
+    pub id: ContentId,
+    /// Its size.
+    pub bytes: u64,
+}
+
 /// What lies at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry {
-    /// A file and its bytes.
+    /// A text and its bytes.
     File(Arc<[u8]>),
-    /// A file larger than [`MAX_FILE_BYTES`], which was not read; its size in bytes.
-    TooLarge(u64),
+    /// A file that is no text by its path, or is larger than [`MAX_FILE_BYTES`].
+    Unread(Unread),
     /// A symbolic link and where it points, relative to its own folder.
     Link(String),
     /// A git submodule: its files are in another repository.
@@ -59,6 +129,19 @@ impl Snapshot {
         self.entries.iter().map(|(path, entry)| (path.as_str(), entry))
     }
 
+    /// What lies at a path itself.
+    pub fn entry(&self, path: &str) -> Option<&Entry> {
+        self.entries.get(path)
+    }
+
+    /// All entries below a folder, in the order of their paths; the whole fleet is an empty one.
+    pub fn below(&self, folder: &str) -> impl Iterator<Item = (&str, &Entry)> {
+        let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+        let from = self.entries.range(prefix.clone()..);
+        from.take_while(move |(path, _)| path.starts_with(&prefix))
+            .map(|(path, entry)| (path.as_str(), entry))
+    }
+
     /// The bytes at `path`, through links.
     pub fn read(&self, path: &str) -> Result<&Arc<[u8]>, Unreadable> {
         let mut at = path.to_owned();
@@ -72,11 +155,7 @@ impl Snapshot {
                         ))
                     })?;
                 }
-                Some(Entry::TooLarge(bytes)) => {
-                    return Err(Unreadable(format!(
-                        "`{at}` has {bytes} bytes; {MAX_FILE_BYTES} is the most that is read"
-                    )));
-                }
+                Some(Entry::Unread(unread)) => return Err(not_read(&at, unread.bytes)),
                 Some(Entry::Submodule) => return Err(in_submodule(&at)),
                 None => return Err(self.missing(path, &at)),
             }
@@ -96,6 +175,18 @@ impl Snapshot {
             None => Unreadable(format!("`{path}` links to `{at}`, which is not in this revision")),
         }
     }
+}
+
+fn not_read(at: &str, bytes: u64) -> Unreadable {
+    if is_text(at) {
+        return Unreadable(format!(
+            "`{at}` has {bytes} bytes; {MAX_FILE_BYTES} is the most that is read"
+        ));
+    }
+    Unreadable(format!(
+        "`{at}` is taken for code by its name, and not read: call it `.yaml`, `.json` or `.template`, \
+         in a folder that is not hidden"
+    ))
 }
 
 fn in_submodule(folder: &str) -> Unreadable {

@@ -15,7 +15,9 @@ use crate::fleet::stray;
 use crate::fleet::yaml::{self, Node, YamlDocument, YamlError};
 use crate::fleet::{Documents, Finding, Fleet, Gaps, Service, Severity, Source, Tenant};
 use crate::ids::{AccountId, DocumentName};
-use crate::snapshot::{Entry, MAX_FILE_BYTES, MAX_FILES, MAX_TOTAL_BYTES, Snapshot, join};
+use crate::snapshot::{
+    Entry, MAX_FILE_BYTES, MAX_FILES, MAX_TOTAL_BYTES, Snapshot, Unread, is_hidden, join,
+};
 use crate::template::line_starts;
 
 /// The kinds of documents.
@@ -39,7 +41,7 @@ fn too_much(snapshot: &Snapshot) -> Option<Finding> {
     let (files, bytes) = snapshot.entries().fold((0, 0), |(files, bytes), (_, entry)| {
         let size = match entry {
             Entry::File(content) => content.len(),
-            Entry::TooLarge(_) | Entry::Link(_) | Entry::Submodule => 0,
+            Entry::Unread(_) | Entry::Link(_) | Entry::Submodule => 0,
         };
         (files + 1, bytes + size)
     });
@@ -116,16 +118,19 @@ impl<'s> Loading<'s> {
     }
 
     fn entry(&mut self, path: &str, entry: &Entry) {
+        if is_hidden(path) {
+            return;
+        }
         match entry {
             Entry::File(bytes) if is_yaml(path) => self.file(path, bytes),
             Entry::File(_) => {}
-            Entry::TooLarge(bytes) if is_yaml(path) => {
+            Entry::Unread(Unread { bytes, .. }) if is_yaml(path) => {
                 let message = format!(
                     "the file has {bytes} bytes; {MAX_FILE_BYTES} is the most that is read"
                 );
                 self.unread(about(path, "too-large", message, "split it, or move it elsewhere"));
             }
-            Entry::TooLarge(_) => {}
+            Entry::Unread(_) => {}
             Entry::Link(to) => self.link(path, to),
             Entry::Submodule => {
                 let message = "this is a git submodule, whose files are not read";

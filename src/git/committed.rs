@@ -13,7 +13,7 @@ use crate::git::error::GitError;
 use crate::git::tally::{Tally, is_left_out};
 use crate::ids::Revision;
 use crate::moment::Moment;
-use crate::snapshot::{Entry, Snapshot};
+use crate::snapshot::{ContentId, Entry, Snapshot};
 
 /// What git calls the commit that is checked out.
 pub(crate) const HEAD: &str = "HEAD";
@@ -343,7 +343,7 @@ impl Reading<'_> {
                 let header = self.odb.read_header(entry.id());
                 let (size, _) = header.map_err(self.committed.damaged(&what))?;
                 if size > MAX_LINK_BYTES {
-                    return self.tally.add(path, Entry::TooLarge(size as u64));
+                    return self.file(entry.id(), path);
                 }
                 let link = self.odb.read(entry.id()).map_err(self.committed.damaged(&what))?;
                 match std::str::from_utf8(link.data()) {
@@ -358,20 +358,27 @@ impl Reading<'_> {
     }
 
     fn file(&mut self, id: Oid, path: String) -> Result<(), GitError> {
+        let content = ContentId::try_from(id.as_bytes());
+        let content = content.map_err(|()| GitError::OtherHash { path: self.committed.called() });
         if let Some(bytes) = self.before.get(&id) {
             let bytes = bytes.clone();
             self.now.insert(id, bytes.clone());
-            return self.tally.add_file(path, bytes.len() as u64, || Ok(bytes));
+            return self.tally.add_file(path, bytes.len() as u64, || content, || Ok(bytes));
         }
         let what = format!("the file `{path}`");
         let header = self.odb.read_header(id);
         let (size, _) = header.map_err(self.committed.damaged(&what))?;
         let (odb, committed, now) = (&self.odb, self.committed, &mut self.now);
-        self.tally.add_file(path, size as u64, || {
-            let object = odb.read(id).map_err(committed.damaged(&what))?;
-            let bytes: Arc<[u8]> = object.data().into();
-            now.insert(id, bytes.clone());
-            Ok(bytes)
-        })
+        self.tally.add_file(
+            path,
+            size as u64,
+            || content,
+            || {
+                let object = odb.read(id).map_err(committed.damaged(&what))?;
+                let bytes: Arc<[u8]> = object.data().into();
+                now.insert(id, bytes.clone());
+                Ok(bytes)
+            },
+        )
     }
 }

@@ -212,6 +212,12 @@ pub enum GitError {
         /// The path, with the odd bytes replaced.
         path: String,
     },
+    /// A repository whose objects have other names than the content ids that we know.
+    #[error("`{path}` does not name its objects by SHA-1: repositories of SHA-256 are not read")]
+    OtherHash {
+        /// The repository.
+        path: PathBuf,
+    },
     /// More files than a fleet has.
     #[error(
         "`{folder}` has more than {MAX_FILES} files or folders, the most that is read: point --fleet at the \

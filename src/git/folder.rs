@@ -4,13 +4,15 @@
 use std::collections::BTreeMap;
 use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::UNIX_EPOCH;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use git2::{ObjectType, Oid};
 
 use crate::git::error::GitError;
 use crate::git::tally::{Tally, is_left_out};
 use crate::ids::{Digest, Revision};
-use crate::snapshot::{Entry, MAX_FILES, Snapshot};
+use crate::snapshot::{ContentId, Entry, MAX_FILES, Snapshot};
 
 /// How often files that change while they are read are read again: saving a file takes less than the
 /// first two, and a checkout of thousands of files must say so instead of keeping us busy.
@@ -26,12 +28,21 @@ pub(crate) struct Folder {
     root: PathBuf,
     /// `folder` or `worktree`: what its revisions start with.
     kind: &'static str,
+    /// What is in files that are not read, as long as they do not change.
+    known: Arc<Mutex<BTreeMap<PathBuf, (ContentId, State)>>>,
+}
+
+/// What tells whether a file was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct State {
+    bytes: u64,
+    modified: Option<SystemTime>,
 }
 
 impl Folder {
     /// The folder `root`, an absolute path, whose revisions start with `kind`.
     pub(crate) fn of(root: PathBuf, kind: &'static str) -> Self {
-        Self { root, kind }
+        Self { root, kind, known: Arc::default() }
     }
 
     /// Where it is.
@@ -82,11 +93,28 @@ impl Folder {
                 tally.add(path, Entry::Link(utf8(&to)?))?;
                 continue;
             }
-            tally.add_file(path, metadata.len(), || {
-                fs::read(&at).map(Arc::from).map_err(GitError::unreadable(&at))
-            })?;
+            let read = || fs::read(&at).map_err(GitError::unreadable(&at));
+            let identify = || self.identified(&at, &metadata);
+            tally.add_file(path, metadata.len(), identify, || read().map(Arc::from))?;
         }
         tally.finish(self.kind)
+    }
+
+    /// What is in a file that is not read: known, unless the file changed since it was looked into.
+    fn identified(&self, at: &Path, metadata: &Metadata) -> Result<ContentId, GitError> {
+        let state = State { bytes: metadata.len(), modified: metadata.modified().ok() };
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((id, _)) = known.get(at).filter(|(_, before)| *before == state) {
+            return Ok(*id);
+        }
+        let id = Oid::hash_file(ObjectType::Blob, at).map_err(|error| GitError::Unreadable {
+            path: at.to_owned(),
+            source: std::io::Error::other(error),
+        })?;
+        let id = ContentId::try_from(id.as_bytes())
+            .map_err(|()| GitError::OtherHash { path: at.to_owned() })?;
+        known.insert(at.to_owned(), (id, state));
+        Ok(id)
     }
 
     fn listing(&self) -> Result<BTreeMap<String, Metadata>, GitError> {

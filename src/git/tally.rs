@@ -5,16 +5,19 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::git::error::GitError;
-use crate::snapshot::{Entry, MAX_FILE_BYTES, MAX_FILES, MAX_TOTAL_BYTES};
+use crate::snapshot::{
+    ContentId, Entry, MAX_FILE_BYTES, MAX_FILES, MAX_TOTAL_BYTES, Unread, is_text,
+};
 
 /// Folders in folders. git bounds neither this nor how often one folder lies in another, and forty
 /// objects are enough for a trillion of them.
 const MAX_DEPTH: usize = 64;
 
-/// Folders that are no part of a fleet, committed or not: a hidden one belongs to a tool (`.git`,
-/// `.driftless`, `.github`). The same rule everywhere keeps `--worktree` and the commit alike.
+/// Folders that are no part of a fleet, committed or not: those of git and of our own state, which
+/// change all the time. Other hidden ones may belong to code. The same rule everywhere keeps
+/// `--worktree` and the commit alike.
 pub(crate) fn is_left_out(folder: &str) -> bool {
-    folder.starts_with('.')
+    matches!(folder, ".git" | ".driftless")
 }
 
 /// The entries found so far.
@@ -53,15 +56,17 @@ impl<'a> Tally<'a> {
         Ok(())
     }
 
-    /// One more file of `size` bytes, which `read` reads if it is not too large.
+    /// One more file of `size` bytes, which `read` reads if it is a text that is not too large; of
+    /// any other `identify` says what is in it.
     pub(crate) fn add_file(
         &mut self,
         path: String,
         size: u64,
+        identify: impl FnOnce() -> Result<ContentId, GitError>,
         read: impl FnOnce() -> Result<Arc<[u8]>, GitError>,
     ) -> Result<(), GitError> {
-        if exceeds(size, MAX_FILE_BYTES) {
-            return self.add(path, Entry::TooLarge(size));
+        if !is_text(&path) || exceeds(size, MAX_FILE_BYTES) {
+            return self.add(path, Entry::Unread(Unread { id: identify()?, bytes: size }));
         }
         self.bytes += size;
         if exceeds(self.bytes, MAX_TOTAL_BYTES) {
@@ -91,10 +96,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_beyond_the_limit_is_noted_and_not_read() {
-        let mut tally = Tally::of(Path::new("fleet"));
-        tally.add_file("big".into(), 1_000_001, || unreachable!("it must not be read")).unwrap();
-        assert_eq!(tally.finish("x").unwrap()["big"], Entry::TooLarge(1_000_001));
+    fn code_and_files_beyond_the_limit_are_noted_and_not_read() {
+        let id = ContentId::of(b"x");
+        for (path, bytes) in [("big.yaml", 1_000_001), ("app.py", 5), ("a/.b/c.json", 5)] {
+            let mut tally = Tally::of(Path::new("fleet"));
+            let read = || unreachable!("it must not be read");
+            tally.add_file(path.into(), bytes, || Ok(id), read).unwrap();
+            assert_eq!(tally.finish("x").unwrap()[path], Entry::Unread(Unread { id, bytes }));
+        }
     }
 
     #[test]
@@ -104,17 +113,20 @@ mod tests {
             tally.add(number.to_string(), Entry::Submodule).unwrap();
         }
         let error = tally.add("one more".into(), Entry::Submodule).expect_err("too many");
-        assert!(error.to_string().starts_with("`fleet` has more than 20000 files"), "{error}");
+        assert!(error.to_string().starts_with("`fleet` has more than 200000 files"), "{error}");
     }
 
     #[test]
     fn more_bytes_than_the_limit_are_an_error_and_not_a_part() {
         let mut tally = Tally::of(Path::new("fleet"));
         let bytes: Arc<[u8]> = Arc::from([]);
+        let identify = || unreachable!("it is read");
         for number in 0..200 {
-            tally.add_file(number.to_string(), 1_000_000, || Ok(bytes.clone())).unwrap();
+            let path = format!("{number}.yaml");
+            tally.add_file(path, 1_000_000, identify, || Ok(bytes.clone())).unwrap();
         }
-        let error = tally.add_file("x".into(), 1, || Ok(bytes.clone())).expect_err("too many");
+        let error =
+            tally.add_file("x.json".into(), 1, identify, || Ok(bytes)).expect_err("too many");
         assert!(error.to_string().contains("more than 200000000 bytes"), "{error}");
     }
 

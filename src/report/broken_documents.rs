@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use crate::check;
 use crate::ids::Revision;
 use crate::report::findings::{Drawing, text};
-use crate::snapshot::{Entry, Snapshot};
+use crate::snapshot::{ContentId, Entry, Snapshot, Unread};
 
 const FLEET: &str = "\
 apiVersion: driftless.dev/v1
@@ -54,6 +54,10 @@ type Files = BTreeMap<String, Entry>;
 
 fn file(text: &str) -> Entry {
     Entry::File(text.as_bytes().into())
+}
+
+fn unread(bytes: u64) -> Entry {
+    Entry::Unread(Unread { id: ContentId::of(b"x"), bytes })
 }
 
 fn sound() -> Files {
@@ -380,7 +384,7 @@ fn broken_files() {
             "latin1.yaml",
             Entry::File(b"apiVersion: driftless.dev/v1\nname: caf\xe9\n".as_slice().into()),
         ),
-        ("large.yaml", Entry::TooLarge(3_000_000)),
+        ("large.yaml", unread(3_000_000)),
         ("deep.yaml", file(&deep)),
         ("tenants", Entry::Link("../other/tenants".into())),
         ("out.yaml", Entry::Link("../../tenants/a.yaml".into())),
@@ -434,7 +438,7 @@ fn files_of_others_are_left_alone() {
         ("k8s.yaml", file("apiVersion: v1\nkind: Service\nspec: {}\n")),
         ("README.md", file("apiVersion: driftless.dev/v1")),
         ("notes.md", Entry::Link("../README.md".into())),
-        ("video.mp4", Entry::TooLarge(1 << 40)),
+        ("video.mp4", unread(1 << 40)),
     ];
     assert_eq!(with(&others), "no findings\n");
 }

@@ -194,7 +194,7 @@ impl<'a> Desk<'a> {
         let (_, entry) = self.snapshot.entries().find(|(other, _)| *other == path)?;
         match entry {
             Entry::File(bytes) => Some(bytes.to_vec()),
-            Entry::TooLarge(_) | Entry::Link(_) | Entry::Submodule => None,
+            Entry::Unread(_) | Entry::Link(_) | Entry::Submodule => None,
         }
     }
 

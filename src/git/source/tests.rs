@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::moment::Moment;
-use crate::snapshot::Entry;
+use crate::snapshot::{ContentId, Entry, Unread};
 
 const COMMITTED_AT: i64 = 1_700_000_000;
 
@@ -94,7 +94,9 @@ fn what_is_committed_in_the_folder_is_read_and_nothing_else() {
     let source = open(&root.path().join("fleet"));
     let snapshot = source.read().unwrap();
 
-    assert_eq!(paths(&snapshot), ["a/b.yaml", "fleet.yaml"]);
+    assert_eq!(paths(&snapshot), [".github/x.yaml", "a/b.yaml", "fleet.yaml"]);
+    let error = snapshot.read(".github/x.yaml").expect_err("a tool's");
+    assert!(error.to_string().contains("taken for code"), "{error}");
     assert_eq!(text(&snapshot, "fleet.yaml"), "committed");
     assert_eq!(snapshot.revision.as_str(), id.to_string());
     let committed_at = Moment::from_millis(u64::try_from(COMMITTED_AT).unwrap() * 1000);
@@ -367,7 +369,13 @@ fn links_submodules_and_large_files_are_told_apart() {
         entries,
         [
             ("fleet.yaml", &Entry::File(b"x".as_slice().into())),
-            ("large.yaml", &Entry::TooLarge(1_000_001)),
+            (
+                "large.yaml",
+                &Entry::Unread(Unread {
+                    id: ContentId::of("x".repeat(1_000_001).as_bytes()),
+                    bytes: 1_000_001
+                })
+            ),
             ("out.yaml", &Entry::Link("../outside".into())),
             ("vendor", &Entry::Submodule),
         ]

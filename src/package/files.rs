@@ -1,0 +1,240 @@
+//! The files of a folder of the snapshot as they go into a zip: links are followed, inside the fleet
+//! only, and what ignore files name stays out.
+
+use std::collections::BTreeMap;
+
+use ignore::Match;
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
+
+use crate::package::blob::Packed;
+use crate::snapshot::{ContentId, Entry, Snapshot, Unread, join};
+
+/// Names what stays out of the zip of its folder, in the words of `.gitignore`.
+const IGNORE_FILE: &str = ".driftlessignore";
+/// How deep links may lead through folders, as in Linux's `ELOOP`.
+const MAX_LINKS: usize = 40;
+
+/// What lies at a path, behind all links.
+pub(super) enum Found {
+    /// A file.
+    File(Packed),
+    /// A folder, by its path without a slash at the end; empty for the whole fleet.
+    Folder(String),
+}
+
+/// What is at `path`. An error says why nothing is, as a whole sentence with the fix.
+pub(super) fn find(snapshot: &Snapshot, path: &str) -> Result<Found, String> {
+    let mut at = path.to_owned();
+    for _ in 0..=MAX_LINKS {
+        match snapshot.entry(&at) {
+            Some(Entry::File(bytes)) => {
+                let id = ContentId::of(bytes);
+                return Ok(Found::File(Packed { path: at, id, bytes: bytes.len() as u64 }));
+            }
+            Some(Entry::Unread(Unread { id, bytes })) => {
+                return Ok(Found::File(Packed { path: at, id: *id, bytes: *bytes }));
+            }
+            Some(Entry::Submodule) => return Err(in_submodule(&at)),
+            Some(Entry::Link(to)) => at = followed(&at, to, "")?,
+            None if snapshot.below(&at).next().is_some() => return Ok(Found::Folder(at)),
+            None => match link_above(snapshot, &at) {
+                Some((link, Entry::Link(to), rest)) => at = followed(link, to, rest)?,
+                Some((folder, Entry::Submodule, _)) => return Err(in_submodule(folder)),
+                Some(_) | None => {
+                    return Err(format!("there is nothing at `{path}` in this revision"));
+                }
+            },
+        }
+    }
+    Err(format!("`{path}` leads through more than {MAX_LINKS} links: remove a loop"))
+}
+
+/// The files of a folder by the names that they have in it.
+pub(super) fn folder(snapshot: &Snapshot, root: &str) -> Result<BTreeMap<String, Packed>, String> {
+    let mut listing = Listing { snapshot, files: BTreeMap::new(), ignores: Vec::new(), links: 0 };
+    listing.walk(root, "")?;
+    Ok(listing.files)
+}
+
+struct Listing<'a> {
+    snapshot: &'a Snapshot,
+    files: BTreeMap<String, Packed>,
+    /// The ignore files so far, each with the folder in the zip that it speaks of.
+    ignores: Vec<(String, Gitignore)>,
+    links: usize,
+}
+
+impl Listing<'_> {
+    /// All below the folder `at` of the snapshot, under `prefix` in the zip.
+    fn walk(&mut self, at: &str, prefix: &str) -> Result<(), String> {
+        self.ignore_files(at, prefix)?;
+        for (path, entry) in self.snapshot.below(at) {
+            let within = if at.is_empty() { path } else { &path[at.len() + 1..] };
+            let name = format!("{prefix}{within}");
+            if self.is_ignored(&name) || within.rsplit('/').next() == Some(IGNORE_FILE) {
+                continue;
+            }
+            match entry {
+                Entry::File(_) | Entry::Unread(_) => {}
+                Entry::Submodule => return Err(in_submodule(path)),
+                Entry::Link(_) => {
+                    self.link(path, &name)?;
+                    continue;
+                }
+            }
+            if let Found::File(file) = find(self.snapshot, path)? {
+                self.files.insert(name, file);
+            }
+        }
+        Ok(())
+    }
+
+    fn link(&mut self, path: &str, name: &str) -> Result<(), String> {
+        match find(self.snapshot, path)? {
+            Found::File(file) => {
+                self.files.insert(name.to_owned(), file);
+                Ok(())
+            }
+            // One that leads to a folder around it would go on for ever.
+            Found::Folder(folder) if is_in(path, &folder) => {
+                Err(format!("`{path}` links to a folder that it is in: remove the link"))
+            }
+            Found::Folder(folder) => {
+                self.links += 1;
+                if self.links > MAX_LINKS {
+                    return Err(format!("more than {MAX_LINKS} links lead to folders: copy them"));
+                }
+                self.walk(&folder, &format!("{name}/"))
+            }
+        }
+    }
+
+    fn ignore_files(&mut self, at: &str, prefix: &str) -> Result<(), String> {
+        for (path, entry) in self.snapshot.below(at) {
+            let Some(folder) = path.strip_suffix(IGNORE_FILE) else { continue };
+            if !(folder.is_empty() || folder.ends_with('/')) {
+                continue;
+            }
+            let Entry::File(bytes) = entry else { continue };
+            let text = std::str::from_utf8(bytes);
+            let text = text.map_err(|_| format!("`{path}` is not UTF-8 text: save it as that"))?;
+            let mut builder = GitignoreBuilder::new("");
+            for (number, line) in text.lines().enumerate() {
+                let added = builder.add_line(None, line);
+                added.map_err(|error| format!("line {} of `{path}`: {error}", number + 1))?;
+            }
+            let built = builder.build().map_err(|error| format!("`{path}`: {error}"))?;
+            let within = if at.is_empty() { folder } else { &folder[at.len() + 1..] };
+            self.ignores.push((format!("{prefix}{within}"), built));
+        }
+        Ok(())
+    }
+
+    /// The last ignore file that says something of a name counts, and the deepest is the last.
+    fn is_ignored(&self, name: &str) -> bool {
+        let said = self.ignores.iter().filter_map(|(folder, ignore)| {
+            let within = name.strip_prefix(folder.as_str())?;
+            match ignore.matched_path_or_any_parents(within, false) {
+                Match::None => None,
+                Match::Ignore(_) => Some((folder.len(), true)),
+                Match::Whitelist(_) => Some((folder.len(), false)),
+            }
+        });
+        said.max_by_key(|(depth, _)| *depth).is_some_and(|(_, ignored)| ignored)
+    }
+}
+
+fn is_in(path: &str, folder: &str) -> bool {
+    folder.is_empty() || path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// Where a link leads, and the rest of the path behind it.
+fn followed(link: &str, to: &str, rest: &str) -> Result<String, String> {
+    let target = join(link, to).ok_or_else(|| {
+        format!("`{link}` links to `{to}`, outside the fleet folder: copy what it means into it")
+    })?;
+    Ok(match (target.is_empty(), rest.is_empty()) {
+        (true, _) => rest.to_owned(),
+        (false, true) => target,
+        (false, false) => format!("{target}/{rest}"),
+    })
+}
+
+/// The nearest entry that is on the way to a path, and the rest of the path behind it.
+fn link_above<'a>(snapshot: &'a Snapshot, path: &'a str) -> Option<(&'a str, &'a Entry, &'a str)> {
+    let cuts = path.match_indices('/').map(|(at, _)| at);
+    cuts.filter_map(|at| Some((&path[..at], snapshot.entry(&path[..at])?, &path[at + 1..]))).next()
+}
+
+fn in_submodule(folder: &str) -> String {
+    format!(
+        "`{folder}` is a git submodule, whose files are not read: copy them into the fleet folder"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::Revision;
+
+    fn snapshot(entries: &[(&str, &str)]) -> Snapshot {
+        let entries = entries.iter().map(|(path, text)| {
+            let entry = match text.strip_prefix("-> ") {
+                Some(to) => Entry::Link(to.to_owned()),
+                None if path.ends_with("ignore") => Entry::File(text.as_bytes().into()),
+                None => Entry::Unread(Unread {
+                    id: ContentId::of(text.as_bytes()),
+                    bytes: text.len() as u64,
+                }),
+            };
+            ((*path).to_owned(), entry)
+        });
+        Snapshot::of(Revision::of("folder"), None, entries.collect())
+    }
+
+    fn names(snapshot: &Snapshot, root: &str) -> Vec<String> {
+        folder(snapshot, root).expect(root).into_keys().collect()
+    }
+
+    #[test]
+    fn ignore_files_keep_things_out_and_deeper_ones_say_otherwise() {
+        let snapshot = snapshot(&[
+            ("s/code/.driftlessignore", "tests/\n*.md\n!README.md\n/local\n"),
+            ("s/code/app.py", "1"),
+            ("s/code/NOTES.md", "2"),
+            ("s/code/README.md", "3"),
+            ("s/code/local", "4"),
+            ("s/code/lib/local", "5"),
+            ("s/code/lib/.driftlessignore", "!*.md\nlocal2\n"),
+            ("s/code/lib/local2", "6"),
+            ("s/code/lib/x.md", "7"),
+            ("s/code/lib/tests/t.py", "8"),
+            ("s/code/node_modules/.prisma/client.js", "9"),
+            ("s/code-of-others/app.py", "10"),
+        ]);
+        assert_eq!(
+            names(&snapshot, "s/code"),
+            ["README.md", "app.py", "lib/local", "lib/x.md", "node_modules/.prisma/client.js"]
+        );
+    }
+
+    #[test]
+    fn links_are_followed_to_files_and_folders_of_the_fleet() {
+        let snapshot = snapshot(&[
+            ("a/app.py", "1"),
+            ("a/shared", "-> ../common"),
+            ("a/one.py", "-> shared/x.py"),
+            ("common/x.py", "2"),
+            ("common/y", "-> x.py"),
+            ("b/out", "-> ../../etc"),
+            ("c/around", "-> ."),
+        ]);
+        assert_eq!(names(&snapshot, "a"), ["app.py", "one.py", "shared/x.py", "shared/y"]);
+        let files = folder(&snapshot, "a").expect("files");
+        assert_eq!(files["one.py"].path, "common/x.py");
+        for (root, says) in [("b", "outside the fleet"), ("c", "a folder that it is in")] {
+            let error = folder(&snapshot, root).expect_err(root);
+            assert!(error.contains(says), "{error}");
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! What a template points to: local paths become places in a bucket, named by what is there, and the
+//! list of what must be in it. Nothing is uploaded here, and no code is read.
+
+mod archive;
+mod blob;
+mod files;
+mod packing;
+mod place;
+mod row;
+
+pub use archive::archive;
+pub use blob::{Blob, BlobName, Packed};
+pub use packing::{Package, Packages, Problem};
+pub use place::{filled, without_buckets};
+pub use row::{Form, ROWS, Row};

@@ -1,0 +1,114 @@
+//! Where contents are: placeholders for the bucket, which each region has its own of, and the way
+//! back. A stack's template is the same whatever the bucket is called.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+use serde_json::{Map, Value};
+
+use crate::ids::Region;
+use crate::package::row::Form;
+
+/// Stands for the bucket until a call is made.
+const BUCKET: &str = "<driftless:bucket>";
+/// Stands for the host of S3.
+const HOST: &str = "<driftless:s3>";
+/// What all our keys begin with.
+const PREFIX: &str = "driftless/";
+
+/// A bucket and a key of ours in it, as `s3://`.
+#[allow(clippy::unwrap_used, reason = "a test reads the pattern")]
+static OF_S3: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"^s3://[^/]+/(driftless/[0-9a-f]{64}(\.[a-z]+)?)$").unwrap());
+/// The same over https, in the form that has the bucket in the path.
+#[allow(clippy::unwrap_used, reason = "a test reads the pattern")]
+static OF_HTTPS: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"^https://[^/]+/[^/]+/(driftless/[0-9a-f]{64}(\.[a-z]+)?)$").unwrap()
+});
+/// A key of ours.
+#[allow(clippy::unwrap_used, reason = "a test reads the pattern")]
+static KEY: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"^driftless/[0-9a-f]{64}(\.[a-z]+)?$").unwrap());
+
+/// The names of buckets and keys in properties, which all services have taken from these.
+const PARTS: [(&str, &str); 2] = [("S3Bucket", "S3Key"), ("Bucket", "Key")];
+
+/// The place of a name in the bucket that stands for all.
+pub(super) fn place(form: Form, name: &str) -> Value {
+    let key = format!("{PREFIX}{name}");
+    match form {
+        Form::Url => format!("s3://{BUCKET}/{key}").into(),
+        Form::Template => format!("https://{HOST}/{BUCKET}/{key}").into(),
+        Form::Parts { bucket, key: named, .. } => {
+            let parts = [(bucket.to_owned(), BUCKET.into()), (named.to_owned(), key.into())];
+            Value::Object(Map::from_iter(parts))
+        }
+    }
+}
+
+/// The text of a template for one region, in whose `bucket` everything is.
+pub fn filled(body: &str, bucket: &str, region: &Region) -> String {
+    let suffix = if region.partition() == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
+    body.replace(BUCKET, bucket).replace(HOST, &format!("s3.{region}.{suffix}"))
+}
+
+/// A template with the placeholders instead of whatever bucket our contents are in, so that two that
+/// differ in nothing else are equal.
+pub fn without_buckets(value: &mut Value) {
+    match value {
+        Value::String(text) => {
+            if let Some(found) = OF_S3.captures(text) {
+                *text = format!("s3://{BUCKET}/{}", &found[1]);
+            } else if let Some(found) = OF_HTTPS.captures(text) {
+                *text = format!("https://{HOST}/{BUCKET}/{}", &found[1]);
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(without_buckets),
+        Value::Object(map) => {
+            for (bucket, key) in PARTS {
+                let is_ours =
+                    map.get(key).and_then(Value::as_str).is_some_and(|key| KEY.is_match(key));
+                if is_ours && map.get(bucket).is_some_and(Value::is_string) {
+                    map.insert(bucket.to_owned(), BUCKET.into());
+                }
+            }
+            map.values_mut().for_each(without_buckets);
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_filled_in_is_taken_out_again() {
+        let name = format!("{}.zip", "a1".repeat(32));
+        let parts = Form::Parts { bucket: "S3Bucket", key: "S3Key", version: None };
+        let packed = json!({
+            "Code": place(parts, &name),
+            "Uri": place(Form::Url, &name),
+            "Nested": [place(Form::Template, &name)],
+            "Theirs": { "S3Bucket": "other", "S3Key": "driftless/readme" },
+            "Fun": "s3://other/driftless/x.zip",
+        });
+        let body = packed.to_string();
+        for (bucket, region, host) in [
+            ("a", "eu-central-1", "s3.eu-central-1.amazonaws.com"),
+            ("b.c", "cn-north-1", "s3.cn-north-1.amazonaws.com.cn"),
+        ] {
+            let region = region.parse().expect("a region");
+            let full = filled(&body, bucket, &region);
+            assert!(
+                !full.contains('<')
+                    && full.contains(&format!("https://{host}/{bucket}/driftless/"))
+            );
+            let mut back = serde_json::from_str(&full).expect("json");
+            without_buckets(&mut back);
+            assert_eq!(back, packed);
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! The properties that may hold a local path, as `aws cloudformation package` and `sam package` know
+//! them.
+
+use Form::{Parts, Template, Url};
+
+/// How a place in a bucket is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// `s3://BUCKET/KEY`
+    Url,
+    /// A map with the bucket and the key under these names, and the version of the object under the
+    /// third, where it has one.
+    Parts {
+        /// The property that names the bucket.
+        bucket: &'static str,
+        /// The property that names the object in it.
+        key: &'static str,
+        /// The property that names its version.
+        version: Option<&'static str>,
+    },
+    /// The address over https of a template, which is packaged itself.
+    Template,
+}
+
+/// One property of one type.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// The type of the resource.
+    pub kind: &'static str,
+    /// The property, below others where it is in one.
+    pub property: &'static [&'static str],
+    /// How the place is written.
+    pub form: Form,
+    /// Whether a single file is zipped, unless it is a zip.
+    pub is_zipped: bool,
+}
+
+const fn row(kind: &'static str, property: &'static [&'static str], form: Form) -> Row {
+    Row { kind, property, form, is_zipped: false }
+}
+
+const fn zipped(kind: &'static str, property: &'static [&'static str], form: Form) -> Row {
+    Row { kind, property, form, is_zipped: true }
+}
+
+/// As Lambda and Elastic Beanstalk call the parts.
+const S3_PARTS: Form = Parts { bucket: "S3Bucket", key: "S3Key", version: Some("S3ObjectVersion") };
+const PARTS: Form = Parts { bucket: "Bucket", key: "Key", version: Some("Version") };
+
+/// All of them. Those of HttpApi and of the code of AppSync are SAM's, the others are the AWS CLI's.
+pub const ROWS: &[Row] = &[
+    row("AWS::ApiGateway::RestApi", &["BodyS3Location"], PARTS),
+    row("AWS::AppSync::FunctionConfiguration", &["CodeS3Location"], Url),
+    row("AWS::AppSync::FunctionConfiguration", &["RequestMappingTemplateS3Location"], Url),
+    row("AWS::AppSync::FunctionConfiguration", &["ResponseMappingTemplateS3Location"], Url),
+    row("AWS::AppSync::GraphQLSchema", &["DefinitionS3Location"], Url),
+    row("AWS::AppSync::Resolver", &["CodeS3Location"], Url),
+    row("AWS::AppSync::Resolver", &["RequestMappingTemplateS3Location"], Url),
+    row("AWS::AppSync::Resolver", &["ResponseMappingTemplateS3Location"], Url),
+    row("AWS::CloudFormation::Stack", &["TemplateURL"], Template),
+    zipped(
+        "AWS::CodeCommit::Repository",
+        &["Code", "S3"],
+        Parts { bucket: "Bucket", key: "Key", version: Some("ObjectVersion") },
+    ),
+    row(
+        "AWS::ElasticBeanstalk::ApplicationVersion",
+        &["SourceBundle"],
+        Parts { bucket: "S3Bucket", key: "S3Key", version: None },
+    ),
+    row("AWS::Glue::Job", &["Command", "ScriptLocation"], Url),
+    zipped("AWS::Lambda::Function", &["Code"], S3_PARTS),
+    zipped("AWS::Lambda::LayerVersion", &["Content"], S3_PARTS),
+    row("AWS::Serverless::Api", &["DefinitionUri"], Url),
+    row("AWS::Serverless::Application", &["Location"], Template),
+    zipped("AWS::Serverless::Function", &["CodeUri"], Url),
+    row("AWS::Serverless::HttpApi", &["DefinitionUri"], Url),
+    zipped("AWS::Serverless::LayerVersion", &["ContentUri"], Url),
+    row("AWS::Serverless::StateMachine", &["DefinitionUri"], PARTS),
+    row("AWS::StepFunctions::StateMachine", &["DefinitionS3Location"], PARTS),
+];
+
+/// Those of the section `Metadata`.
+pub(super) const METADATA: &[Row] = &[
+    row("AWS::ServerlessRepo::Application", &["LicenseUrl"], Url),
+    row("AWS::ServerlessRepo::Application", &["ReadmeUrl"], Url),
+];
+
+/// What `AWS::Include` includes.
+pub(super) const INCLUDE: Row = row("AWS::Include", &["Parameters", "Location"], Url);
+
+impl Row {
+    /// Whether Lambda runs what is there, and so limits it.
+    pub(super) fn is_code(&self) -> bool {
+        self.is_zipped && self.kind != "AWS::CodeCommit::Repository"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_rows_are_sorted_and_each_is_there_once() {
+        let keys = ROWS.iter().map(|row| (row.kind, row.property));
+        assert!(keys.is_sorted_by(|a, b| a < b));
+    }
+}
