@@ -31,6 +31,7 @@ mod ministack;
 mod moto;
 mod nested;
 mod outputs;
+mod package;
 mod plan;
 mod python;
 mod remote;
