@@ -29,10 +29,9 @@ const LAST_USED_BEFORE_END: Duration = Duration::from_secs(30);
 const FIRST_PAUSE: Duration = Duration::from_secs(2);
 /// Access that a person has just given is noticed within this time.
 const LONGEST_PAUSE: Duration = Duration::from_secs(120);
-/// As many as a snapshot may have files, and a tenant is one of them at least: with fewer sessions than
-/// accounts, each look would begin one and end that of the account which is looked at next. A session
+/// Three times 6,000 accounts with room for their bootstrap roles: with fewer sessions than accounts, each look would begin one and end that of the account which is looked at next. A session
 /// takes about 2 KB.
-const MAX_SESSIONS: usize = crate::snapshot::MAX_FILES;
+const MAX_SESSIONS: usize = 20_000;
 /// AWS's limit on the name of a session.
 const MAX_NAME: usize = 64;
 

@@ -13,7 +13,7 @@ use crate::git::error::GitError;
 use crate::git::tally::{Tally, is_left_out};
 use crate::ids::Revision;
 use crate::moment::Moment;
-use crate::snapshot::{ContentId, Entry, Snapshot};
+use crate::snapshot::{ContentId, Entry, Snapshot, Unread};
 
 /// What git calls the commit that is checked out.
 pub(crate) const HEAD: &str = "HEAD";
@@ -343,7 +343,9 @@ impl Reading<'_> {
                 let header = self.odb.read_header(entry.id());
                 let (size, _) = header.map_err(self.committed.damaged(&what))?;
                 if size > MAX_LINK_BYTES {
-                    return self.file(entry.id(), path);
+                    let id = self.content_id(entry.id())?;
+                    let unread = Unread { id, bytes: size as u64 };
+                    return self.tally.add(path, Entry::Unread(unread));
                 }
                 let link = self.odb.read(entry.id()).map_err(self.committed.damaged(&what))?;
                 match std::str::from_utf8(link.data()) {
@@ -357,9 +359,13 @@ impl Reading<'_> {
         }
     }
 
+    fn content_id(&self, id: Oid) -> Result<ContentId, GitError> {
+        let path = || self.committed.called();
+        ContentId::try_from(id.as_bytes()).map_err(|()| GitError::OtherHash { path: path() })
+    }
+
     fn file(&mut self, id: Oid, path: String) -> Result<(), GitError> {
-        let content = ContentId::try_from(id.as_bytes());
-        let content = content.map_err(|()| GitError::OtherHash { path: self.committed.called() });
+        let content = self.content_id(id);
         if let Some(bytes) = self.before.get(&id) {
             let bytes = bytes.clone();
             self.now.insert(id, bytes.clone());
