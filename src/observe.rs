@@ -12,15 +12,15 @@ use crate::aws::{AwsError, TargetApi};
 use crate::clock::Clock;
 use crate::desired::Desired;
 use crate::fleet::StackPolicy;
-use crate::ids::{Digest, StackName};
+use crate::ids::StackName;
 use crate::moment::Moment;
 use crate::observed::{Blind, BlindReason, KnownTemplate, Look, Seen, StackStatus, Standing};
 use crate::outcome::{Cause, Memory, StepKind};
+use crate::package::digest_of_seen;
 use crate::plan::{
     CLOCK_SKEW, Insight, Operation, StackRecord, has_failed, is_candidate, last_operation,
     ownership, presented, token, wants_events,
 };
-use crate::template::Template;
 
 /// This many known stacks missing at once are a sign that the listing is wrong.
 const SUSPICIOUSLY_MISSING: usize = 2;
@@ -265,10 +265,7 @@ async fn learn(
     Ok(Some(KnownTemplate {
         version: seen.version(),
         // A template that we cannot read is another one than ours.
-        template: template.map(|body| {
-            let unread = |_| Digest::of(body.as_bytes());
-            Template::parse(&body).map_or_else(unread, |found| found.digest())
-        }),
+        template: template.map(|body| digest_of_seen(&body)),
         policy: policy.and_then(|text| StackPolicy::parse(&text).ok()).map(|found| found.digest),
     }))
 }

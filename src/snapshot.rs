@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use sha1::{Digest as _, Sha1};
 
 use crate::ids::Revision;
@@ -38,7 +39,8 @@ pub fn is_hidden(path: &str) -> bool {
 }
 
 /// The id that git gives to a content: the same in every commit and in files as they lie.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct ContentId([u8; 20]);
 
 impl ContentId {
@@ -62,6 +64,23 @@ impl TryFrom<&[u8]> for ContentId {
     /// From its bytes, if they are twenty.
     fn try_from(bytes: &[u8]) -> Result<Self, ()> {
         bytes.try_into().map(Self).map_err(drop)
+    }
+}
+
+impl TryFrom<String> for ContentId {
+    type Error = String;
+
+    /// From the forty digits that git writes.
+    fn try_from(text: String) -> Result<Self, String> {
+        let mut bytes = [0; 20];
+        hex::decode_to_slice(&text, &mut bytes).map_err(|error| format!("`{text}`: {error}"))?;
+        Ok(Self(bytes))
+    }
+}
+
+impl From<ContentId> for String {
+    fn from(id: ContentId) -> Self {
+        id.to_string()
     }
 }
 

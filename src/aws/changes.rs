@@ -15,13 +15,51 @@ use crate::aws::error::AwsError;
 use crate::aws::pace::Api;
 use crate::fleet::Deployment;
 use crate::ids::{StackId, StackName};
+use crate::package::{address, filled};
 use crate::plan::Rendered;
+
+/// How a template is given.
+#[derive(Clone, PartialEq, Eq)]
+pub enum GivenTemplate {
+    /// Its text, 51,200 bytes at most.
+    Body(Arc<str>),
+    /// Where its text is in a bucket, over https.
+    Address(String),
+}
+
+impl GivenTemplate {
+    fn body(&self) -> Option<String> {
+        match self {
+            Self::Body(text) => Some(text.to_string()),
+            Self::Address(_) => None,
+        }
+    }
+
+    fn address(&self) -> Option<String> {
+        match self {
+            Self::Body(_) => None,
+            Self::Address(address) => Some(address.clone()),
+        }
+    }
+
+    /// That of a stack whose holes are filled, with the bucket of its region.
+    fn of(rendered: &Rendered) -> Self {
+        // A template that points to something is refused for a fleet without buckets.
+        let Some(bucket) = &rendered.bucket else {
+            return Self::Body(rendered.template.body().into());
+        };
+        match rendered.package.stored() {
+            Some(name) => Self::Address(address(&name, bucket, &rendered.region)),
+            None => Self::Body(filled(rendered.template.body(), bucket, &rendered.region).into()),
+        }
+    }
+}
 
 /// What a stack is made or updated from. Parameters may be secrets: they are never printed.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StackInputs {
-    /// The template, 51,200 bytes at most.
-    pub template_body: Arc<str>,
+    /// The template.
+    pub template: GivenTemplate,
     /// Values of parameters by name.
     pub parameters: BTreeMap<String, String>,
     /// Parameters that keep the value that the stack has. None for a create.
@@ -41,7 +79,6 @@ pub struct StackInputs {
 impl fmt::Debug for StackInputs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("StackInputs")
-            .field("template_bytes", &self.template_body.len())
             .field("parameters", &self.parameters.keys())
             .finish_non_exhaustive()
     }
@@ -51,7 +88,7 @@ impl StackInputs {
     /// Those of a stack whose holes are filled.
     pub fn of(rendered: &Rendered) -> Self {
         Self {
-            template_body: rendered.template.body().into(),
+            template: GivenTemplate::of(rendered),
             parameters: rendered.parameters.clone(),
             kept_parameters: rendered.kept.clone(),
             tags: rendered.tags.clone(),
@@ -110,7 +147,8 @@ impl TargetApi {
                 client
                     .create_stack()
                     .stack_name(name.as_str())
-                    .template_body(&*inputs.template_body)
+                    .set_template_body(inputs.template.body())
+                    .set_template_url(inputs.template.address())
                     .set_parameters(inputs.sdk_parameters())
                     .set_tags(inputs.sdk_tags())
                     .set_capabilities(inputs.sdk_capabilities())
@@ -167,7 +205,8 @@ impl TargetApi {
                 .change_set_type(ChangeSetType::Update)
                 .stack_name(stack.as_str())
                 .change_set_name(name)
-                .template_body(&*inputs.template_body)
+                .set_template_body(inputs.template.body())
+                .set_template_url(inputs.template.address())
                 .set_parameters(inputs.sdk_parameters())
                 .set_tags(inputs.sdk_tags())
                 .set_capabilities(inputs.sdk_capabilities())
@@ -288,7 +327,7 @@ mod tests {
 
     fn inputs() -> StackInputs {
         StackInputs {
-            template_body: "Resources: {}".into(),
+            template: GivenTemplate::Body("Resources: {}".into()),
             parameters: BTreeMap::from([("Password".into(), "hunter2".into())]),
             kept_parameters: BTreeSet::new(),
             tags: BTreeMap::from([("driftless:fleet".into(), "gloves".into())]),

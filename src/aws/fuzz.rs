@@ -330,7 +330,7 @@ fn ask(call: Call, status: u16, body: String) -> Result<usize, AwsError> {
             Call::Policy => usize::from(api.stack_policy(&id).await?.is_some()),
             Call::Create => {
                 let inputs = crate::aws::StackInputs {
-                    template_body: "Resources: {}".into(),
+                    template: crate::aws::GivenTemplate::Body("Resources: {}".into()),
                     parameters: Default::default(),
                     kept_parameters: Default::default(),
                     tags: Default::default(),

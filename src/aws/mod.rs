@@ -39,7 +39,7 @@ mod fuzz;
 
 pub use access::Access;
 pub use call::Permission;
-pub use changes::StackInputs;
+pub use changes::{GivenTemplate, StackInputs};
 pub use count::{CallEnd, Counters};
 pub use error::{Answer, AwsError};
 pub use pace::{Api, Bucket};

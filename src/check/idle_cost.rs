@@ -155,7 +155,7 @@ fn finding(
     let idle_cost = &desired.fleet.idle_cost;
     let pattern = idle_cost.forbid.get(idle_cost.forbids(kind)?)?;
     let pointer = format!("/Resources/{}", logical_id.replace('~', "~0").replace('/', "~1"));
-    let place = service.template.position(&pointer);
+    let place = service.package.source.position(&pointer);
     let (accounts, perhaps) = (there.accounts.len(), there.perhaps.len());
     let plural = if accounts == 1 { " gets" } else { "s get" };
     let perhaps = match perhaps {

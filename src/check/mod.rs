@@ -4,6 +4,7 @@ mod adoption;
 mod dependencies;
 mod freeze;
 mod idle_cost;
+mod packages;
 mod rollouts;
 mod services;
 mod unused;
@@ -20,6 +21,7 @@ const MAX_LISTED: usize = 20;
 pub fn check(desired: &Desired) -> Vec<Finding> {
     let mut findings = Gathering::default();
     services::check(desired, &mut findings);
+    packages::check(desired, &mut findings);
     adoption::check(desired, &mut findings);
     dependencies::check(desired, &mut findings);
     rollouts::check(desired, &mut findings);

@@ -13,7 +13,7 @@ use crate::fleet::reader::{Read, Reader};
 use crate::fleet::yaml::Node;
 use crate::fleet::{Access, Cloud, Glob, Text, Variable};
 use crate::ids::{AccountId, Region};
-use crate::template::{Parameter, Template};
+use crate::template::{MAX_INLINE_BYTES, Parameter, Template};
 
 documents! {
     /// How the role is made in accounts that lack it.
@@ -215,6 +215,12 @@ fn bootstrap(
         Some(named) => files.template_at(named, &below("template"), node, reader)?.1,
         None => Arc::new(Template::parse(BUILT_IN).ok()?),
     };
+    let bytes = template.body().len();
+    if bytes > MAX_INLINE_BYTES {
+        let message = format!("the template has {bytes} bytes; {MAX_INLINE_BYTES} is the most");
+        let help = "shorten it: there is no bucket yet when a role is made".to_owned();
+        reader.error(node.find(&below("template")), "template-limit", message, Some(help));
+    }
     let parameters = parameters(spec.parameters, &template, node, reader);
     Some(Bootstrap {
         role_arn: spec.role_arn,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::fleet::adoption::adoption;
+use crate::fleet::artifacts;
 use crate::fleet::bootstrap;
 use crate::fleet::channel;
 use crate::fleet::commit_status;
@@ -46,6 +47,9 @@ pub(super) fn fleet(
     let notify = channel::channels(spec.notify.unwrap_or_default(), node, reader);
     let commit_status =
         spec.commit_status.and_then(|spec| commit_status::project(spec, node, reader));
+    let artifacts = spec
+        .artifacts
+        .map(|spec| artifacts::bucket(spec, (&metadata.name, &regions), node, reader));
     let tags = spec.tags.unwrap_or_default();
     for (key, text) in &tags {
         check_tag_key(key, &["spec", "tags", key], node, reader);
@@ -68,6 +72,7 @@ pub(super) fn fleet(
         notify,
         commit_status,
         idle_cost: idle_cost::settings(spec.idle_cost, node, reader),
+        artifacts,
         source,
     };
     (reader.errors == errors).then_some(fleet)
@@ -223,7 +228,7 @@ pub(super) fn service(
 ) -> Option<Service> {
     let ServiceDocument { metadata, spec, .. } = ServiceDocument::read(node, reader)?;
     let errors = reader.errors;
-    let (template_path, template) = files.template(&spec.template, node, reader).unzip();
+    let (template_path, package) = files.package(&spec.template, node, reader).unzip();
     let policy = spec.stack_policy.as_ref().map(|path| files.stack_policy(path, node, reader));
     check_service(&spec, node, reader);
     let parameters = texts(spec.parameters);
@@ -240,8 +245,10 @@ pub(super) fn service(
     };
     let capabilities = spec.capabilities.unwrap_or_default().into_iter();
     let capabilities: BTreeSet<String> = capabilities.map(|capability| capability.0).collect();
+    let package = package?;
     let service = Service {
-        template: template?,
+        template: Arc::clone(&package.template),
+        package,
         template_path: template_path?,
         stack_name: spec.stack_name.unwrap_or_else(|| Text::literal(metadata.name.as_str())),
         selector: spec

@@ -190,6 +190,17 @@ documents! {
         commit_status as "commitStatus": Option<CommitStatusSpec>,
         /// What may stand idle and what that may cost.
         idle_cost as "idleCost": Option<IdleCostSpec>,
+        /// Where code, nested templates and large templates are uploaded to. Needed when a template
+        /// points to a local path, or has more than 51,200 bytes.
+        artifacts as "artifacts": Option<ArtifactsSpec>,
+    }
+
+    /// Where code, nested templates and large templates are uploaded to.
+    struct ArtifactsSpec {
+        /// The name of the bucket, one in each region: `gloves-artifacts-${region}`. The accounts of
+        /// all tenants must be able to read it, and who runs driftless to write it; driftless does not
+        /// make it. Variables are `${region}`, `${partition}` and `${fleet.name}`.
+        bucket as "bucket": Text,
     }
 
     /// What may stand idle and what that may cost, in USD a month at list prices.

@@ -7,6 +7,7 @@ use crate::fleet::finding::{MAX_FINDINGS, shortened};
 use crate::fleet::reader::{Reader, nearest};
 use crate::fleet::yaml::Node;
 use crate::fleet::{Finding, Severity, StackPolicy};
+use crate::package::{Package, Packages, Problem};
 use crate::snapshot::{Snapshot, Unreadable, join};
 use crate::template::{Template, limits};
 
@@ -18,23 +19,46 @@ pub(super) struct Files<'s> {
     snapshot: &'s Snapshot,
     /// By path; `None` for a template that was reported already.
     templates: BTreeMap<String, Option<Arc<Template>>>,
+    packages: Packages<'s>,
     /// Findings in templates.
     pub(super) findings: Vec<Finding>,
 }
 
 impl<'s> Files<'s> {
     pub(super) fn new(snapshot: &'s Snapshot) -> Self {
-        Self { snapshot, templates: BTreeMap::new(), findings: Vec::new() }
+        let packages = Packages::of(snapshot);
+        Self { snapshot, templates: BTreeMap::new(), packages, findings: Vec::new() }
     }
 
-    /// The template that `spec.template` names, with its path in the fleet folder.
-    pub(super) fn template(
+    /// The template that `spec.template` names with all that it points to, and its path in the fleet
+    /// folder.
+    pub(super) fn package(
         &mut self,
         named: &str,
         node: &Node,
         reader: &mut Reader<'_>,
-    ) -> Option<(String, Arc<Template>)> {
-        self.template_at(named, &["spec", "template"], node, reader)
+    ) -> Option<(String, Arc<Package>)> {
+        let pointer = ["spec", "template"];
+        let (path, template) = self.template_at(named, &pointer, node, reader)?;
+        let package = self.packages.package(&path, &template);
+        for problem in self.packages.problems() {
+            self.problem(problem);
+        }
+        if package.is_none() {
+            refers_to_broken(&path, &pointer, node, reader);
+        }
+        package.map(|package| (path, package))
+    }
+
+    fn problem(&mut self, problem: Problem) {
+        let Problem { path, pointer, position, message, help } = problem;
+        let text = self.snapshot.read(&path).ok().and_then(|bytes| std::str::from_utf8(bytes).ok());
+        let place = position.or_else(|| {
+            // Parsed once more, for the few that have problems.
+            let at = Template::parse(text?).ok()?.position(&pointer)?;
+            Some((at.line, at.column))
+        });
+        self.report("template-path", &path, place.unwrap_or((0, 0)), message, help);
     }
 
     /// The template that the field at `pointer` names, with its path in the fleet folder.

@@ -2,6 +2,7 @@
 //! every finding on single documents reported at once.
 
 mod adoption;
+mod artifacts;
 mod bootstrap;
 mod build;
 mod channel;
@@ -29,6 +30,7 @@ mod waves;
 mod yaml;
 
 pub use adoption::Adoption;
+pub use artifacts::Bucket;
 pub use bootstrap::{Bootstrap, GIVEN, Principal};
 pub(crate) use channel::SECRET_IN_GIT;
 pub use channel::{Address, Channel, Receiver, Secret, Topic, why_not_a_url};

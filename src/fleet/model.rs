@@ -9,11 +9,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::fleet::{
-    Adoption, Bootstrap, Channel, DriftPolicy, DriftSettings, Freeze, HostProject, IdleCost,
-    Protection, Selector, Source, Text, WavePlan,
+    Adoption, Bootstrap, Bucket, Channel, DriftPolicy, DriftSettings, Freeze, HostProject,
+    IdleCost, Protection, Selector, Source, Text, WavePlan,
 };
 use crate::ids::{AccountId, Digest, DocumentName, Region, ServiceName, Target, TenantName};
 use crate::outcome::OnRemoval;
+use crate::package::Package;
 use crate::template::{Template, canonical_digest};
 
 /// All documents of one snapshot.
@@ -101,6 +102,8 @@ pub struct Fleet {
     pub commit_status: Option<HostProject>,
     /// What may stand idle and what that may cost.
     pub idle_cost: IdleCost,
+    /// The bucket of each region for what templates point to.
+    pub artifacts: Option<Bucket>,
     /// Where it is written.
     pub source: Source,
 }
@@ -287,8 +290,10 @@ pub enum Deployment {
 pub struct Service {
     /// metadata.name.
     pub name: ServiceName,
-    /// The template; services of one file share it.
+    /// The template as CloudFormation gets it, but for the buckets.
     pub template: Arc<Template>,
+    /// The same with all that it points to; services of one file share it.
+    pub package: Arc<Package>,
     /// Its path, relative to the fleet folder.
     pub template_path: String,
     /// The stack's name, with variables still in it.

@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::ids::Digest;
 use crate::snapshot::ContentId;
 use crate::template::Template;
 
 /// One file of the snapshot.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Packed {
     /// Where it lies in the fleet folder, behind all links.
     pub path: String,

@@ -3,6 +3,7 @@
 
 mod archive;
 mod blob;
+mod body;
 mod files;
 mod packing;
 mod place;
@@ -10,6 +11,7 @@ mod row;
 
 pub use archive::archive;
 pub use blob::{Blob, BlobName, Packed};
+pub use body::PackageBody;
 pub use packing::{Package, Packages, Problem};
-pub use place::{filled, without_buckets};
+pub use place::{address, digest_of_seen, filled, without_buckets};
 pub use row::{Form, ROWS, Row};

@@ -7,10 +7,10 @@ use serde_json::{Map, Value};
 
 use crate::package::blob::{Blob, BlobName};
 use crate::package::files::{self, Found};
-use crate::package::place::place;
+use crate::package::place::{longest, place};
 use crate::package::row::{Form, INCLUDE, METADATA, ROWS, Row};
 use crate::snapshot::{Snapshot, join};
-use crate::template::{MAX_TEXT_BYTES, Template};
+use crate::template::{MAX_INLINE_BYTES, MAX_TEXT_BYTES, Template, limits};
 
 /// What Lambda takes of a function or layer, unzipped, in bytes.
 const MAX_CODE_BYTES: u64 = 262_144_000;
@@ -20,6 +20,8 @@ const MAX_NESTED: usize = 10;
 /// A template and all that it points to.
 #[derive(Clone, Debug)]
 pub struct Package {
+    /// The template as it is in git.
+    pub source: Arc<Template>,
     /// The template as CloudFormation gets it, but for the buckets; as it is in git where it points
     /// to nothing local.
     pub template: Arc<Template>,
@@ -29,17 +31,52 @@ pub struct Package {
     pub nested: BTreeMap<String, Arc<Package>>,
 }
 
-/// What is wrong with a local path.
+/// What is wrong in a template that is packaged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// The template in which it is written.
     pub path: String,
     /// Where in it, as a JSON pointer.
     pub pointer: String,
+    /// Line and column of what cannot be parsed, which no pointer names; both count from 1.
+    pub position: Option<(usize, usize)>,
     /// What is wrong.
     pub message: String,
     /// How to mend it.
     pub help: String,
+}
+
+/// Whether CloudFormation takes a template from a bucket only, however long the bucket's name is.
+fn is_large(template: &Template) -> bool {
+    longest(template.body()) > MAX_INLINE_BYTES
+}
+
+impl Package {
+    /// A template that points to nothing.
+    pub fn plain(template: Arc<Template>) -> Self {
+        let root = is_large(&template).then(|| Blob::Template(Arc::clone(&template)));
+        let blobs = root.map(|root| (root.name(), root)).into_iter().collect();
+        Self { source: Arc::clone(&template), template, blobs, nested: BTreeMap::new() }
+    }
+
+    /// What the template is called in the bucket, where it is too large for a call.
+    pub fn stored(&self) -> Option<BlobName> {
+        is_large(&self.template).then(|| Blob::Template(Arc::clone(&self.template)).name())
+    }
+
+    /// The package itself and those of all stacks that are nested in it, each with the logical ids on
+    /// the way to it.
+    pub fn all(&self) -> Vec<(Vec<&str>, &Self)> {
+        let mut all = vec![(Vec::new(), self)];
+        let mut next = 0;
+        while let Some((way, package)) = all.get(next).cloned() {
+            all.extend(package.nested.iter().map(|(name, nested)| {
+                ([way.as_slice(), &[name.as_str()]].concat(), nested.as_ref())
+            }));
+            next += 1;
+        }
+        all
+    }
 }
 
 /// Packages the templates of one snapshot, each once.
@@ -99,22 +136,41 @@ impl<'s> Packages<'s> {
         if let Some(known) = self.done.get(path) {
             return known.clone().ok_or_else(has_errors);
         }
-        let template = self.parsed(path)?;
+        let Some(template) = self.parsed(path)? else {
+            self.done.insert(path.to_owned(), None);
+            return Err(has_errors());
+        };
         self.package(path, &template).ok_or_else(has_errors)
     }
 
-    fn parsed(&self, path: &str) -> Result<Arc<Template>, (String, String)> {
+    /// The template of a nested stack; `None` after problems in it, which were told.
+    fn parsed(&mut self, path: &str) -> Result<Option<Arc<Template>>, (String, String)> {
         let bytes = self.snapshot.read(path).map_err(|unreadable| {
             (unreadable.to_string(), "correct the path, or add the file".to_owned())
         })?;
         let text = std::str::from_utf8(bytes)
             .map_err(|_| (format!("`{path}` is not UTF-8 text"), "save it as UTF-8".to_owned()))?;
-        let template = Template::parse(text).map_err(|error| {
-            let place = error.position.map(|at| format!(":{}:{}", at.line, at.column));
-            let message = format!("`{path}{}`: {}", place.unwrap_or_default(), error.message);
-            (message, error.help.unwrap_or_else(|| "correct the template there".to_owned()))
-        })?;
-        Ok(Arc::new(template))
+        let template = match Template::parse(text) {
+            Ok(template) => template,
+            Err(error) => {
+                let position = error.position.map(|at| (at.line, at.column));
+                let (path, pointer) = (path.to_owned(), String::new());
+                let help = error.help.unwrap_or_else(|| "Correct the template here.".to_owned());
+                let message = error.message;
+                self.problems.push(Problem { path, pointer, position, message, help });
+                return Ok(None);
+            }
+        };
+        let flaws = limits(&template);
+        let is_sound = flaws.is_empty();
+        self.problems.extend(flaws.into_iter().map(|flaw| Problem {
+            path: path.to_owned(),
+            pointer: flaw.pointer,
+            position: None,
+            message: flaw.message,
+            help: flaw.help,
+        }));
+        Ok(is_sound.then(|| Arc::new(template)))
     }
 }
 
@@ -155,7 +211,10 @@ impl<'p, 's> Packing<'p, 's> {
         }
         let template =
             if self.is_changed { self.rewritten(&value)? } else { Arc::clone(self.template) };
-        Some(Package { template, blobs: self.blobs, nested: self.nested })
+        let source = Arc::clone(self.template);
+        let root = is_large(&template).then(|| Blob::Template(Arc::clone(&template)));
+        self.blobs.extend(root.map(|root| (root.name(), root)));
+        Some(Package { source, template, blobs: self.blobs, nested: self.nested })
     }
 
     /// The template with its new text. JSON, as no reader of YAML can take a text for a number in it.
@@ -320,7 +379,7 @@ impl<'p, 's> Packing<'p, 's> {
     fn problem(&mut self, pointer: &str, message: String, help: String) {
         self.is_broken = true;
         let (path, pointer) = (self.path.to_owned(), pointer.to_owned());
-        self.packages.problems.push(Problem { path, pointer, message, help });
+        self.packages.problems.push(Problem { path, pointer, position: None, message, help });
     }
 }
 

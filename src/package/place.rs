@@ -6,13 +6,19 @@ use std::sync::LazyLock;
 use regex::Regex;
 use serde_json::{Map, Value};
 
-use crate::ids::Region;
+use crate::ids::{Digest, Region};
+use crate::package::blob::BlobName;
 use crate::package::row::Form;
+use crate::template::{Template, canonical_digest};
 
 /// Stands for the bucket until a call is made.
 const BUCKET: &str = "<driftless:bucket>";
 /// Stands for the host of S3.
 const HOST: &str = "<driftless:s3>";
+/// S3's limit on names of buckets.
+const MAX_BUCKET_CHARS: usize = 63;
+/// As `s3.us-gov-west-1.amazonaws.com.cn`, with room.
+const MAX_HOST_CHARS: usize = 48;
 /// What all our keys begin with.
 const PREFIX: &str = "driftless/";
 
@@ -50,6 +56,36 @@ pub(super) fn place(form: Form, name: &str) -> Value {
 pub fn filled(body: &str, bucket: &str, region: &Region) -> String {
     let suffix = if region.partition() == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
     body.replace(BUCKET, bucket).replace(HOST, &format!("s3.{region}.{suffix}"))
+}
+
+/// The most bytes that a template can have when it is filled in.
+pub(super) fn longest(body: &str) -> usize {
+    let buckets = body.matches(BUCKET).count() * MAX_BUCKET_CHARS;
+    let hosts = body.matches(HOST).count() * MAX_HOST_CHARS;
+    body.len() + buckets + hosts
+}
+
+/// The address of a template in a bucket.
+pub fn address(name: &BlobName, bucket: &str, region: &Region) -> String {
+    match place(Form::Template, &name.to_string()) {
+        Value::String(text) => filled(&text, bucket, region),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+            String::new()
+        }
+    }
+}
+
+/// The digest of a template that AWS gave back, whatever bucket our contents are in there: equal to
+/// [`Template::returned_digest`] of the packaged template that it was made from. A text that is no
+/// template has the digest of its bytes, which is that of no template.
+pub fn digest_of_seen(text: &str) -> Digest {
+    let Ok(seen) = Template::parse(text) else { return Digest::of(text.as_bytes()) };
+    if !text.contains(PREFIX) {
+        return seen.digest();
+    }
+    let mut value = seen.value().clone();
+    without_buckets(&mut value);
+    canonical_digest(&value.to_string()).unwrap_or_else(|_| seen.digest())
 }
 
 /// A template with the placeholders instead of whatever bucket our contents are in, so that two that

@@ -5,15 +5,22 @@ use std::sync::Arc;
 
 use crate::desired::{Hole, Scope, Wanted};
 use crate::fleet::{Deployment, Fleet, StackPolicy};
-use crate::ids::{Digest, ServiceName, TenantName};
+use crate::ids::{Digest, Region, ServiceName, TenantName};
+use crate::package::Package;
 use crate::plan::ownership::{FLEET_TAG, SERVICE_TAG, TENANT_TAG};
 use crate::template::Template;
 
 /// A stack as it is given to CloudFormation.
 #[derive(Clone, Debug)]
 pub struct Rendered {
-    /// The template.
+    /// The template, with placeholders for the bucket.
     pub template: Arc<Template>,
+    /// The same with all that it points to.
+    pub package: Arc<Package>,
+    /// Where what it points to is, in this region; none where the fleet has no buckets.
+    pub bucket: Option<String>,
+    /// The region of the stack.
+    pub region: Region,
     /// The parameters that are given explicitly; the others take the template's defaults.
     pub parameters: BTreeMap<String, String>,
     /// Those that keep the value that the stack has: nobody knows it any more.
@@ -83,6 +90,9 @@ pub fn render(
     Ok(Rendered {
         digest: digest(&service.template, &parameters, &tags),
         template: Arc::clone(&service.template),
+        package: Arc::clone(&service.package),
+        bucket: fleet.bucket(&wanted.key.target.region),
+        region: wanted.key.target.region.clone(),
         parameters,
         kept: BTreeSet::new(),
         tags,

@@ -10,14 +10,17 @@ use serde::{Deserialize, Serialize};
 use crate::desired::{Desired, Wanted};
 use crate::fleet::{Fleet, Service, StackPolicy, Tenant, Text};
 use crate::ids::{Digest, ServiceName};
+use crate::package::PackageBody;
 use crate::rollout::inputs::{Overlay, gives};
-use crate::template::Template;
 
 /// What a release is made of, as the journal keeps it: git history may be rewritten.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReleaseBody {
-    /// The template as it is in git.
+    /// The template as it is in git, but for what it points to.
     pub template: String,
+    /// What it points to, and the templates of nested stacks.
+    #[serde(default, skip_serializing_if = "PackageBody::is_empty")]
+    pub package: PackageBody,
     /// Parameters of the service, without those that are hidden.
     pub parameters: BTreeMap<String, Text>,
     /// Tags of the service.
@@ -101,6 +104,7 @@ impl ReleaseBody {
         let hidden = of_service.keys().chain(of_fleet.keys()).cloned().collect();
         Self {
             template: service.template.body().to_owned(),
+            package: PackageBody::of(&service.package),
             parameters,
             hidden,
             secrets: Secrets { of_service, of_fleet },
@@ -146,7 +150,10 @@ impl ReleaseBody {
 /// The hash of what git says of a service. Comments and the order of a template do not matter.
 fn id(fleet: &Fleet, service: &Service, tenants: Option<Digest>) -> Digest {
     let template = service.template.digest();
-    let body = ReleaseBody { template: String::new(), ..ReleaseBody::of(fleet, service, tenants) };
+    // The digest of the template has the contents of all that it points to in it.
+    let (template_text, package) = (String::new(), PackageBody::default());
+    let body = ReleaseBody::of(fleet, service, tenants);
+    let body = ReleaseBody { template: template_text, package, ..body };
     // Maps of text with text for keys always serialise.
     let rest = serde_json::to_vec(&body).unwrap_or_default();
     let Secrets { of_service, of_fleet } = &body.secrets;
@@ -159,6 +166,7 @@ fn id(fleet: &Fleet, service: &Service, tenants: Option<Digest>) -> Digest {
 pub fn reviewed_as(fleet: &Fleet, service: &Service) -> Digest {
     let body = ReleaseBody {
         template: String::new(),
+        package: PackageBody::default(),
         termination_protection: false,
         adopt: None,
         ..ReleaseBody::of(fleet, service, None)
@@ -193,7 +201,7 @@ impl Release {
         today: &Service,
         former: Arc<Overlay>,
     ) -> Option<Self> {
-        let template = Template::parse(&body.template).ok()?;
+        let package = Arc::new(body.package.with(&body.template)?);
         let policy = match &body.stack_policy {
             Some(text) => Some(Arc::new(StackPolicy::parse(text).ok()?)),
             None => None,
@@ -201,7 +209,8 @@ impl Release {
         let texts = body.parameters.values().chain(body.tags.values());
         let texts = texts.chain(body.fleet_parameters.values());
         let service = Service {
-            template: Arc::new(template),
+            template: Arc::clone(&package.template),
+            package,
             parameters: body.with_hidden(
                 &body.parameters,
                 &body.secrets.of_service,

@@ -107,13 +107,6 @@ impl Flaws<'_> {
     }
 
     fn check_size(&mut self) {
-        let bytes = self.template.body().len();
-        if bytes > MAX_INLINE_BYTES {
-            let message = format!(
-                "The template has {bytes} bytes; {MAX_INLINE_BYTES} is CloudFormation's limit."
-            );
-            self.add(String::new(), message, "Remove comments, or split it into two services.");
-        }
         for (section, most) in MAX_ENTRIES {
             let entries = self.template.value().get(section).and_then(Value::as_object);
             let count = entries.map_or(0, serde_json::Map::len);
@@ -536,8 +529,6 @@ Outputs:
             let found = flaw(&format!("{resource}{section}:\n{}", many(201, entry)));
             assert!(found.contains("201 entries; 200"), "{found}");
         }
-        let long = format!("{resource}#{}", "x".repeat(MAX_INLINE_BYTES));
-        assert!(flaw(&long).contains("51200 is CloudFormation's limit"), "{}", flaw(&long));
     }
 
     #[test]

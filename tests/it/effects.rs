@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use driftless::aws::{Access, Aws, StackInputs, TargetApi};
+use driftless::aws::{Access, Aws, GivenTemplate, StackInputs, TargetApi};
 use driftless::clock::Clock;
 use driftless::fleet::Deployment;
 use driftless::ids::{StackName, Target};
@@ -259,7 +259,7 @@ async fn change_set(
 
 fn inputs(side: &Side) -> StackInputs {
     StackInputs {
-        template_body: Arc::from(side.template.as_str()),
+        template: GivenTemplate::Body(Arc::from(side.template.as_str())),
         parameters: side.parameters.clone(),
         kept_parameters: BTreeSet::new(),
         tags: side.tags.clone(),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use driftless::aws::{Access, Aws, StackInputs};
+use driftless::aws::{Access, Aws, GivenTemplate, StackInputs};
 use driftless::fleet::Deployment;
 use driftless::ids::{StackKey, StackName, Target};
 use driftless::sim::{ResourceView, StackView};
@@ -192,7 +192,7 @@ async fn taken_over(world: &World, stacks: &BTreeMap<String, Values>) {
         let role_arn = format!("arn:aws:iam::{}:role/driftless-execution", target.account);
         let api = aws.target(&target, &Access { role_arn, external_id: None });
         let inputs = StackInputs {
-            template_body: TEMPLATE.into(),
+            template: GivenTemplate::Body(TEMPLATE.into()),
             parameters: values.clone(),
             kept_parameters: [].into(),
             tags: [("team".to_owned(), "scan".to_owned())].into(),

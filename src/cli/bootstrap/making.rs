@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
-use crate::aws::{AwsError, StackInputs, TargetApi};
+use crate::aws::{AwsError, GivenTemplate, StackInputs, TargetApi};
 use crate::cli::bootstrap::survey::{
     ACCOUNTS, Finding, Preparing, Site, Survey, Surveyed, lacks_role, panicked,
 };
@@ -237,7 +237,7 @@ fn name() -> Done<StackName> {
 
 fn inputs(wanted: &RoleStack) -> StackInputs {
     StackInputs {
-        template_body: wanted.template.body().into(),
+        template: GivenTemplate::Body(wanted.template.body().into()),
         parameters: wanted.parameters.clone(),
         kept_parameters: std::collections::BTreeSet::new(),
         tags: wanted.tags(),

@@ -1,0 +1,161 @@
+//! What services need of buckets, and how many resources their nested stacks have together.
+
+use crate::check::error;
+use crate::desired::Desired;
+use crate::fleet::{Gathering, Service};
+use crate::template::MAX_INLINE_BYTES;
+
+/// CloudFormation's limit on one operation with nested stacks.
+const MAX_RESOURCES: usize = 2_500;
+
+pub(super) fn check(desired: &Desired, findings: &mut Gathering) {
+    for service in desired.services.values() {
+        if desired.fleet.artifacts.is_none() {
+            needs_bucket(service, findings);
+        }
+        too_many_resources(service, findings);
+    }
+}
+
+fn needs_bucket(service: &Service, findings: &mut Gathering) {
+    let package = &service.package;
+    let (stored, bytes) = (package.stored(), package.template.body().len());
+    let message = if package.blobs.keys().any(|name| Some(*name) != stored) {
+        format!("`{}` points to local files, and the fleet has no buckets", service.template_path)
+    } else if stored.is_some() {
+        format!(
+            "`{}` has {bytes} bytes; above {MAX_INLINE_BYTES} CloudFormation takes it from a bucket only, \
+             and the fleet has no buckets",
+            service.template_path
+        )
+    } else {
+        return;
+    };
+    let mut complaint = error(&service.source, &["spec", "template"], "no-bucket");
+    complaint.help = Some(
+        "add `artifacts: { bucket: \"NAME-${region}\" }` to the Fleet document's `spec`".to_owned(),
+    );
+    findings.add(complaint, None, message);
+}
+
+fn too_many_resources(service: &Service, findings: &mut Gathering) {
+    let packages = service.package.all();
+    let count: usize = packages.iter().map(|(_, package)| package.template.resources().len()).sum();
+    if packages.len() > 1 && count > MAX_RESOURCES {
+        let message = format!(
+            "`{}` and its nested stacks have {count} resources; {MAX_RESOURCES} is CloudFormation's \
+             limit for one operation",
+            service.template_path
+        );
+        let mut complaint = error(&service.source, &["spec", "template"], "too-many-resources");
+        complaint.help = Some("split it into two services".to_owned());
+        findings.add(complaint, None, message);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use crate::check;
+    use crate::fleet::Finding;
+    use crate::ids::Revision;
+    use crate::snapshot::{ContentId, Entry, Snapshot, Unread};
+    use crate::template::MAX_INLINE_BYTES;
+
+    const FLEET: &str = "apiVersion: driftless.dev/v1\nkind: Fleet\nmetadata: { name: gloves }\nspec:\n  \
+        cloud: simulated\n  regions: [eu-central-1, us-east-1]\n";
+    const TENANT: &str = "apiVersion: driftless.dev/v1\nkind: Tenant\nmetadata: { name: acme }\nspec:\n  \
+        account: \"000000000007\"\n  regions: [eu-central-1]\n";
+    const SERVICE: &str = "apiVersion: driftless.dev/v1\nkind: Service\nmetadata: { name: api }\nspec:\n  \
+        template: t.yaml\n  capabilities: [CAPABILITY_IAM, CAPABILITY_AUTO_EXPAND]\n";
+    const NESTED: &str = "Resources:\n  Inner:\n    Type: AWS::CloudFormation::Stack\n    Properties:\n      \
+        TemplateURL: inner.yaml\n";
+    const QUEUE: &str = "Resources: { Q: { Type: 'AWS::SQS::Queue' } }\n";
+    const BUCKET: &str = "  artifacts: { bucket: \"gloves-${region}\" }\n";
+
+    fn findings(fleet: &str, template: &str, inner: &str) -> Vec<String> {
+        let code = Entry::Unread(Unread { id: ContentId::of(b"x"), bytes: 1 });
+        let texts = [
+            ("fleet.yaml", format!("{FLEET}{fleet}")),
+            ("acme.yaml", TENANT.to_owned()),
+            ("api/service.yaml", SERVICE.to_owned()),
+            ("api/t.yaml", template.to_owned()),
+            ("api/inner.yaml", inner.to_owned()),
+        ];
+        let mut entries: BTreeMap<String, Entry> = texts
+            .into_iter()
+            .map(|(path, text)| (path.to_owned(), Entry::File(text.as_bytes().into())))
+            .collect();
+        entries.insert("api/code/a.py".to_owned(), code);
+        let snapshot = Snapshot::of(Revision::of("folder"), None, entries);
+        let found = check::read(&snapshot).map_or_else(|found| found, |(_, found)| found);
+        found.iter().filter(|found| found.is_error()).map(line).collect()
+    }
+
+    fn line(finding: &Finding) -> String {
+        let Finding { path, line, column, code, message, .. } = finding;
+        format!("{path}:{line}:{column} {code}: {message}")
+    }
+
+    #[test]
+    fn what_points_to_files_needs_buckets() {
+        assert_eq!(findings(BUCKET, NESTED, QUEUE), Vec::<String>::new());
+        let found = findings("", NESTED, QUEUE);
+        assert_eq!(
+            found,
+            [
+                "api/service.yaml:5:13 no-bucket: `api/t.yaml` points to local files, and the fleet has \
+              no buckets"
+            ]
+        );
+        let large = format!("{QUEUE}#{}", "x".repeat(MAX_INLINE_BYTES));
+        let found = findings("", &large, QUEUE);
+        assert!(
+            found[0].contains("above 51200 CloudFormation takes it from a bucket"),
+            "{found:?}"
+        );
+        assert_eq!(findings(BUCKET, &large, QUEUE), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_is_wrong_in_a_nested_template_is_found_there() {
+        let found = findings(BUCKET, NESTED, "Resources:\n  Q: { Type: x\n");
+        assert!(found[0].starts_with("api/inner.yaml:3:1 template-path:"), "{found:?}");
+        assert!(found[1].starts_with("api/service.yaml:5:13 template-broken:"), "{found:?}");
+        assert!(
+            found[2].starts_with("api/t.yaml:5:20 template-path: the template `api/inner.yaml`"),
+            "{found:?}"
+        );
+        let found = findings(BUCKET, NESTED, "Resources: { Q: { Type: t, Typo: 1 } }\n");
+        assert!(found[0].starts_with("api/inner.yaml:1:"), "{found:?}");
+        let found = findings(BUCKET, &NESTED.replace("inner.yaml", "../../inner.yaml"), QUEUE);
+        assert!(found[1].starts_with("api/t.yaml:5:20 template-path:"), "{found:?}");
+    }
+
+    #[test]
+    fn buckets_have_names_of_their_own_in_each_region() {
+        for (bucket, why) in [
+            ("gloves", "one bucket for all regions"),
+            ("Gloves-${region}", "is no name of a bucket"),
+            ("g-${account.id}-${region}", "the bucket cannot use `${account.id}`"),
+        ] {
+            let found = findings(&BUCKET.replace("gloves-${region}", bucket), NESTED, QUEUE);
+            assert!(found.iter().any(|one| one.contains(why)), "{bucket}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn nested_stacks_count_together() {
+        let nested: String = (0..6)
+            .map(|number| {
+                NESTED.replace("Resources:\n", "").replace("Inner", &format!("Inner{number}"))
+            })
+            .collect();
+        let queues: String =
+            (0..450).map(|number| format!("  Q{number}: {{ Type: t }}\n")).collect();
+        let inner = format!("Resources:\n{queues}");
+        let found = findings(BUCKET, &format!("Resources:\n{nested}"), &inner);
+        assert!(found[0].contains("have 2706 resources; 2500"), "{found:?}");
+    }
+}
