@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
+use std::rc::Rc;
 
-use crate::fleet::document::ArtifactsSpec;
-use crate::fleet::reader::Reader;
+use schemars::JsonSchema;
+
+use crate::fleet::document::documents;
+use crate::fleet::reader::{Read, Reader};
 use crate::fleet::yaml::Node;
 use crate::fleet::{Fleet, Text, Variable};
 use crate::ids::{DocumentName, Region};
@@ -13,6 +16,16 @@ use crate::ids::{DocumentName, Region};
 const MIN_CHARS: usize = 3;
 const MAX_CHARS: usize = 63;
 const EXAMPLE: &str = "write one such as `gloves-artifacts-${region}`";
+
+documents! {
+    /// Where code, nested templates and large templates are uploaded to.
+    struct ArtifactsSpec {
+        /// The name of the bucket, one in each region: `gloves-artifacts-${region}`. The accounts of
+        /// all tenants must be able to read it, and who runs driftless to write it; driftless does not
+        /// make it. Variables are `${region}`, `${partition}` and `${fleet.name}`.
+        bucket as "bucket": Text,
+    }
+}
 
 /// A name of buckets, one in each region.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,6 +8,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 
 use crate::fleet::adoption::AdoptSpec;
+use crate::fleet::artifacts::ArtifactsSpec;
 use crate::fleet::bootstrap::BootstrapSpec;
 use crate::fleet::channel::{Chat, DigestLength, Topic, Webhook};
 use crate::fleet::commit_status::CommitStatusSpec;
@@ -193,14 +194,6 @@ documents! {
         /// Where code, nested templates and large templates are uploaded to. Needed when a template
         /// points to a local path, or has more than 51,200 bytes.
         artifacts as "artifacts": Option<ArtifactsSpec>,
-    }
-
-    /// Where code, nested templates and large templates are uploaded to.
-    struct ArtifactsSpec {
-        /// The name of the bucket, one in each region: `gloves-artifacts-${region}`. The accounts of
-        /// all tenants must be able to read it, and who runs driftless to write it; driftless does not
-        /// make it. Variables are `${region}`, `${partition}` and `${fleet.name}`.
-        bucket as "bucket": Text,
     }
 
     /// What may stand idle and what that may cost, in USD a month at list prices.

@@ -1,3 +1,5 @@
+//! Every row, and what is wrong with local paths.
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

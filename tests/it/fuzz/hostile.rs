@@ -126,7 +126,7 @@ fn resources_that_wait_in_a_row_and_patterns_without_end_are_bounded() {
     };
     let resources: String = (0..300).map(queue).collect();
     let codes_found = codes(&[("template.yaml", format!("Resources:\n{resources}"))]);
-    assert_eq!(codes_found["template-limit"], 1, "too long and nothing else: {codes_found:?}");
+    assert_eq!(codes_found["no-bucket"], 1, "too long for a call: {codes_found:?}");
     let pattern = |number| {
         format!(
             "  P{number}: {{ Type: String, AllowedPattern: \"(\\\\w{{90}}){{90}}\", Default: x }}\n"
