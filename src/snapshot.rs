@@ -1,7 +1,7 @@
 //! One commit's files below the fleet folder: texts in memory, all else by the id of its content.
 //! Following symbolic links never leaves the snapshot.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -130,7 +130,8 @@ pub struct Snapshot {
     pub revision: Revision,
     /// When it was committed; unknown outside git.
     pub committed_at: Option<Moment>,
-    entries: BTreeMap<String, Entry>,
+    /// Shared: a snapshot is kept beside the next one, to compare.
+    entries: Arc<BTreeMap<String, Entry>>,
 }
 
 impl Snapshot {
@@ -140,12 +141,24 @@ impl Snapshot {
         committed_at: Option<Moment>,
         entries: BTreeMap<String, Entry>,
     ) -> Self {
-        Self { revision, committed_at, entries }
+        Self { revision, committed_at, entries: Arc::new(entries) }
     }
 
     /// All entries in the order of their paths.
     pub fn entries(&self) -> impl Iterator<Item = (&str, &Entry)> {
         self.entries.iter().map(|(path, entry)| (path.as_str(), entry))
+    }
+
+    /// The paths at which something else lies than in another snapshot, or in one of both nothing.
+    pub fn differing(&self, other: &Self) -> BTreeSet<String> {
+        let missing = |one: &Self, two: &Self| {
+            let missing = one.entries.iter().filter(|(path, entry)| two.entry(path) != Some(entry));
+            missing.map(|(path, _)| path.clone()).collect::<BTreeSet<_>>()
+        };
+        if Arc::ptr_eq(&self.entries, &other.entries) {
+            return BTreeSet::new();
+        }
+        missing(self, other).into_iter().chain(missing(other, self)).collect()
     }
 
     /// What lies at a path itself.

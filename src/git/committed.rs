@@ -165,6 +165,24 @@ impl Committed {
         Ok(Snapshot::of(Revision::of(&id), Some(committed_at), entries))
     }
 
+    /// A content of the object database, of whatever commit; `path` is where it is said to lie.
+    pub(crate) fn content(&self, path: &str, id: &ContentId) -> Result<Arc<[u8]>, GitError> {
+        let what = || format!("the file `{path}`");
+        let repository = self.repository()?;
+        let odb = repository.odb().map_err(self.damaged("the object database"))?;
+        let oid = Oid::from_bytes(id.as_bytes()).map_err(self.damaged(&what()))?;
+        match odb.read(oid) {
+            Ok(object) => Ok(object.data().into()),
+            Err(error) if error.code() == ErrorCode::NotFound => Err(GitError::ContentMissing {
+                path: path.to_owned(),
+                id: *id,
+                repository: self.called(),
+                source: error,
+            }),
+            Err(error) => Err(self.damaged(&what())(error)),
+        }
+    }
+
     /// Whether both commits have the very same files in the fleet folder.
     pub(crate) fn tree_unchanged(&self, a: &Revision, b: &Revision) -> Result<bool, GitError> {
         let repository = self.repository()?;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::git::fetch_error::{FetchError, Said};
 use crate::ids::Revision;
-use crate::snapshot::{MAX_FILES, MAX_TOTAL_BYTES};
+use crate::snapshot::{ContentId, MAX_FILES, MAX_TOTAL_BYTES};
 
 /// Why a revision could not be read. Whoever has a last good revision keeps it.
 #[derive(Debug, thiserror::Error)]
@@ -108,6 +108,27 @@ pub enum GitError {
     CannotVerify {
         /// Why, and what to do.
         why: String,
+    },
+    /// A content is in no object of the repository.
+    #[error(
+        "the repository `{repository}` no longer has `{path}` as {id}: its history was rewritten or \
+         cut, so deploy a later commit"
+    )]
+    ContentMissing {
+        /// Where it lay in the fleet folder.
+        path: String,
+        /// What was in it.
+        id: ContentId,
+        /// The repository.
+        repository: PathBuf,
+        /// libgit2's words.
+        source: git2::Error,
+    },
+    /// A file that is read as it lies is another than when the fleet was read.
+    #[error("`{path}` was changed on disk since the fleet was read: it is read again soon")]
+    ChangedSince {
+        /// Where it lies.
+        path: PathBuf,
     },
     /// The branch of `HEAD` has no commit.
     #[error(

@@ -69,6 +69,16 @@ impl Folder {
         Err(GitError::Unsettled { folder: self.root.clone() })
     }
 
+    /// What lies at a path, which must be this still.
+    pub(crate) fn content(&self, path: &str, id: &ContentId) -> Result<Arc<[u8]>, GitError> {
+        let at = self.root.join(path);
+        let bytes = fs::read(&at).map_err(GitError::unreadable(&at))?;
+        if ContentId::of(&bytes) != *id {
+            return Err(GitError::ChangedSince { path: at });
+        }
+        Ok(bytes.into())
+    }
+
     fn revision(&self, listing: &BTreeMap<String, Metadata>) -> Revision {
         let mut text = String::new();
         for (path, metadata) in listing {

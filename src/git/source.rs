@@ -1,6 +1,7 @@
 //! Where the fleet is read from: commits, or files as they lie.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::git::committed::{Committed, HEAD};
@@ -14,7 +15,7 @@ use crate::git::signers::{Signers, SignersSettings};
 use crate::git::watch::Watch;
 use crate::ids::Revision;
 use crate::report::Origin;
-use crate::snapshot::Snapshot;
+use crate::snapshot::{ContentId, Snapshot};
 
 /// What fingerprints of files as they lie begin with, in a repository and outside one.
 const WORKTREE: &str = "worktree";
@@ -213,6 +214,29 @@ impl Source {
                 path: folder.root().to_owned(),
                 revision: revision.to_owned(),
             }),
+        }
+    }
+
+    /// What a file of a snapshot holds, by the path and the content that the snapshot has of it. Of
+    /// files as they lie, only as long as they are the same; of commits, as long as the repository has
+    /// it, also when no commit does any more.
+    pub fn content(&self, path: &str, id: &ContentId) -> Result<Arc<[u8]>, GitError> {
+        match (&self.follows, &self.committed) {
+            (Follows::Name(committed, _), _) => committed.content(path, id),
+            (Follows::Files(folder), None) => folder.content(path, id),
+            // An earlier commit may have it where the file was changed since.
+            (Follows::Files(folder), Some(committed)) => folder
+                .content(path, id)
+                .or_else(|error| committed.content(path, id).map_err(|_| error)),
+        }
+    }
+
+    /// Where the fleet folder lies on this machine; `None` for one that is fetched.
+    pub fn on_disk(&self) -> Option<PathBuf> {
+        match &self.follows {
+            _ if self.remote.is_some() => None,
+            Follows::Name(committed, _) => Some(committed.root().join(committed.folder())),
+            Follows::Files(folder) => Some(folder.root().to_owned()),
         }
     }
 

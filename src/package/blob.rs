@@ -8,18 +8,43 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::Digest;
+use crate::package::built::Built;
 use crate::snapshot::ContentId;
 use crate::template::Template;
 
-/// One file of the snapshot.
+/// One file that is packaged.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Packed {
     /// Where it lies in the fleet folder, behind all links.
     pub path: String,
     /// What is in it.
-    pub id: ContentId,
-    /// Its size.
+    #[serde(flatten)]
+    pub origin: Origin,
+    /// Its size; 0 for a build output, which is not looked at before it is fetched.
     pub bytes: u64,
+}
+
+/// Where the bytes of a file come from, which says what they are as well.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Origin {
+    /// It is a file of the snapshot.
+    Committed {
+        /// What is in it.
+        id: ContentId,
+    },
+    /// A build made it.
+    Built(Built),
+}
+
+impl Origin {
+    /// What tells it from every other content.
+    fn parts(&self) -> [&[u8]; 2] {
+        match self {
+            Self::Committed { id } => [b"file", id.as_bytes()],
+            Self::Built(built) => [b"built", built.digest.as_bytes()],
+        }
+    }
 }
 
 /// What is to be in the bucket.
@@ -51,13 +76,14 @@ impl Blob {
     pub fn name(&self) -> BlobName {
         match self {
             Self::File(file) => {
-                let digest = Digest::of_parts([b"file".as_slice(), file.id.as_bytes()]);
+                let digest = Digest::of_parts(file.origin.parts());
                 BlobName { digest, ending: "" }
             }
             Self::Zip(files) => {
+                // Twenty bytes of a committed file and thirty-two of a built one are never the same.
                 let parts = files
                     .iter()
-                    .flat_map(|(name, file)| [name.as_bytes(), file.id.as_bytes().as_slice()]);
+                    .flat_map(|(name, file)| [name.as_bytes(), file.origin.parts()[1]]);
                 let digest = Digest::of_parts([b"zip".as_slice()].into_iter().chain(parts));
                 BlobName { digest, ending: ".zip" }
             }
@@ -68,7 +94,7 @@ impl Blob {
         }
     }
 
-    /// Bytes of what is in it, before it is zipped.
+    /// Bytes of what is in it, before it is zipped, without build outputs.
     pub fn bytes(&self) -> u64 {
         match self {
             Self::File(file) => file.bytes,

@@ -1,12 +1,14 @@
-//! The files of a folder of the snapshot as they go into a zip: links are followed, inside the fleet
-//! only, and what ignore files name stays out.
+//! Finds files and folders as they go into a zip: links are followed, inside the fleet only, and what
+//! ignore files name stays out.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ignore::Match;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
-use crate::package::blob::Packed;
+use crate::package::blob::{Origin, Packed};
+use crate::package::built::Built;
 use crate::snapshot::{ContentId, Entry, Snapshot, Unread, join};
 
 /// Names what stays out of the zip of its folder, in the words of `.gitignore`.
@@ -22,42 +24,74 @@ pub(super) enum Found {
     Folder(String),
 }
 
-/// What is at `path`. An error says why nothing is, as a whole sentence with the fix.
-pub(super) fn find(snapshot: &Snapshot, path: &str) -> Result<Found, String> {
-    let mut at = path.to_owned();
-    for _ in 0..=MAX_LINKS {
-        match snapshot.entry(&at) {
-            Some(Entry::File(bytes)) => {
-                let id = ContentId::of(bytes);
-                return Ok(Found::File(Packed { path: at, id, bytes: bytes.len() as u64 }));
-            }
-            Some(Entry::Unread(Unread { id, bytes })) => {
-                return Ok(Found::File(Packed { path: at, id: *id, bytes: *bytes }));
-            }
-            Some(Entry::Submodule) => return Err(in_submodule(&at)),
-            Some(Entry::Link(to)) => at = followed(&at, to, "")?,
-            None if snapshot.below(&at).next().is_some() => return Ok(Found::Folder(at)),
-            None => match link_above(snapshot, &at) {
-                Some((link, Entry::Link(to), rest)) => at = followed(link, to, rest)?,
-                Some((folder, Entry::Submodule, _)) => return Err(in_submodule(folder)),
-                Some(_) | None => {
-                    return Err(format!("there is nothing at `{path}` in this revision"));
-                }
-            },
-        }
-    }
-    Err(format!("`{path}` leads through more than {MAX_LINKS} links: remove a loop"))
+/// Where files are looked for: the snapshot, and what builds made beside it.
+pub(super) struct Files<'s> {
+    pub(super) snapshot: &'s Snapshot,
+    /// By their paths in the fleet folder.
+    pub(super) built: BTreeMap<String, Built>,
+    /// Where it was looked: whatever lies at these paths, above or below, the answers depend on.
+    pub(super) trail: RefCell<BTreeSet<String>>,
 }
 
-/// The files of a folder by the names that they have in it.
-pub(super) fn folder(snapshot: &Snapshot, root: &str) -> Result<BTreeMap<String, Packed>, String> {
-    let mut listing = Listing { snapshot, files: BTreeMap::new(), ignores: Vec::new(), links: 0 };
-    listing.walk(root, "")?;
-    Ok(listing.files)
+impl Files<'_> {
+    /// What is at `path`. An error says why nothing is, as a whole sentence with the fix.
+    pub(super) fn find(&self, path: &str) -> Result<Found, String> {
+        let mut at = path.to_owned();
+        for _ in 0..=MAX_LINKS {
+            self.trail.borrow_mut().insert(at.clone());
+            if let Some(built) = self.built.get(&at) {
+                let origin = Origin::Built(built.clone());
+                return Ok(Found::File(Packed { path: at, origin, bytes: 0 }));
+            }
+            match self.snapshot.entry(&at) {
+                Some(Entry::Submodule) => return Err(in_submodule(&at)),
+                Some(Entry::Link(to)) => at = followed(&at, to, "")?,
+                Some(Entry::File(bytes)) => return Ok(Found::File(text(at, bytes))),
+                Some(Entry::Unread(unread)) => return Ok(Found::File(code(at, *unread))),
+                None if self.is_folder(&at) => return Ok(Found::Folder(at)),
+                None => match link_above(self.snapshot, &at) {
+                    Some((link, Entry::Link(to), rest)) => at = followed(link, to, rest)?,
+                    Some((folder, Entry::Submodule, _)) => return Err(in_submodule(folder)),
+                    Some(_) | None => {
+                        return Err(format!("there is nothing at `{path}` in this revision"));
+                    }
+                },
+            }
+        }
+        Err(format!("`{path}` leads through more than {MAX_LINKS} links: remove a loop"))
+    }
+
+    fn is_folder(&self, at: &str) -> bool {
+        self.snapshot.below(at).next().is_some() || self.built_below(at).next().is_some()
+    }
+
+    fn built_below(&self, folder: &str) -> impl Iterator<Item = (&str, &Built)> {
+        let prefix = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+        let from = self.built.range(prefix.clone()..);
+        from.take_while(move |(path, _)| path.starts_with(&prefix))
+            .map(|(path, built)| (path.as_str(), built))
+    }
+
+    /// The files of a folder by the names that they have in it.
+    pub(super) fn folder(&self, root: &str) -> Result<BTreeMap<String, Packed>, String> {
+        let mut listing =
+            Listing { within: self, files: BTreeMap::new(), ignores: Vec::new(), links: 0 };
+        listing.walk(root, "")?;
+        Ok(listing.files)
+    }
+}
+
+fn text(path: String, bytes: &[u8]) -> Packed {
+    let id = ContentId::of(bytes);
+    Packed { path, origin: Origin::Committed { id }, bytes: bytes.len() as u64 }
+}
+
+fn code(path: String, Unread { id, bytes }: Unread) -> Packed {
+    Packed { path, origin: Origin::Committed { id }, bytes }
 }
 
 struct Listing<'a> {
-    snapshot: &'a Snapshot,
+    within: &'a Files<'a>,
     files: BTreeMap<String, Packed>,
     /// The ignore files so far, each with the folder in the zip that it speaks of.
     ignores: Vec<(String, Gitignore)>,
@@ -65,32 +99,36 @@ struct Listing<'a> {
 }
 
 impl Listing<'_> {
-    /// All below the folder `at` of the snapshot, under `prefix` in the zip.
+    /// All below the folder `at`, under `prefix` in the zip.
     fn walk(&mut self, at: &str, prefix: &str) -> Result<(), String> {
         self.ignore_files(at, prefix)?;
-        for (path, entry) in self.snapshot.below(at) {
+        let name = |path: &str| {
             let within = if at.is_empty() { path } else { &path[at.len() + 1..] };
-            let name = format!("{prefix}{within}");
-            if self.is_ignored(&name) || within.rsplit('/').next() == Some(IGNORE_FILE) {
-                continue;
-            }
-            match entry {
-                Entry::File(_) | Entry::Unread(_) => {}
+            (within.rsplit('/').next() != Some(IGNORE_FILE)).then(|| format!("{prefix}{within}"))
+        };
+        for (path, entry) in self.within.snapshot.below(at) {
+            let Some(name) = name(path).filter(|name| !self.is_ignored(name)) else { continue };
+            let file = match entry {
+                Entry::File(bytes) => text(path.to_owned(), bytes),
+                Entry::Unread(unread) => code(path.to_owned(), *unread),
                 Entry::Submodule => return Err(in_submodule(path)),
                 Entry::Link(_) => {
                     self.link(path, &name)?;
                     continue;
                 }
-            }
-            if let Found::File(file) = find(self.snapshot, path)? {
-                self.files.insert(name, file);
-            }
+            };
+            self.files.insert(name, file);
+        }
+        for (path, built) in self.within.built_below(at) {
+            let Some(name) = name(path).filter(|name| !self.is_ignored(name)) else { continue };
+            let origin = Origin::Built(built.clone());
+            self.files.insert(name, Packed { path: path.to_owned(), origin, bytes: 0 });
         }
         Ok(())
     }
 
     fn link(&mut self, path: &str, name: &str) -> Result<(), String> {
-        match find(self.snapshot, path)? {
+        match self.within.find(path)? {
             Found::File(file) => {
                 self.files.insert(name.to_owned(), file);
                 Ok(())
@@ -110,7 +148,7 @@ impl Listing<'_> {
     }
 
     fn ignore_files(&mut self, at: &str, prefix: &str) -> Result<(), String> {
-        for (path, entry) in self.snapshot.below(at) {
+        for (path, entry) in self.within.snapshot.below(at) {
             let Some(folder) = path.strip_suffix(IGNORE_FILE) else { continue };
             if !(folder.is_empty() || folder.ends_with('/')) {
                 continue;
@@ -175,7 +213,8 @@ fn in_submodule(folder: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::Revision;
+    use crate::ids::{Digest, Revision};
+    use crate::package::built::BuiltAt;
 
     fn snapshot(entries: &[(&str, &str)]) -> Snapshot {
         let entries = entries.iter().map(|(path, text)| {
@@ -192,8 +231,12 @@ mod tests {
         Snapshot::of(Revision::of("folder"), None, entries.collect())
     }
 
+    fn files(snapshot: &Snapshot) -> Files<'_> {
+        Files { snapshot, built: BTreeMap::new(), trail: RefCell::default() }
+    }
+
     fn names(snapshot: &Snapshot, root: &str) -> Vec<String> {
-        folder(snapshot, root).expect(root).into_keys().collect()
+        files(snapshot).folder(root).expect(root).into_keys().collect()
     }
 
     #[test]
@@ -230,11 +273,33 @@ mod tests {
             ("c/around", "-> ."),
         ]);
         assert_eq!(names(&snapshot, "a"), ["app.py", "one.py", "shared/x.py", "shared/y"]);
-        let files = folder(&snapshot, "a").expect("files");
-        assert_eq!(files["one.py"].path, "common/x.py");
+        let found = files(&snapshot).folder("a").expect("files");
+        assert_eq!(found["one.py"].path, "common/x.py");
         for (root, says) in [("b", "outside the fleet"), ("c", "a folder that it is in")] {
-            let error = folder(&snapshot, root).expect_err(root);
+            let error = files(&snapshot).folder(root).expect_err(root);
             assert!(error.contains(says), "{error}");
         }
+    }
+
+    #[test]
+    fn build_outputs_are_found_like_files_and_in_folders() {
+        let snapshot = snapshot(&[
+            ("a/app.py", "1"),
+            ("a/.driftlessignore", "*.map\n"),
+            ("b", "-> out"),
+        ]);
+        let built = |path: &str| {
+            let digest = Digest::of(path.as_bytes());
+            (path.to_owned(), Built { from: BuiltAt::File(path.to_owned()), digest })
+        };
+        let mut files = files(&snapshot);
+        files.built = ["a/lib/bin", "a/lib/bin.map", "out/x"].map(built).into();
+        let found = files.folder("a").expect("files");
+        assert_eq!(found.keys().collect::<Vec<_>>(), ["app.py", "lib/bin"]);
+        assert!(matches!(found["lib/bin"].origin, Origin::Built(_)));
+        let Ok(Found::Folder(folder)) = files.find("b") else { panic!("a folder") };
+        assert_eq!(files.folder(&folder).expect("files").len(), 1);
+        let Ok(Found::File(file)) = files.find("b/x") else { panic!("a file") };
+        assert_eq!(file.path, "out/x");
     }
 }

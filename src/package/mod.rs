@@ -4,14 +4,18 @@
 mod archive;
 mod blob;
 mod body;
+mod built;
 mod files;
+mod kept;
 mod packing;
 mod place;
 mod row;
 
 pub use archive::archive;
-pub use blob::{Blob, BlobName, Packed};
+pub use blob::{Blob, BlobName, Origin, Packed};
 pub use body::PackageBody;
-pub use packing::{Package, Packages, Problem};
+pub use built::{Built, BuiltAt};
+pub use kept::Packaged;
+pub use packing::{MAX_CODE_BYTES, Package, Packages, Problem};
 pub use place::{address, digest_of_seen, filled, without_buckets};
 pub use row::{Form, ROWS, Row};

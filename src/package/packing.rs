@@ -1,19 +1,22 @@
 //! Packages templates: each local path is looked up, named by its content, and written as a place.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
 use crate::package::blob::{Blob, BlobName};
-use crate::package::files::{self, Found};
+use crate::package::built::Built;
+use crate::package::files::{Files, Found};
+use crate::package::kept::{Kept, Packaged, unchanged};
 use crate::package::place::{longest, place};
 use crate::package::row::{Form, INCLUDE, METADATA, ROWS, Row};
 use crate::snapshot::{Snapshot, join};
 use crate::template::{MAX_INLINE_BYTES, MAX_TEXT_BYTES, Template, limits};
 
 /// What Lambda takes of a function or layer, unzipped, in bytes.
-const MAX_CODE_BYTES: u64 = 262_144_000;
+pub const MAX_CODE_BYTES: u64 = 262_144_000;
 /// Nested deeper than this is no service that anybody understands, and recursion must end somewhere.
 const MAX_NESTED: usize = 10;
 
@@ -81,9 +84,11 @@ impl Package {
 
 /// Packages the templates of one snapshot, each once.
 pub struct Packages<'s> {
-    snapshot: &'s Snapshot,
+    files: Files<'s>,
+    /// Packages of an earlier revision of which nothing changed.
+    before: BTreeMap<String, Kept>,
     /// `None` for one that has problems, which were told.
-    done: BTreeMap<String, Option<Arc<Package>>>,
+    done: BTreeMap<String, Option<Kept>>,
     /// The templates that are being packaged, the outermost first.
     open: Vec<String>,
     problems: Vec<Problem>,
@@ -92,19 +97,67 @@ pub struct Packages<'s> {
 impl<'s> Packages<'s> {
     /// Nothing packaged yet.
     pub fn of(snapshot: &'s Snapshot) -> Self {
-        Self { snapshot, done: BTreeMap::new(), open: Vec::new(), problems: Vec::new() }
+        let files = Files { snapshot, built: BTreeMap::new(), trail: RefCell::default() };
+        let (before, done) = (BTreeMap::new(), BTreeMap::new());
+        Self { files, before, done, open: Vec::new(), problems: Vec::new() }
+    }
+
+    /// The same with build outputs by their paths in the fleet folder. They are found like files that
+    /// were committed there; call it first.
+    pub fn with_built(mut self, built: BTreeMap<String, Built>) -> Self {
+        self.files.built = built;
+        self
+    }
+
+    /// The same after an earlier revision: templates of which nothing changed are not packaged again.
+    /// Call it after [`with_built`](Self::with_built).
+    pub fn after(mut self, before: &Packaged) -> Self {
+        self.before = unchanged(before, self.files.snapshot, &self.files.built);
+        self
+    }
+
+    /// What was packaged, for the next revision.
+    pub fn finish(self) -> Packaged {
+        let sound = self.done.into_iter().filter_map(|(path, kept)| Some((path, kept?)));
+        let Files { snapshot, built, .. } = self.files;
+        Packaged { snapshot: snapshot.clone(), built, packages: sound.collect() }
     }
 
     /// Packages the template at a path of the snapshot; `None` where it has problems.
     pub fn package(&mut self, path: &str, template: &Arc<Template>) -> Option<Arc<Package>> {
-        if let Some(known) = self.done.get(path) {
-            return known.clone();
+        if let Some(known) = self.known(path) {
+            return known.map(|kept| kept.package);
         }
         self.open.push(path.to_owned());
+        let around = self.files.trail.take();
+        // Where a nested template lies behind links.
+        let _ = self.files.find(path);
         let package = Packing::of(self, path, template).package().map(Arc::new);
+        let trail = Arc::new(self.files.trail.replace(around));
         self.open.pop();
-        self.done.insert(path.to_owned(), package.clone());
-        package
+        let kept = package.map(|package| Kept { package, trail: Arc::clone(&trail) });
+        self.looked(&trail);
+        self.done.insert(path.to_owned(), kept.clone());
+        kept.map(|kept| kept.package)
+    }
+
+    /// What came of a template that was packaged already, in this revision or in an earlier one.
+    fn known(&mut self, path: &str) -> Option<Option<Kept>> {
+        if let Some(kept) = self.before.remove(path) {
+            self.done.insert(path.to_owned(), Some(kept));
+        }
+        let known = self.done.get(path)?.clone();
+        if let Some(kept) = &known {
+            self.looked(&kept.trail);
+        }
+        Some(known)
+    }
+
+    /// Whatever a nested template depends on, the one around it depends on as well.
+    fn looked(&self, trail: &BTreeSet<String>) {
+        if !self.open.is_empty() {
+            self.files.trail.borrow_mut().extend(trail.iter().cloned());
+        }
     }
 
     /// What was found so far, and not yet taken.
@@ -133,8 +186,8 @@ impl<'s> Packages<'s> {
                 format!("correct what is found in `{path}`"),
             )
         };
-        if let Some(known) = self.done.get(path) {
-            return known.clone().ok_or_else(has_errors);
+        if let Some(known) = self.known(path) {
+            return known.map(|kept| kept.package).ok_or_else(has_errors);
         }
         let Some(template) = self.parsed(path)? else {
             self.done.insert(path.to_owned(), None);
@@ -145,7 +198,7 @@ impl<'s> Packages<'s> {
 
     /// The template of a nested stack; `None` after problems in it, which were told.
     fn parsed(&mut self, path: &str) -> Result<Option<Arc<Template>>, (String, String)> {
-        let bytes = self.snapshot.read(path).map_err(|unreadable| {
+        let bytes = self.files.snapshot.read(path).map_err(|unreadable| {
             (unreadable.to_string(), "correct the path, or add the file".to_owned())
         })?;
         let text = std::str::from_utf8(bytes)
@@ -326,14 +379,14 @@ impl<'p, 's> Packing<'p, 's> {
     /// The file or folder at a path, zipped where the row wants that.
     fn content(&self, row: &Row, path: &str) -> Result<Blob, (String, String)> {
         let mend = |message| (message, "correct the path, or commit what it means".to_owned());
-        let snapshot = self.packages.snapshot;
-        let blob = match files::find(snapshot, path).map_err(mend)? {
+        let files = &self.packages.files;
+        let blob = match files.find(path).map_err(mend)? {
             Found::File(file) if row.is_zipped && !is_zip(&file.path) => {
                 let name = path.rsplit('/').next().unwrap_or(path).to_owned();
                 Blob::Zip(BTreeMap::from([(name, file)]))
             }
             Found::File(file) => Blob::File(file),
-            Found::Folder(folder) => Blob::Zip(files::folder(snapshot, &folder).map_err(mend)?),
+            Found::Folder(folder) => Blob::Zip(files.folder(&folder).map_err(mend)?),
         };
         if let Blob::Zip(files) = &blob
             && files.is_empty()

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use driftless::git::{Source, SourceSettings};
-use driftless::package::{Blob, Package, Packages, filled};
+use driftless::package::{Blob, Origin, Package, Packages, Packed, filled};
 use driftless::template::Template;
 use serde_json::{Value, json};
 
@@ -39,15 +39,22 @@ fn full(template: &Template) -> Value {
 /// Our contents by key, in the words of the script.
 fn objects(package: &Package) -> BTreeMap<String, Value> {
     let described = |blob: &Blob| match blob {
-        Blob::File(file) => json!({ "file": file.id.to_string() }),
+        Blob::File(file) => json!({ "file": content(file) }),
         Blob::Zip(files) => {
-            let ids = files.iter().map(|(name, file)| (name.clone(), file.id.to_string().into()));
+            let ids = files.iter().map(|(name, file)| (name.clone(), content(file).into()));
             json!({ "zip": Value::Object(ids.collect()) })
         }
         Blob::Template(template) => json!({ "template": full(template) }),
     };
     let key = |name: &dyn std::fmt::Display| format!("driftless/{name}");
     package.blobs.iter().map(|(name, blob)| (key(name), described(blob))).collect()
+}
+
+fn content(file: &Packed) -> String {
+    match &file.origin {
+        Origin::Committed { id } => id.to_string(),
+        Origin::Built(built) => built.digest.to_string(),
+    }
 }
 
 /// A template in which each place is what lies there.
