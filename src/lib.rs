@@ -49,6 +49,7 @@
 //! | [`clock`] | time |
 //! | [`git`] | the repository: fetched where it is remote, revisions into snapshots, the hint that a ref moved |
 //! | [`aws`] | sessions in many accounts, paced and repeated CloudFormation calls |
+//! | [`artifacts`] | buckets: what templates point to, by content, uploaded once |
 //! | [`journal`] | SQLite: what survives a restart |
 //! | [`observe`] | one look at one target |
 //! | [`act`] | one step on one stack |
@@ -70,8 +71,8 @@
 //! | [`settings`] | flags and environment, resolved once |
 //! | [`cli`] | people: one file a command |
 //!
-//! `artifacts` and `http` have their places in this list reserved by the design and come
-//! with the features that need them.
+//! `http` has its place in this list reserved by the design and comes with the features that need
+//! it.
 //!
 //! # What must never happen
 //!
@@ -119,6 +120,7 @@ pub mod report;
 pub mod clock;
 pub mod git;
 pub mod aws;
+pub mod artifacts;
 pub mod journal;
 pub mod observe;
 pub mod act;

@@ -13,11 +13,13 @@ use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::{Builder, ConnectorBuilder, tls};
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use aws_smithy_runtime_api::client::identity::{SharedIdentityCache, SharedIdentityResolver};
 use aws_smithy_runtime_api::client::interceptors::context::AfterDeserializationInterceptorContextRef;
 use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::config_bag::ConfigBag;
 use aws_types::SdkConfig;
+use aws_types::service_config::ServiceConfigKey;
 
 use crate::aws::server_clock::ServerClock;
 use crate::clock::Clock;
@@ -36,22 +38,64 @@ pub(super) struct Connection {
     pub(super) home: Region,
     /// What the answers tell of AWS's clock.
     pub(super) server_clock: ServerClock,
+    own: OwnIdentity,
+}
+
+/// The credentials that this program was started with, asked for once and remembered.
+#[derive(Clone, Debug)]
+pub(super) struct OwnIdentity {
+    pub(super) cache: SharedIdentityCache,
+    /// Every resolver that is made has its own place in the cache, so there must be one only.
+    pub(super) resolver: Option<SharedIdentityResolver>,
+}
+
+impl OwnIdentity {
+    fn of(base: &SdkConfig) -> Self {
+        Self {
+            cache: IdentityCache::lazy().max_partitions(1).build(),
+            resolver: base.credentials_provider().map(SharedIdentityResolver::new),
+        }
+    }
 }
 
 impl Connection {
     pub(super) fn new(base: &SdkConfig, home: Region) -> Self {
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(CONNECTING)
-            .operation_attempt_timeout(ONE_TRY)
-            .operation_timeout(ONE_TRY + CONNECTING)
-            .build();
+        let timeouts = timeouts(Duration::ZERO);
         let base = base
             .to_builder()
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeouts)
             .build();
         let server_clock = ServerClock::new(base.time_source().unwrap_or_default());
-        Self { base, home, server_clock }
+        let own = OwnIdentity::of(&base);
+        Self { base, home, server_clock, own }
+    }
+
+    /// What the clients have in common.
+    pub(super) fn base(&self) -> &SdkConfig {
+        &self.base
+    }
+
+    /// The credentials that this program was started with.
+    pub(super) fn own_identity(&self) -> &OwnIdentity {
+        &self.own
+    }
+
+    /// Where S3 of a region is asked: `AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`, or AWS's own, of which
+    /// the bucket is the first part of the path.
+    pub(super) fn endpoint_of_s3(&self, region: &Region) -> String {
+        let key = ServiceConfigKey::builder()
+            .service_id("S3")
+            .env("AWS_ENDPOINT_URL")
+            .profile("endpoint_url")
+            .build();
+        let named = self.base.service_config().and_then(|config| config.load_config(key.ok()?));
+        let named = named.or_else(|| self.base.endpoint_url().map(str::to_owned));
+        named.unwrap_or_else(|| {
+            let is_in_china = region.partition() == "aws-cn";
+            let suffix = if is_in_china { "amazonaws.com.cn" } else { "amazonaws.com" };
+            format!("https://s3.{region}.{suffix}")
+        })
     }
 
     /// STS with the credentials that this program was started with; keep it, it remembers them.
@@ -99,6 +143,15 @@ impl Connection {
             .interceptor(WholeAnswers);
         aws_sdk_cloudformation::Client::from_conf(config.build())
     }
+}
+
+/// `longest` is how long it takes to carry what a call carries.
+pub(super) fn timeouts(longest: Duration) -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(CONNECTING)
+        .operation_attempt_timeout(ONE_TRY + longest)
+        .operation_timeout(ONE_TRY + CONNECTING + longest)
+        .build()
 }
 
 pub(super) fn sdk_region(region: &Region) -> aws_types::region::Region {

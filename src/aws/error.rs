@@ -28,6 +28,7 @@ const DENIED: &[&str] = &[
     "AuthFailure",
     "Blocked",
     "IncompleteSignature",
+    "InvalidAccessKeyId",
     "InvalidClientTokenId",
     "InvalidSignatureException",
     "MissingAuthenticationToken",

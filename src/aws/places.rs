@@ -14,17 +14,34 @@ use crate::ids::Region;
 /// open on most machines.
 const AT_ONCE: usize = 256;
 
+/// Services have endpoints of their own in each region.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Service {
+    Sts,
+    S3,
+    CloudFormation,
+}
+
+impl Service {
+    fn of(api: Api) -> Self {
+        if matches!(api, Api::AssumeRole | Api::GetCallerIdentity) {
+            return Self::Sts;
+        }
+        let of_s3 = [Api::HeadBucket, Api::HeadObject, Api::GetObject, Api::PutObject];
+        if of_s3.contains(&api) { Self::S3 } else { Self::CloudFormation }
+    }
+}
+
 /// The endpoints that were called. One that answers nobody holds up no other.
 #[derive(Debug, Default)]
-pub(super) struct Places(Mutex<BTreeMap<(bool, Region), Arc<Semaphore>>>);
+pub(super) struct Places(Mutex<BTreeMap<(Service, Region), Arc<Semaphore>>>);
 
 impl Places {
     /// Returns when the call may be made; its place is free again when the answer is dropped.
     pub(super) async fn place(&self, key: &BucketKey) -> Option<OwnedSemaphorePermit> {
-        let is_sts = matches!(key.api, Api::AssumeRole | Api::GetCallerIdentity);
         let places = {
             let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let endpoint = all.entry((is_sts, key.region.clone()));
+            let endpoint = all.entry((Service::of(key.api), key.region.clone()));
             Arc::clone(endpoint.or_insert_with(|| Arc::new(Semaphore::new(AT_ONCE))))
         };
         // Nobody closes it, so there always is a place in the end.

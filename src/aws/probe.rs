@@ -168,7 +168,11 @@ impl TargetApi {
             | Api::ContinueUpdateRollback
             | Api::RollbackStack
             | Api::UpdateTerminationProtection
-            | Api::SetStackPolicy => Err(AwsError::stopped(api)),
+            | Api::SetStackPolicy
+            | Api::HeadBucket
+            | Api::HeadObject
+            | Api::GetObject
+            | Api::PutObject => Err(AwsError::stopped(api)),
         }
     }
 
@@ -221,7 +225,11 @@ impl TargetApi {
             | Api::DetectStackDrift
             | Api::DescribeStackDriftDetectionStatus
             | Api::DescribeStackResourceDrifts
-            | Api::CreateStack => Err(AwsError::stopped(api)),
+            | Api::CreateStack
+            | Api::HeadBucket
+            | Api::HeadObject
+            | Api::GetObject
+            | Api::PutObject => Err(AwsError::stopped(api)),
         }
     }
 }

@@ -81,9 +81,8 @@ impl Blob {
             }
             Self::Zip(files) => {
                 // Twenty bytes of a committed file and thirty-two of a built one are never the same.
-                let parts = files
-                    .iter()
-                    .flat_map(|(name, file)| [name.as_bytes(), file.origin.parts()[1]]);
+                let parts =
+                    files.iter().flat_map(|(name, file)| [name.as_bytes(), file.origin.parts()[1]]);
                 let digest = Digest::of_parts([b"zip".as_slice()].into_iter().chain(parts));
                 BlobName { digest, ending: ".zip" }
             }

@@ -41,7 +41,10 @@ impl FromStr for BuiltAt {
             (Some(rest), _) => rest
                 .split_once('/')
                 .filter(|(bucket, key)| !bucket.is_empty() && !key.is_empty())
-                .map(|(bucket, key)| Self::Object { bucket: bucket.to_owned(), key: key.to_owned() }),
+                .map(|(bucket, key)| Self::Object {
+                    bucket: bucket.to_owned(),
+                    key: key.to_owned(),
+                }),
             (None, Some(path)) if !path.is_empty() => Some(Self::File(path.to_owned())),
             (None, _) => None,
         };
@@ -83,7 +86,8 @@ mod tests {
         for text in ["s3://builds/scan/1.2.zip", "file:dist/scan.zip", "file:/srv/scan.zip"] {
             assert_eq!(text.parse::<BuiltAt>().map(|at| at.to_string()), Ok(text.to_owned()));
         }
-        for text in ["", "dist/scan.zip", "s3://", "s3://builds", "s3:///key", "file:", "https://x/y"]
+        for text in
+            ["", "dist/scan.zip", "s3://", "s3://builds", "s3:///key", "file:", "https://x/y"]
         {
             let error = text.parse::<BuiltAt>().expect_err(text);
             assert!(error.contains("write s3://BUCKET/KEY or file:PATH"), "{error}");

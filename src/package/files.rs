@@ -283,11 +283,8 @@ mod tests {
 
     #[test]
     fn build_outputs_are_found_like_files_and_in_folders() {
-        let snapshot = snapshot(&[
-            ("a/app.py", "1"),
-            ("a/.driftlessignore", "*.map\n"),
-            ("b", "-> out"),
-        ]);
+        let snapshot =
+            snapshot(&[("a/app.py", "1"), ("a/.driftlessignore", "*.map\n"), ("b", "-> out")]);
         let built = |path: &str| {
             let digest = Digest::of(path.as_bytes());
             (path.to_owned(), Built { from: BuiltAt::File(path.to_owned()), digest })

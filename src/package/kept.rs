@@ -57,7 +57,8 @@ mod tests {
     const ROOT: &str = "Resources:\n  In: { Type: 'AWS::CloudFormation::Stack', Properties: { TemplateURL: in/t.yaml } }\n";
     const INNER: &str =
         "Resources:\n  F: { Type: 'AWS::Lambda::Function', Properties: { Code: ../code } }\n";
-    const OTHER: &str = "Resources:\n  F: { Type: 'AWS::Lambda::Function', Properties: { Code: built.zip } }\n";
+    const OTHER: &str =
+        "Resources:\n  F: { Type: 'AWS::Lambda::Function', Properties: { Code: built.zip } }\n";
 
     fn snapshot(more: &[(&str, &str)]) -> Snapshot {
         let usual = [

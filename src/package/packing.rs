@@ -120,7 +120,9 @@ impl<'s> Packages<'s> {
     pub fn finish(self) -> Packaged {
         let sound = self.done.into_iter().filter_map(|(path, kept)| Some((path, kept?)));
         let Files { snapshot, built, .. } = self.files;
-        Packaged { snapshot: snapshot.clone(), built, packages: sound.collect() }
+        // Nobody asked for a nested template whose parent did not change either.
+        let packages = self.before.into_iter().chain(sound).collect();
+        Packaged { snapshot: snapshot.clone(), built, packages }
     }
 
     /// Packages the template at a path of the snapshot; `None` where it has problems.

@@ -39,6 +39,13 @@ static KEY: LazyLock<Regex> =
 /// The names of buckets and keys in properties, which all services have taken from these.
 const PARTS: [(&str, &str); 2] = [("S3Bucket", "S3Key"), ("Bucket", "Key")];
 
+impl BlobName {
+    /// Its key in every bucket.
+    pub fn key(&self) -> String {
+        format!("{PREFIX}{self}")
+    }
+}
+
 /// The place of a name in the bucket that stands for all.
 pub(super) fn place(form: Form, name: &str) -> Value {
     let key = format!("{PREFIX}{name}");
