@@ -128,6 +128,7 @@ impl Objects {
             api: Api::PutObject,
             key,
             headers: vec![
+                ("x-amz-sdk-checksum-algorithm", "SHA256".to_owned()),
                 (CHECKSUM, aws_smithy_types::base64::encode(sha256.as_bytes())),
                 ("if-none-match", "*".to_owned()),
             ],

@@ -7,6 +7,7 @@ mod access;
 mod adopt;
 mod announce;
 mod bootstrap;
+mod buckets;
 mod converge;
 mod create_only;
 mod decisions;

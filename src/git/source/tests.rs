@@ -595,3 +595,45 @@ fn thousands_of_files_are_read_and_the_next_revision_shares_those_that_stay() {
     let bytes = |snapshot: &Snapshot| snapshot.read("tenants/1235.yaml").unwrap().clone();
     assert!(std::sync::Arc::ptr_eq(&bytes(&first), &bytes(&second)), "it is read once");
 }
+
+#[test]
+fn a_content_is_read_from_the_object_database_whatever_became_of_its_commit() {
+    let (root, repository) = repository();
+    write(root.path(), "fleet/app.py", "print(1)");
+    write(root.path(), "fleet/fleet.yaml", "x");
+    commit(&repository);
+    let first = ContentId::of(b"print(1)");
+    write(root.path(), "fleet/app.py", "print(2)");
+    commit(&repository);
+    let source = open(&root.path().join("fleet"));
+    assert_eq!(*source.content("app.py", &first).unwrap(), *b"print(1)");
+    assert_eq!(*source.content("app.py", &ContentId::of(b"print(2)")).unwrap(), *b"print(2)");
+    let told = refusal(source.content("app.py", &ContentId::of(b"print(3)")));
+    assert!(told.contains("no longer has `app.py` as "), "{told}");
+    assert_eq!(source.on_disk(), Some(root.path().canonicalize().unwrap().join("fleet")));
+    // As they lie: what is on the disk, and what was committed before.
+    let source = worktree(&root.path().join("fleet"));
+    write(root.path(), "fleet/app.py", "print(3)");
+    for text in ["print(1)", "print(3)"] {
+        let content = source.content("app.py", &ContentId::of(text.as_bytes())).unwrap();
+        assert_eq!(*content, *text.as_bytes());
+    }
+}
+
+#[test]
+fn a_file_outside_git_that_changed_since_it_was_read_is_not_read_as_another() {
+    let root = tempfile::tempdir().unwrap();
+    write(root.path(), "app.py", "print(1)");
+    write(root.path(), "fleet.yaml", "x");
+    let source = open(root.path());
+    let Some(Entry::Unread(Unread { id, .. })) = source.read().unwrap().entry("app.py").cloned()
+    else {
+        panic!("it is code")
+    };
+    assert_eq!(*source.content("app.py", &id).unwrap(), *b"print(1)");
+    write(root.path(), "app.py", "print(2)");
+    let told = refusal(source.content("app.py", &id));
+    assert!(told.contains("app.py` was changed on disk since the fleet was read"), "{told}");
+    fs::remove_file(root.path().join("app.py")).unwrap();
+    source.content("app.py", &id).expect_err("it is gone");
+}

@@ -35,7 +35,8 @@ def main(template, bucket, folder):
     packaged = Path(folder) / "packaged.yaml"
     command = [sys.executable, "-m", "awscli", "cloudformation", "package", "--template-file", template]
     command += ["--s3-bucket", bucket, "--output-template-file", str(packaged)]
-    ran = subprocess.run(command, capture_output=True, text=True)
+    # Whether a path is one file, which it zips, the AWS CLI sees from where it runs only.
+    ran = subprocess.run(command, capture_output=True, text=True, cwd=Path(template).parent)
     if ran.returncode:
         sys.exit(ran.stdout + ran.stderr)
     objects = {}
