@@ -86,7 +86,18 @@ pub(super) fn simulated_cloud(
         bootstrap_role: fleet.and_then(first_role),
         ..CloudSettings::default()
     };
-    Ok(Cloud::in_folder(&settings.cloud_folder(), behaviour, clock.clone())?)
+    let cloud = Cloud::in_folder(&settings.cloud_folder(), behaviour, clock.clone())?;
+    fleet.map_or(Ok(()), |fleet| make_buckets(&cloud, fleet))?;
+    Ok(cloud)
+}
+
+/// The buckets that the fleet names, which in AWS a person makes.
+fn make_buckets(cloud: &Cloud, fleet: &Fleet) -> Result<(), Failure> {
+    let buckets = fleet.regions.keys().filter_map(|region| Some((fleet.bucket(region)?, region)));
+    for (bucket, region) in buckets {
+        cloud.console().make_bucket(&bucket, region)?;
+    }
+    Ok(())
 }
 
 /// Name and path of the role that makes the others, with `{account}` for the account's number.

@@ -182,7 +182,6 @@ async fn a_live_plan_shows_what_the_window_holds() {
         steering: &Steering::default(),
         places: &BTreeMap::from([place(1, &[]), place(2, &["network"])]),
         book: &DeletionBook::default(),
-        lacks: &|_, _| None,
         keyed_hash: &|text| Digest::of(text.as_bytes()),
         now: opens_at(),
     });
