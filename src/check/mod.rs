@@ -14,6 +14,8 @@ use crate::desired::Desired;
 use crate::fleet::{Complaint, Finding, Gathering, Severity, Source, load};
 use crate::snapshot::Snapshot;
 
+pub use packages::missing_build_outputs;
+
 /// Names in a list for people: there may be thousands, and as many findings.
 const MAX_LISTED: usize = 20;
 

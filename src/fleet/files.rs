@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::fleet::build_outputs::{BuildOutputSpec, BuildOutputs};
 use crate::fleet::finding::{MAX_FINDINGS, shortened};
 use crate::fleet::reader::{Reader, nearest};
 use crate::fleet::yaml::Node;
-use crate::fleet::{Finding, Severity, StackPolicy};
+use crate::fleet::{BuildOutput, Finding, Severity, StackPolicy};
 use crate::package::{Package, Packages, Problem};
 use crate::snapshot::{Snapshot, Unreadable, join};
 use crate::template::{Template, limits};
@@ -19,15 +20,27 @@ pub(super) struct Files<'s> {
     snapshot: &'s Snapshot,
     /// By path; `None` for a template that was reported already.
     templates: BTreeMap<String, Option<Arc<Template>>>,
-    packages: Packages<'s>,
+    build_outputs: BuildOutputs,
+    /// Begun when all build outputs are known.
+    packages: Option<Packages<'s>>,
     /// Findings in templates.
     pub(super) findings: Vec<Finding>,
 }
 
 impl<'s> Files<'s> {
     pub(super) fn new(snapshot: &'s Snapshot) -> Self {
-        let packages = Packages::of(snapshot);
-        Self { snapshot, templates: BTreeMap::new(), packages, findings: Vec::new() }
+        let (templates, build_outputs) = (BTreeMap::new(), BuildOutputs::default());
+        Self { snapshot, templates, build_outputs, packages: None, findings: Vec::new() }
+    }
+
+    /// The build outputs of a service. All services say theirs before the first template is packaged.
+    pub(super) fn build_outputs(
+        &mut self,
+        specs: Vec<BuildOutputSpec>,
+        document: (&Arc<str>, &Node),
+        reader: &mut Reader<'_>,
+    ) -> Vec<BuildOutput> {
+        self.build_outputs.take(specs, self.snapshot, document, reader)
     }
 
     /// The template that `spec.template` names with all that it points to, and its path in the fleet
@@ -40,8 +53,11 @@ impl<'s> Files<'s> {
     ) -> Option<(String, Arc<Package>)> {
         let pointer = ["spec", "template"];
         let (path, template) = self.template_at(named, &pointer, node, reader)?;
-        let package = self.packages.package(&path, &template);
-        for problem in self.packages.problems() {
+        let built = std::mem::take(&mut self.build_outputs);
+        let begun = || Packages::of(self.snapshot).with_built(built.into_built());
+        let packages = self.packages.get_or_insert_with(begun);
+        let package = packages.package(&path, &template);
+        for problem in packages.problems() {
             self.problem(problem);
         }
         if package.is_none() {
