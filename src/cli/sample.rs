@@ -4,6 +4,7 @@
 pub(super) const COMMON: &[(&str, &str)] = &[
     ("fleet.yaml", include_str!("../../fleet/fleet.yaml")),
     ("access/execution-role.yaml", include_str!("../../fleet/access/execution-role.yaml")),
+    ("artifacts/bucket.yaml", include_str!("../../fleet/artifacts/bucket.yaml")),
     ("services/baseline/service.yaml", include_str!("../../fleet/services/baseline/service.yaml")),
     (
         "services/baseline/template.yaml",

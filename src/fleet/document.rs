@@ -192,8 +192,7 @@ documents! {
         commit_status as "commitStatus": Option<CommitStatusSpec>,
         /// What may stand idle and what that may cost.
         idle_cost as "idleCost": Option<IdleCostSpec>,
-        /// Where code, nested templates and large templates are uploaded to. Needed when a template
-        /// points to a local path, or has more than 51,200 bytes.
+        /// Where code, nested templates and templates above 51,200 bytes are uploaded to.
         artifacts as "artifacts": Option<ArtifactsSpec>,
     }
 
@@ -371,8 +370,7 @@ documents! {
         /// What is done about drift: resources that are not as the template made them. As the Fleet
         /// document says where it does not say it.
         drift as "drift": Option<DriftSpec>,
-        /// Files that the template or those of nested stacks point to and that are not in git, such as
-        /// what a build made.
+        /// Files that templates point to and that are not in git, as a build made them.
         artifacts as "artifacts": Option<Vec<BuildOutputSpec>>,
         /// Start nothing new for this service.
         suspend as "suspend": Option<bool>,

@@ -1,6 +1,8 @@
 //! What templates point to is in the bucket of its region before the first stack that needs it starts.
 
 mod buckets;
+mod built;
+mod template;
 
 use std::collections::BTreeSet;
 
