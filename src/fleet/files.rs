@@ -7,7 +7,7 @@ use crate::fleet::finding::{MAX_FINDINGS, shortened};
 use crate::fleet::reader::{Reader, nearest};
 use crate::fleet::yaml::Node;
 use crate::fleet::{Finding, Severity, StackPolicy};
-use crate::package::{Package, Packages, Problem};
+use crate::package::{Package, Packaged, Packages, Problem};
 use crate::snapshot::{Snapshot, Unreadable, join};
 use crate::template::{Template, limits};
 
@@ -25,8 +25,9 @@ pub(super) struct Files<'s> {
 }
 
 impl<'s> Files<'s> {
-    pub(super) fn new(snapshot: &'s Snapshot) -> Self {
-        let packages = Packages::of(snapshot);
+    /// Those of a snapshot after an earlier one: what did not change is not packaged again.
+    pub(super) fn after(before: &Packaged, snapshot: &'s Snapshot) -> Self {
+        let packages = Packages::of(snapshot).after(before);
         Self { snapshot, templates: BTreeMap::new(), packages, findings: Vec::new() }
     }
 
@@ -48,6 +49,11 @@ impl<'s> Files<'s> {
             refers_to_broken(&path, &pointer, node, reader);
         }
         package.map(|package| (path, package))
+    }
+
+    /// What was packaged, for the next revision.
+    pub(super) fn packaged(self) -> Packaged {
+        self.packages.finish()
     }
 
     fn problem(&mut self, problem: Problem) {
@@ -78,7 +84,8 @@ impl<'s> Files<'s> {
             }
             return template.map(|template| (path, template));
         }
-        let template = self.parse(&path, text);
+        let unchanged = self.packages.unchanged(&path);
+        let template = unchanged.or_else(|| self.parse(&path, text));
         self.templates.insert(path.clone(), template.clone());
         if template.is_none() {
             refers_to_broken(&path, pointer, node, reader);

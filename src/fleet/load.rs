@@ -15,6 +15,7 @@ use crate::fleet::stray;
 use crate::fleet::yaml::{self, Node, YamlDocument, YamlError};
 use crate::fleet::{Documents, Finding, Fleet, Gaps, Service, Severity, Source, Tenant};
 use crate::ids::{AccountId, DocumentName};
+use crate::package::Packaged;
 use crate::snapshot::{
     Entry, MAX_FILE_BYTES, MAX_FILES, MAX_TOTAL_BYTES, Snapshot, Unread, is_hidden, join,
 };
@@ -26,7 +27,13 @@ const KINDS: [&str; 3] = ["Fleet", "Tenant", "Service"];
 /// Reads all documents of a snapshot. Findings are sorted and all reported at once; the documents
 /// are those that could be read, and none at all when there is no readable Fleet document.
 pub fn load(snapshot: &Snapshot) -> (Option<Documents>, Vec<Finding>) {
-    let mut loading = Loading::new(snapshot);
+    load_after(&Packaged::default(), snapshot)
+}
+
+/// The same after an earlier snapshot: templates of which nothing changed, nor of what they point to,
+/// are not packaged again.
+pub fn load_after(before: &Packaged, snapshot: &Snapshot) -> (Option<Documents>, Vec<Finding>) {
+    let mut loading = Loading::after(before, snapshot);
     if let Some(finding) = too_much(snapshot) {
         return (None, vec![finding]);
     }
@@ -90,9 +97,9 @@ struct Loading<'s> {
 }
 
 impl<'s> Loading<'s> {
-    fn new(snapshot: &'s Snapshot) -> Self {
+    fn after(before: &Packaged, snapshot: &'s Snapshot) -> Self {
         Self {
-            files: Files::new(snapshot),
+            files: Files::after(before, snapshot),
             snapshot,
             findings: Vec::new(),
             fleet: None,
@@ -336,7 +343,9 @@ impl<'s> Loading<'s> {
         if self.left_out > 0 {
             self.findings.insert(0, more_findings(self.left_out, Severity::Error));
         }
+        let packaged = Arc::new(self.files.packaged());
         let documents = self.fleet.map(|fleet| Documents {
+            packaged,
             fleet,
             tenants: self.tenants,
             services: self.services,

@@ -122,7 +122,12 @@ impl<'s> Packages<'s> {
         let Files { snapshot, built, .. } = self.files;
         // Nobody asked for a nested template whose parent did not change either.
         let packages = self.before.into_iter().chain(sound).collect();
-        Packaged { snapshot: snapshot.clone(), built, packages }
+        Packaged { snapshot: Some(snapshot.clone()), built, packages }
+    }
+
+    /// The template at a path as it is in git, where nothing of its package changed.
+    pub fn unchanged(&self, path: &str) -> Option<Arc<Template>> {
+        self.before.get(path).map(|kept| Arc::clone(&kept.package.source))
     }
 
     /// Packages the template at a path of the snapshot; `None` where it has problems.

@@ -59,7 +59,7 @@ async fn a_package_is_uploaded_over_the_wire_and_the_second_time_nothing() {
     let contents: Arc<dyn Contents> = Arc::new(source);
     let uploader = artifacts(&moto).await;
 
-    // No bucket, then one that is elsewhere, then the right one.
+    // No bucket, then one.
     let none = uploader.ensure_all(&region, BUCKET, &package.blobs, &contents, |_| {}).await;
     assert_eq!(none.failures.len(), package.blobs.len());
     for failure in none.failures.values() {
@@ -123,6 +123,8 @@ async fn a_build_output_comes_over_the_wire_from_a_bucket_of_another_region() {
     let elsewhere = ELSEWHERE.parse().expect("a region");
     let put = uploader.ensure(&elsewhere, "builds", (&build.name(), &build), &contents).await;
     assert_eq!(put.expect("uploaded"), Put::Uploaded { bytes: bytes.len() as u64 });
+    let looked = uploader.look(&region, "builds").await.expect_err("it is elsewhere");
+    assert!(looked.to_string().contains("is in us-west-2, and stacks in eu-central-1"), "{looked}");
     let fetched = packed(&format!("s3://builds/{}", build.name().key()));
     let put = uploader.ensure(&region, BUCKET, (&fetched.name(), &fetched), &contents).await;
     assert_eq!(put.expect("uploaded"), Put::Uploaded { bytes: bytes.len() as u64 });
