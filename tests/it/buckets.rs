@@ -123,8 +123,6 @@ async fn a_build_output_comes_over_the_wire_from_a_bucket_of_another_region() {
     let elsewhere = ELSEWHERE.parse().expect("a region");
     let put = uploader.ensure(&elsewhere, "builds", (&build.name(), &build), &contents).await;
     assert_eq!(put.expect("uploaded"), Put::Uploaded { bytes: bytes.len() as u64 });
-    let looked = uploader.look(&region, "builds").await.expect_err("it is elsewhere");
-    assert!(looked.to_string().contains("is in us-west-2, and stacks in eu-central-1"), "{looked}");
     let fetched = packed(&format!("s3://builds/{}", build.name().key()));
     let put = uploader.ensure(&region, BUCKET, (&fetched.name(), &fetched), &contents).await;
     assert_eq!(put.expect("uploaded"), Put::Uploaded { bytes: bytes.len() as u64 });
