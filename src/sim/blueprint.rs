@@ -15,9 +15,11 @@ use crate::sim::refusal::{Answer, Refusal};
 use crate::sim::resources::{
     Change as KindChange, Surroundings, at_path, kind, named_by_template, physical_id,
 };
+use crate::sim::s3::code_property;
 use crate::sim::state::{
     Change, Definition, DeletionPolicy, Descent, Output, ParameterValue, Resource,
 };
+use crate::sim::status::Status;
 use crate::template::mangle;
 
 /// What is asked about a template.
@@ -66,6 +68,8 @@ pub(crate) struct Planned {
     pub(crate) conditional: Vec<String>,
     /// One of `changed` that lets the update fail.
     pub(crate) refused: Option<String>,
+    /// Why Lambda cannot fetch the code that it names.
+    pub(crate) unfetched: Option<String>,
     /// Why nothing is made of it: an output of a nested stack that it needs does not come.
     pub(crate) broken: Option<String>,
     pub(crate) nested: Option<Nested>,
@@ -122,6 +126,8 @@ pub(crate) struct NestedWish<'a> {
 pub(crate) trait Maker {
     /// The random part of the next generated name.
     fn suffix(&mut self) -> String;
+    /// Why Lambda cannot fetch the code that a resource of a type names.
+    fn code_trouble(&self, kind: &str, properties: &Map<String, Value>) -> Answer<Option<String>>;
     /// What becomes of a nested stack.
     fn nested(&mut self, wish: &NestedWish<'_>) -> Result<Nested, Trouble>;
 }
@@ -288,6 +294,7 @@ fn plan(
         replaced_by: Vec::new(),
         conditional: Vec::new(),
         refused: None,
+        unfetched: None,
         broken,
         nested: None,
         properties,
@@ -304,11 +311,22 @@ fn plan(
         planned.nested = Some(nested);
         return Ok(planned);
     }
+    if planned.broken.is_none() && fetches(&planned, existing) {
+        planned.unfetched = maker.code_trouble(kind_name, &planned.properties)?;
+    }
     planned.physical_id = match existing {
         Some(existing) if planned.replaced_by.is_empty() => existing.physical_id.to_string(),
         Some(_) | None => new_physical_id(question, &planned, maker),
     };
     Ok(planned)
+}
+
+/// Whether Lambda fetches code for a resource: for a new one, and when it names other code.
+fn fetches(planned: &Planned, existing: Option<&Resource>) -> bool {
+    let failed = [Status::CREATE_FAILED, Status::UPDATE_FAILED];
+    let has_code = existing.is_some_and(|existing| !failed.contains(&existing.status));
+    let names_other = |property| planned.changed.iter().any(|changed| changed == property);
+    code_property(&planned.kind).is_some_and(|property| !has_code || names_other(property))
 }
 
 fn deletion_policy(value: &Value) -> DeletionPolicy {

@@ -9,12 +9,11 @@ use aws_smithy_runtime_api::client::http::{
 use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
-use aws_smithy_types::DateTime;
 use aws_smithy_types::body::SdkBody;
-use aws_smithy_types::date_time::Format;
 
-use crate::sim::front::{Inner, Reply};
-use crate::sim::wire::Request;
+use crate::sim::front::{Inner, Reply, Response, http_date};
+use crate::sim::refusal::{Answer, Refusal};
+use crate::sim::wire::{Message, Protocol, Request};
 
 /// Answers from memory what an SDK client sends.
 #[derive(Clone, Debug)]
@@ -32,16 +31,17 @@ impl HttpClient for Connector {
 
 impl HttpConnector for Connector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let reply = self.0.reply(parse(&request));
+        let protocol = Protocol::of(request.method(), request.headers().get("authorization"));
+        let reply = self.0.reply(protocol, parse(&request));
         match reply {
-            Reply::Answer { status, body, length, after } if after.is_zero() => {
-                HttpConnectorFuture::ready(response(status, body, length, self.0.date()))
+            Reply::Answer(said, after) if after.is_zero() => {
+                HttpConnectorFuture::ready(response(said, self.0.date()))
             }
-            Reply::Answer { status, body, length, after } => {
+            Reply::Answer(said, after) => {
                 let cloud = self.0.clone();
                 HttpConnectorFuture::new(async move {
                     cloud.clock.sleep(after).await;
-                    response(status, body, length, cloud.date())
+                    response(said, cloud.date())
                 })
             }
             Reply::Never => HttpConnectorFuture::new(std::future::pending()),
@@ -56,31 +56,33 @@ impl HttpConnector for Connector {
 impl Inner {
     /// The time as answers tell it.
     fn date(&self) -> String {
-        let now = self.script.clock_of_aws(self.clock.now());
-        let date = DateTime::from(now.as_system_time());
-        date.fmt(Format::HttpDate).unwrap_or_default()
+        http_date(self.script.clock_of_aws(self.clock.now()))
     }
 }
 
-fn parse(request: &HttpRequest) -> crate::sim::refusal::Answer<Request> {
-    let host = request.uri().parse::<http::Uri>().ok();
-    let host = host.as_ref().and_then(http::Uri::host).unwrap_or_default();
-    let body = request.body().bytes().unwrap_or_default();
-    Request::parse(host, |name| request.headers().get(name), body)
+fn parse(request: &HttpRequest) -> Answer<Request> {
+    let unreadable = |_| Refusal::validation("the URI of the request cannot be read");
+    let uri = request.uri().parse::<http::Uri>().map_err(unreadable)?;
+    let streams = || Refusal::not_simulated("bodies that are made while they are sent");
+    Request::parse(Message {
+        method: request.method(),
+        host: uri.host().unwrap_or_default(),
+        target: uri.path_and_query().map_or("/", |target| target.as_str()),
+        headers: request.headers().iter().collect(),
+        body: request.body().bytes().ok_or_else(streams)?.to_vec(),
+    })
 }
 
-fn response(
-    status: u16,
-    body: String,
-    length: usize,
-    date: String,
-) -> Result<HttpResponse, ConnectorError> {
-    let built = http::Response::builder()
-        .status(status)
+fn response(said: Response, date: String) -> Result<HttpResponse, ConnectorError> {
+    let mut built = http::Response::builder()
+        .status(said.status)
         .header("date", date)
-        .header("content-type", "text/xml")
-        .header("content-length", length)
-        .body(SdkBody::from(body))
+        .header("content-length", said.length);
+    for (name, value) in said.headers {
+        built = built.header(name, value);
+    }
+    let built = built
+        .body(SdkBody::from(said.body))
         .map_err(|error| ConnectorError::other(error.into(), None))?;
     HttpResponse::try_from(built).map_err(|error| ConnectorError::other(error.into(), None))
 }

@@ -2,6 +2,7 @@
 //! fault or quota applies.
 
 mod reality;
+mod storage;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -329,16 +330,6 @@ impl Console {
             Ok::<_, Refusal>(())
         })??;
         Ok(())
-    }
-
-    /// Puts an object into a bucket of S3; all buckets exist, and everybody may read them.
-    pub fn put_object(&self, bucket: &str, key: &str, bytes: &[u8]) -> Result<(), ConsoleError> {
-        Ok(self.0.objects.put(bucket, key, bytes)?)
-    }
-
-    /// An object of S3, if there is one.
-    pub fn object(&self, bucket: &str, key: &str) -> Result<Option<Arc<[u8]>>, ConsoleError> {
-        Ok(self.0.objects.read(bucket, key)?)
     }
 
     /// Makes roles of an account demand an external id.

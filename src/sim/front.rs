@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use aws_smithy_types::DateTime;
+use aws_smithy_types::date_time::Format;
+
 use crate::clock::Clock;
 use crate::ids::{AccountId, Digest, Region};
 use crate::moment::Moment;
@@ -14,15 +17,15 @@ use crate::sim::faults::{CallFault, Script};
 use crate::sim::folder::CloudError;
 use crate::sim::library::Library;
 use crate::sim::machine;
-use crate::sim::objects::Objects;
 use crate::sim::quotas::Quotas;
 use crate::sim::refusal::{Answer, Refusal};
 use crate::sim::roles::stack_resource;
+use crate::sim::s3::{self, Buckets};
 use crate::sim::sessions::{Caller, caller};
 use crate::sim::state::Account;
 use crate::sim::store::Store;
 use crate::sim::sts::{self, Allowed, AssumeRole, Question};
-use crate::sim::wire::{Form, Request, Service};
+use crate::sim::wire::{Ask, Form, Protocol, Request};
 use crate::sim::witness::{Asked, Ending, Witness};
 
 /// Everything that one cloud is.
@@ -32,7 +35,7 @@ pub(crate) struct Inner {
     pub(crate) quotas_hold: bool,
     pub(crate) clock: Clock,
     pub(crate) library: Library,
-    pub(crate) objects: Objects,
+    pub(crate) buckets: Buckets,
     pub(crate) store: Mutex<Store>,
     pub(crate) script: Script,
     pub(crate) quotas: Mutex<Quotas>,
@@ -53,37 +56,74 @@ pub(crate) struct Light {
 /// What the caller gets.
 #[derive(Debug)]
 pub(crate) enum Reply {
-    /// An HTTP answer, after a while. `length` is what the header says, also of half a body.
-    Answer { status: u16, body: String, length: usize, after: Duration },
+    /// An HTTP answer, after a while.
+    Answer(Response, Duration),
     /// No answer: the connection breaks with this text.
     Broken(&'static str),
     /// Nobody is there any more to hear an answer.
     Never,
 }
 
+/// An HTTP answer.
+#[derive(Debug)]
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    /// Names in small letters. The length is not among them.
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+    /// What the header says of the body's length: half a body has that of the whole, and none that of
+    /// the one that was not asked for.
+    pub(crate) length: usize,
+}
+
+impl Response {
+    /// An answer without headers of its own.
+    pub(crate) fn new(status: u16, body: Vec<u8>) -> Self {
+        let length = body.len();
+        Self { status, headers: Vec::new(), body, length }
+    }
+
+    /// The same with another header.
+    pub(crate) fn with_header(mut self, name: &str, value: &str) -> Self {
+        self.headers.retain(|(other, _)| other != name);
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// What the query protocol answers.
+    fn xml(status: u16, body: String) -> Self {
+        Self::new(status, body.into_bytes()).with_header("content-type", "text/xml")
+    }
+}
+
 /// One request on its way through the door.
-struct Visit<'a> {
-    now: Moment,
-    caller: Caller,
-    region: &'a Region,
-    request_id: String,
+pub(crate) struct Visit<'a> {
+    pub(crate) now: Moment,
+    pub(crate) caller: Caller,
+    pub(crate) region: &'a Region,
+    pub(crate) request_id: String,
+    pub(crate) protocol: Protocol,
 }
 
 impl Inner {
-    /// Answers one request.
-    pub(crate) fn reply(&self, request: Answer<Request>) -> Reply {
+    /// Answers one request, in the words of a protocol.
+    pub(crate) fn reply(&self, protocol: Protocol, request: Answer<Request>) -> Reply {
         let now = self.clock.now();
         let request_id = self.next_request_id();
         let answered = request.and_then(|request| {
             let caller = caller(&request.access_key, request.session_token.as_deref(), now)?;
-            let visit =
-                Visit { now, caller, region: &request.region, request_id: request_id.clone() };
-            match request.service {
-                Service::Sts => self.to_sts(&visit, request.form),
-                Service::CloudFormation => self.to_cloudformation(&visit, request.form),
+            let (region, request_id) = (&request.region, request_id.clone());
+            let visit = Visit { now, caller, region, request_id, protocol };
+            match request.ask {
+                Ask::Sts(form) => self.to_sts(&visit, form),
+                Ask::CloudFormation(form) => self.to_cloudformation(&visit, form),
+                Ask::S3(wish) => self.to_s3(&visit, *wish),
             }
         });
-        answered.unwrap_or_else(|refusal| self.refuse(&refusal, &request_id))
+        answered.unwrap_or_else(|refusal| {
+            self.note(&refusal);
+            Reply::Answer(protocol.refused(&refusal, &request_id), Duration::ZERO)
+        })
     }
 
     fn to_sts(&self, visit: &Visit<'_>, form: Form) -> Answer<Reply> {
@@ -102,14 +142,13 @@ impl Inner {
                 }
                 Question::GetCallerIdentity => sts::caller_identity(&visit.caller, visit.region),
             };
-            Ok(sts::envelope(api, result, &visit.request_id))
+            Ok(Response::xml(200, sts::envelope(api, result, &visit.request_id)))
         })
     }
 
     fn allowed(&self, wish: &AssumeRole, visit: &Visit<'_>) -> Answer<Allowed> {
-        let external_id = self
-            .with_account(wish.account, |account| (account.external_id.clone(), false))
-            .map_err(|error| internal(&error))?;
+        let external_id =
+            self.with_account(wish.account, |account| (account.external_id.clone(), false))?;
         let trusts = self.trusts(wish, (&visit.caller, visit.region), visit.now)?;
         let denied = self.script.denies_role(wish.account) || !trusts;
         Ok(Allowed { denied, role_name: self.settings.role_name.clone(), external_id })
@@ -123,10 +162,10 @@ impl Inner {
             let (who, right) = ((&visit.caller, visit.region), right_of(action));
             let about = |account: &Account| stack_resource(account, visit.region, &fields);
             self.permits(who, visit.now, &right, about)?;
-            self.in_place(account, visit.region, visit.now, light, |context| {
+            let body = self.in_place(account, visit.region, visit.now, light, |context| {
                 cloudformation::answer(context, action, form, &visit.request_id)
-            })
-            .map_err(|error| internal(&error))?
+            })??;
+            Ok(Response::xml(200, body))
         })
     }
 
@@ -142,8 +181,7 @@ impl Inner {
     ) -> Answer<String> {
         self.in_place(account, region, now, Light::default(), |context| {
             cloudformation::answer(context, action, form, request_id)
-        })
-        .map_err(|error| internal(&error))?
+        })?
     }
 
     /// Does something in a region of an account, which is brought to `now` before and after.
@@ -165,7 +203,7 @@ impl Inner {
                 settings: &self.settings,
                 script: &self.script,
                 light,
-                objects: &self.objects,
+                buckets: &self.buckets,
                 upcoming: BTreeMap::new(),
                 reach: None,
                 changed: false,
@@ -192,13 +230,13 @@ impl Inner {
     }
 
     /// Records a call, lets it pass quotas and faults, and has it answered.
-    fn through(
+    pub(crate) fn through(
         &self,
         visit: &Visit<'_>,
         of_fault: AccountId,
         (api, mutating): (&'static str, bool),
         fields: &BTreeMap<String, String>,
-        answer: impl FnOnce(Light) -> Answer<String>,
+        answer: impl FnOnce(Light) -> Answer<Response>,
     ) -> Answer<Reply> {
         let (account, region) = (visit.caller.account, visit.region);
         let call = Call { at: visit.now, account, region: region.clone(), api, mutating };
@@ -215,22 +253,23 @@ impl Inner {
                 return if heard { lost } else { Ok(Reply::Never) };
             }
         };
-        let (status, body) = match answer(light_of(fault.as_ref())) {
-            Ok(body) => (200, body),
+        let response = match answer(light_of(fault.as_ref())) {
+            Ok(response) => response,
             Err(refusal) => {
                 self.note(&refusal);
                 let ending = Ending::Refused(&refusal.code, &refusal.message);
                 if witness.is_some_and(|witness| !witness.ended(asked, ending)) {
                     return Ok(Reply::Never);
                 }
-                let body = refusal.body(&visit.request_id);
-                return Ok(spoiled(fault, refusal.status, body));
+                let response = visit.protocol.refused(&refusal, &visit.request_id);
+                return Ok(visit.protocol.spoiled(fault, response));
             }
         };
-        if witness.is_some_and(|witness| !witness.ended(asked, Ending::Done(&body))) {
+        let body = std::str::from_utf8(&response.body).unwrap_or_default();
+        if witness.is_some_and(|witness| !witness.ended(asked, Ending::Done(body))) {
             return Ok(Reply::Never);
         }
-        Ok(spoiled(fault, status, body))
+        Ok(visit.protocol.spoiled(fault, response))
     }
 
     /// The fault that a call meets; `Err` with what the caller gets where it has no effect.
@@ -257,13 +296,6 @@ impl Inner {
             Some(CallFault::Unreachable) => Err(Ok(Reply::Broken("connection refused"))),
             Some(_) | None => Ok(fault),
         }
-    }
-
-    fn refuse(&self, refusal: &Refusal, request_id: &str) -> Reply {
-        self.note(refusal);
-        let body = refusal.body(request_id);
-        let length = body.len();
-        Reply::Answer { status: refusal.status, body, length, after: Duration::ZERO }
     }
 
     /// Remembers what was refused for not being simulated.
@@ -296,19 +328,46 @@ fn light_of(fault: Option<&CallFault>) -> Light {
     Light { as_of, shifted: fault == Some(&CallFault::PageShifted) }
 }
 
-/// What a fault leaves of an answer whose effect has happened.
-fn spoiled(fault: Option<CallFault>, status: u16, mut body: String) -> Reply {
+impl Protocol {
+    /// The answer that a refusal is.
+    fn refused(self, refusal: &Refusal, request_id: &str) -> Response {
+        match self {
+            Self::Query => Response::xml(refusal.status, refusal.body(request_id)),
+            Self::S3 { head } => s3::spoken(refusal, request_id, head),
+        }
+    }
+
+    /// What a fault leaves of an answer whose effect has happened. An answer without a body can be
+    /// late or lost, and that is all.
+    fn spoiled(self, fault: Option<CallFault>, response: Response) -> Reply {
+        let has_body = self != Self::S3 { head: true };
+        let of_body = |fault: &CallFault| match fault {
+            CallFault::Malformed | CallFault::Truncated | CallFault::LastPageMissing => true,
+            CallFault::Throttled
+            | CallFault::ServerError(_)
+            | CallFault::Refused { .. }
+            | CallFault::AnswerLost
+            | CallFault::Unreachable
+            | CallFault::Delayed(_)
+            | CallFault::AsOf(_)
+            | CallFault::PageShifted => false,
+        };
+        spoiled(fault.filter(|fault| has_body || !of_body(fault)), response)
+    }
+}
+
+fn spoiled(fault: Option<CallFault>, mut response: Response) -> Reply {
     let mut after = Duration::ZERO;
-    let whole = body.len();
-    let truncated = fault == Some(CallFault::Truncated);
     match fault {
         Some(CallFault::AnswerLost) => return Reply::Broken("connection reset by peer"),
-        Some(CallFault::Malformed) => body = "<html><body>no XML & no answer".to_owned(),
-        Some(CallFault::Truncated) => body.truncate(body.floor_char_boundary(body.len() / 2)),
+        Some(CallFault::Malformed) => {
+            response.body = b"<html><body>no XML & no answer".to_vec();
+            response.length = response.body.len();
+        }
+        Some(CallFault::Truncated) => response.body.truncate(response.body.len() / 2),
         Some(CallFault::LastPageMissing) => {
-            if let (Some(start), Some(end)) = (body.find("<NextToken>"), body.find("</NextToken>"))
-            {
-                body.replace_range(start..end + "</NextToken>".len(), "");
+            if let Some(rest) = without_next_page(&response.body) {
+                response = Response { length: rest.len(), body: rest, ..response };
             }
         }
         Some(CallFault::Delayed(length)) => after = length,
@@ -322,12 +381,21 @@ fn spoiled(fault: Option<CallFault>, status: u16, mut body: String) -> Reply {
         )
         | None => {}
     }
-    let length = if truncated { whole } else { body.len() };
-    Reply::Answer { status, body, length, after }
+    Reply::Answer(response, after)
 }
 
-fn internal(error: &CloudError) -> Refusal {
-    Refusal::new("InternalFailure", error.to_string()).with_status(500)
+/// A page without the token of the next one.
+fn without_next_page(body: &[u8]) -> Option<Vec<u8>> {
+    let text = std::str::from_utf8(body).ok()?;
+    let (before, rest) = text.split_once("<NextToken>")?;
+    let (_, after) = rest.split_once("</NextToken>")?;
+    Some([before, after].concat().into_bytes())
+}
+
+/// A moment as headers tell it.
+pub(crate) fn http_date(moment: Moment) -> String {
+    let date = DateTime::from(moment.as_system_time());
+    date.fmt(Format::HttpDate).unwrap_or_default()
 }
 
 /// A panic elsewhere must not hide what it left behind.

@@ -19,13 +19,13 @@ mod front;
 mod inspection;
 mod library;
 mod machine;
-mod objects;
 mod phase;
 mod quotas;
 mod reality;
 mod refusal;
 mod resources;
 mod roles;
+mod s3;
 mod secrets;
 mod serve;
 mod sessions;
@@ -49,6 +49,7 @@ pub use console::{
 pub use drift_faults::{DriftFault, DriftTrouble, Shown};
 pub use faults::{CallFault, Calls, ResourceFault, Script};
 pub use folder::CloudError;
+pub use s3::BucketAccess;
 pub use serve::ServeLimits;
 pub use status::Status;
 pub use timeline::Phase;
@@ -68,7 +69,7 @@ use crate::sim::connector::Connector;
 use crate::sim::folder::Folder;
 use crate::sim::front::{Inner, locked};
 use crate::sim::library::Library;
-use crate::sim::objects::Objects;
+use crate::sim::s3::Buckets;
 use crate::sim::sessions::account_keys;
 use crate::sim::store::Store;
 
@@ -141,8 +142,8 @@ impl Cloud {
     pub fn in_memory(settings: CloudSettings, clock: Clock) -> Self {
         let quotas_hold = settings.quotas.unwrap_or(false);
         let store = Store::Memory(BTreeMap::new());
-        let (library, objects) = (Library::new(None), Objects::new(None));
-        Self::new(settings, quotas_hold, clock, store, (library, objects))
+        let (library, buckets) = (Library::new(None), Buckets::new(None));
+        Self::new(settings, quotas_hold, clock, store, (library, buckets))
     }
 
     /// A cloud that survives the process. Several processes may use one folder at once.
@@ -154,8 +155,8 @@ impl Cloud {
         let quotas_hold = settings.quotas.unwrap_or(true);
         let store = Store::Folder(Folder::open(path)?);
         let library = Library::new(Some(path.join("templates")));
-        let objects = Objects::new(Some(path.join("objects")));
-        Ok(Self::new(settings, quotas_hold, clock, store, (library, objects)))
+        let buckets = Buckets::new(Some(path.join("objects")));
+        Ok(Self::new(settings, quotas_hold, clock, store, (library, buckets)))
     }
 
     fn new(
@@ -163,14 +164,14 @@ impl Cloud {
         quotas_hold: bool,
         clock: Clock,
         store: Store,
-        (library, objects): (Library, Objects),
+        (library, buckets): (Library, Buckets),
     ) -> Self {
         Self(Arc::new(Inner {
             settings,
             quotas_hold,
             clock,
             library,
-            objects,
+            buckets,
             store: Mutex::new(store),
             script: Script::default(),
             quotas: Mutex::default(),
@@ -214,9 +215,14 @@ impl Cloud {
         *locked(&self.0.witness) = witness;
     }
 
-    /// The actions that are answered.
+    /// The actions of CloudFormation and STS that are answered.
     pub fn actions() -> impl Iterator<Item = &'static str> {
         cloudformation::names().chain(sts::ACTIONS)
+    }
+
+    /// The operations of S3 that are answered.
+    pub fn operations_of_s3() -> impl Iterator<Item = &'static str> {
+        s3::Operation::ALL.into_iter().map(s3::Operation::name)
     }
 
     /// The calls so far, oldest first, up to 200,000 of the newest.

@@ -271,9 +271,13 @@ impl Draft {
         let mut failed = Failed::default();
         let first = self.steps.len();
         let mut last = self.at;
+        let mut stopped: BTreeSet<&str> = BTreeSet::new();
         for work in works {
             let Some(&(start, end)) = times.get(&work.logical_id) else { continue };
-            if cutoff.is_some_and(|cutoff| start >= cutoff) {
+            // What takes no time is done at the cutoff too, unless it waited for what failed there.
+            let waits = || work.after.iter().any(|name| stopped.contains(name.as_str()));
+            if cutoff.is_some_and(|cutoff| start >= cutoff && (end > cutoff || waits())) {
+                stopped.insert(&work.logical_id);
                 continue;
             }
             let stop = cutoff.map_or(end, |cutoff| end.min(cutoff));
@@ -288,6 +292,7 @@ impl Draft {
                 (Some(text), false) => {
                     self.fail(work, stop, text.clone());
                     failed.note(work);
+                    stopped.insert(&work.logical_id);
                 }
                 (_, true) => {
                     let text = if work.verb == Verb::Create {

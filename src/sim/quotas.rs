@@ -16,8 +16,8 @@ fn bucket(api: &'static str) -> &'static str {
     }
 }
 
-/// Calls per second and burst of a bucket. AWS publishes that of STS, 600 for each account and
-/// region; the others are what is observed.
+/// Calls per second and burst of a bucket. AWS publishes those of S3 and of STS, 600 for each
+/// account and region; the others are what is observed.
 fn rate(bucket: &str) -> (f64, f64) {
     match bucket {
         STS => (600.0, 600.0),
@@ -30,6 +30,9 @@ fn rate(bucket: &str) -> (f64, f64) {
         "ListStacks" | "ListStackResources" | "DescribeStackResources" | "ListChangeSets" => {
             (10.0, 20.0)
         }
+        // AWS's own numbers for each prefix of a bucket.
+        "PutObject" => (3_500.0, 3_500.0),
+        "HeadBucket" | "HeadObject" | "GetObject" | "ListObjectsV2" => (5_500.0, 5_500.0),
         _ => (5.0, 10.0),
     }
 }

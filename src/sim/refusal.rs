@@ -1,5 +1,6 @@
 //! How AWS says no: an HTTP status, an error code and a text.
 
+use crate::sim::folder::CloudError;
 use crate::sim::xml::Xml;
 
 /// One error answer.
@@ -8,6 +9,8 @@ pub(crate) struct Refusal {
     pub(crate) status: u16,
     pub(crate) code: String,
     pub(crate) message: String,
+    /// What S3 says beside the text, by the names of its elements.
+    pub(crate) details: Vec<(&'static str, String)>,
 }
 
 /// Errors about who asks have status 403.
@@ -25,7 +28,8 @@ pub(crate) type Answer<T> = Result<T, Refusal>;
 impl Refusal {
     /// Any error with status 400.
     pub(crate) fn new(code: &str, message: impl Into<String>) -> Self {
-        Self { status: 400, code: code.to_owned(), message: message.into() }
+        let (code, message) = (code.to_owned(), message.into());
+        Self { status: 400, code, message, details: Vec::new() }
     }
 
     /// An error that any service may answer, with the status that it has at AWS.
@@ -58,6 +62,12 @@ impl Refusal {
         Self { status, ..self }
     }
 
+    /// The same error with something beside its text.
+    pub(crate) fn with_detail(mut self, name: &'static str, value: &str) -> Self {
+        self.details.push((name, value.to_owned()));
+        self
+    }
+
     /// The body of the answer.
     pub(crate) fn body(&self, request_id: &str) -> String {
         let mut xml = Xml::default();
@@ -70,5 +80,11 @@ impl Refusal {
             xml.text("RequestId", request_id);
         });
         xml.into_string()
+    }
+}
+
+impl From<CloudError> for Refusal {
+    fn from(error: CloudError) -> Self {
+        Self::new("InternalFailure", error.to_string()).with_status(500)
     }
 }

@@ -1,19 +1,21 @@
 //! The simulated cloud on a TCP port, for any AWS client. Unlike the SDK in this process, clients out
 //! there are checked: their signatures, how much they send and how long they take.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::header::{CONNECTION, CONTENT_TYPE};
+use http::header::{CONNECTION, CONTENT_LENGTH};
 use http::request::Parts;
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use sha2::{Digest as _, Sha256};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
@@ -24,12 +26,16 @@ use crate::sim::Cloud;
 use crate::sim::front::{Inner, Reply};
 use crate::sim::refusal::{Answer, Refusal};
 use crate::sim::sessions::{caller, secret_of};
-use crate::sim::signature;
-use crate::sim::wire::Request;
+use crate::sim::signature::{self, Signed};
+use crate::sim::wire::{Message, Protocol, Request, access_key};
 
 /// The largest request is a template of 51,200 bytes, each of them three when it is encoded; with
 /// its parameters and tags it stays far below this.
 const MAX_BODY_BYTES: usize = 1_500_000;
+/// The largest object: Lambda takes 250 MiB of code, and templates are far smaller.
+const MAX_OBJECT_BYTES: usize = 270_000_000;
+/// Objects that are received at once, each of them in memory; others wait to be read.
+const DOCKS: usize = 4;
 /// Requests that are answered at once: all accounts are behind one lock, and more would only hold a
 /// thread each while they wait for it.
 const DESKS: usize = 4;
@@ -69,6 +75,7 @@ struct Hall {
     cloud: Arc<Inner>,
     limits: ServeLimits,
     desks: Semaphore,
+    docks: Semaphore,
 }
 
 impl Cloud {
@@ -81,7 +88,8 @@ impl Cloud {
     ) {
         let (told, closing) = watch::channel(());
         let seats = Arc::new(Semaphore::new(limits.connections));
-        let hall = Arc::new(Hall { cloud: self.0.clone(), limits, desks: Semaphore::new(DESKS) });
+        let (desks, docks) = (Semaphore::new(DESKS), Semaphore::new(DOCKS));
+        let hall = Arc::new(Hall { cloud: self.0.clone(), limits, desks, docks });
         let mut open = JoinSet::new();
         let mut stop = pin!(stop);
         loop {
@@ -160,43 +168,75 @@ async fn answer(
     request: http::Request<Incoming>,
 ) -> io::Result<http::Response<Said>> {
     let (head, body) = request.into_parts();
-    let body = read(body, hall.limits.body).await;
-    let is_whole = body.is_ok();
+    let authorization = head.headers.get("authorization").and_then(|value| value.to_str().ok());
+    let protocol = Protocol::of(head.method.as_str(), authorization);
+    let dock = match head.method == http::Method::PUT {
+        true => Some(hall.docks.acquire().await.map_err(io::Error::other)?),
+        false => None,
+    };
+    let body = match admitted(&hall.cloud, protocol, &head) {
+        Ok(most) => read(body, most, hall.limits.body).await,
+        Err(refusal) => Err(refusal),
+    };
+    let (is_whole, is_head) = (body.is_ok(), head.method == http::Method::HEAD);
     let desk = hall.desks.acquire().await.map_err(io::Error::other)?;
     let cloud = hall.cloud.clone();
     // An account's file is read and written, which must not hold up the other connections.
     let asked = move || {
-        let request = body.and_then(|body| asked(&cloud, &head, &body));
-        cloud.reply(request)
+        let request = body.and_then(|body| asked(&cloud, protocol, &head, body));
+        cloud.reply(protocol, request)
     };
     let reply = tokio::task::spawn_blocking(asked).await.map_err(io::Error::other)?;
-    drop(desk);
-    let (status, said) = match reply {
-        Reply::Answer { status, body, length, after } => {
+    drop((desk, dock));
+    let said = match reply {
+        Reply::Answer(said, after) => {
             hall.cloud.clock.sleep(after).await;
-            let text = Some(Bytes::from(body)).filter(|text| !text.is_empty());
-            (status, Said { text, left: length })
+            said
         }
         Reply::Broken(text) => return Err(io::Error::other(text)),
         Reply::Never => return Err(io::ErrorKind::ConnectionAborted.into()),
     };
-    let mut response = http::Response::builder().status(status).header(CONTENT_TYPE, "text/xml");
+    let mut response = http::Response::builder().status(said.status);
+    for (name, value) in said.headers {
+        response = response.header(name, value);
+    }
     if !is_whole {
         response = response.header(CONNECTION, "close");
     }
-    response.body(said).map_err(io::Error::other)
+    let text = Some(Bytes::from(said.body)).filter(|text| !text.is_empty());
+    let left = if is_head {
+        response = response.header(CONTENT_LENGTH, said.length);
+        0
+    } else {
+        said.length
+    };
+    response.body(Said { text, left }).map_err(io::Error::other)
+}
+
+/// How long the body of a request may be. An object may be long, so that its signature is looked at
+/// before it is read, which says what it covers of the body in a header.
+fn admitted(cloud: &Inner, protocol: Protocol, head: &Parts) -> Answer<usize> {
+    match protocol {
+        Protocol::Query => Ok(MAX_BODY_BYTES),
+        Protocol::S3 { .. } => {
+            let hash = head.headers.get("x-amz-content-sha256");
+            let hash = hash.and_then(|hash| hash.to_str().ok()).unwrap_or_default();
+            is_signed(cloud, head, hash.to_owned())?;
+            Ok(MAX_OBJECT_BYTES)
+        }
+    }
 }
 
 /// The body of a request, as long as it is neither too long nor too slow.
-async fn read(body: Incoming, slowest: Duration) -> Answer<Bytes> {
+async fn read(body: Incoming, most: usize, slowest: Duration) -> Answer<Bytes> {
     let too_long = || {
-        let text = format!("Request size exceeded {MAX_BODY_BYTES} bytes, or it broke off");
+        let text = format!("Request size exceeded {most} bytes, or it broke off");
         Err(Refusal::new("RequestEntityTooLarge", text).with_status(413))
     };
-    if usize::try_from(body.size_hint().lower()).is_ok_and(|size| size > MAX_BODY_BYTES) {
+    if usize::try_from(body.size_hint().lower()).is_ok_and(|size| size > most) {
         return too_long();
     }
-    match tokio::time::timeout(slowest, Limited::new(body, MAX_BODY_BYTES).collect()).await {
+    match tokio::time::timeout(slowest, Limited::new(body, most).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
         Ok(Err(_)) => too_long(),
         Err(_) => {
@@ -207,21 +247,45 @@ async fn read(body: Incoming, slowest: Duration) -> Answer<Bytes> {
 }
 
 /// What is asked, if it was signed with the keys that it names.
-fn asked(cloud: &Inner, head: &Parts, body: &[u8]) -> Answer<Request> {
-    let header = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
-    let request = Request::parse(header("host").unwrap_or_default(), header, body)?;
-    if head.method != http::Method::POST {
-        return Err(Refusal::not_simulated(format!("requests by {}: use POST", head.method)));
+fn asked(cloud: &Inner, protocol: Protocol, head: &Parts, body: Bytes) -> Answer<Request> {
+    let fields = head.headers.iter();
+    let headers = fields.filter_map(|(name, value)| Some((name.as_str(), value.to_str().ok()?)));
+    let headers: BTreeMap<&str, &str> = headers.collect();
+    let hash = (protocol == Protocol::Query).then(|| hex::encode(Sha256::digest(&body)));
+    let request = Request::parse(Message {
+        method: head.method.as_str(),
+        host: headers.get("host").copied().unwrap_or_default(),
+        target: target(head),
+        headers,
+        body: body.into(),
+    })?;
+    if let Some(hash) = hash {
+        if head.method != http::Method::POST {
+            return Err(Refusal::not_simulated(format!("requests by {}: use POST", head.method)));
+        }
+        if target(head) != "/" {
+            return Err(Refusal::not_simulated(format!("the path `{}`: use `/`", head.uri)));
+        }
+        is_signed(cloud, head, hash)?;
     }
-    if head.uri.path_and_query().is_some_and(|path| path != "/") {
-        return Err(Refusal::not_simulated(format!("the path `{}`: use `/`", head.uri)));
-    }
-    caller(&request.access_key, request.session_token.as_deref(), cloud.clock.now())?;
+    Ok(request)
+}
+
+fn target(head: &Parts) -> &str {
+    head.uri.path_and_query().map_or("/", |target| target.as_str())
+}
+
+/// Refuses what was not signed with the keys that it names; `hash` is what it signs of the body.
+fn is_signed(cloud: &Inner, head: &Parts, hash: String) -> Answer<()> {
+    let text = |name: &str| head.headers.get(name).and_then(|value| value.to_str().ok());
+    let key = access_key(text("authorization").unwrap_or_default());
+    caller(key, text("x-amz-security-token"), cloud.clock.now())?;
     // Clients go by the machine's time. The cloud's clock counts on from its start, and stands still
     // while the machine sleeps.
     let now = Clock::of_this_machine().now();
-    signature::check(&head.headers, body, &secret_of(&request.access_key), now)?;
-    Ok(request)
+    let signed =
+        Signed { method: head.method.as_str(), target: target(head), headers: &head.headers, hash };
+    signature::check(&signed, &secret_of(key), now)
 }
 
 /// The body of an answer: breaks off when less is there than was announced.

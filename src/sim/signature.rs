@@ -14,11 +14,21 @@ const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 /// How far the caller's clock may be from ours, before and after.
 const SKEW: Duration = Duration::from_mins(5);
 
-/// Checks the signature of a POST to `/` without a query, which is how the query protocol is spoken.
-pub(crate) fn check(headers: &HeaderMap, body: &[u8], secret: &str, now: Moment) -> Answer<()> {
-    let claim = Claim::parse(headers)?;
+/// What a signature covers.
+pub(crate) struct Signed<'a> {
+    pub(crate) method: &'a str,
+    /// Path and query as they were sent. Of S3 the path is signed as it is; the others have only `/`.
+    pub(crate) target: &'a str,
+    pub(crate) headers: &'a HeaderMap,
+    /// What stands for the body: the hash of it in hexadecimal digits, or a word of S3's.
+    pub(crate) hash: String,
+}
+
+/// Checks the signature of a request.
+pub(crate) fn check(signed: &Signed<'_>, secret: &str, now: Moment) -> Answer<()> {
+    let claim = Claim::parse(signed.headers)?;
     claim.is_of_now(now)?;
-    let canonical = claim.canonical_request(headers, body)?;
+    let canonical = claim.canonical_request(signed)?;
     let hash = hex::encode(Sha256::digest(canonical));
     let scope = claim.scope.join("/");
     let to_sign = format!("{ALGORITHM}\n{}\n{scope}\n{hash}", claim.signed_at);
@@ -88,19 +98,20 @@ impl<'a> Claim<'a> {
         of_another_time(signed_at, now).map_or(Ok(()), |text| Err(mismatch(text)))
     }
 
-    fn canonical_request(&self, headers: &HeaderMap, body: &[u8]) -> Answer<String> {
+    fn canonical_request(&self, signed: &Signed<'_>) -> Answer<String> {
         let names: Vec<&str> = self.signed_headers.split(';').collect();
         if !names.contains(&"host") {
             return Err(mismatch("'Host' must be a 'SignedHeader' in the AWS Authorization."));
         }
-        let mut canonical = "POST\n/\n\n".to_owned();
+        let (path, query) = signed.target.split_once('?').unwrap_or((signed.target, ""));
+        let mut canonical = [signed.method, "\n", path, "\n", &sorted(query), "\n"].concat();
         for name in names {
-            let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+            let values =
+                signed.headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
             let values: Vec<String> = values.map(single_spaced).collect();
             canonical.extend([name, ":", &values.join(","), "\n"]);
         }
-        let hash = hex::encode(Sha256::digest(body));
-        canonical.extend(["\n", self.signed_headers, "\n", &hash]);
+        canonical.extend(["\n", self.signed_headers, "\n", &signed.hash]);
         Ok(canonical)
     }
 }
@@ -122,6 +133,16 @@ fn of_another_time(signed_at: &str, now: Moment) -> Option<String> {
 /// The same of what was signed at a moment.
 pub(crate) fn outdated(signed_at: Moment, now: Moment) -> Option<String> {
     of_another_time(&basic(signed_at), now)
+}
+
+/// A query as it is signed: its fields in order, each with its value.
+fn sorted(query: &str) -> String {
+    let fields = query.split('&').filter(|field| !field.is_empty());
+    let mut fields: Vec<(&str, &str)> =
+        fields.map(|field| field.split_once('=').unwrap_or((field, ""))).collect();
+    fields.sort_unstable();
+    let written = fields.into_iter().map(|(name, value)| format!("{name}={value}"));
+    written.collect::<Vec<String>>().join("&")
 }
 
 fn single_spaced(value: &str) -> String {
@@ -184,7 +205,12 @@ mod tests {
     }
 
     fn refused(headers: &HeaderMap, body: &[u8], secret: &str, seconds: u64) -> Refusal {
-        check(headers, body, secret, at(seconds)).expect_err("refused")
+        checked(headers, body, secret, at(seconds)).expect_err("refused")
+    }
+
+    fn checked(headers: &HeaderMap, body: &[u8], secret: &str, now: Moment) -> Answer<()> {
+        let hash = hex::encode(Sha256::digest(body));
+        check(&Signed { method: "POST", target: "/", headers, hash }, secret, now)
     }
 
     /// So many seconds after the request was signed.
@@ -194,8 +220,8 @@ mod tests {
 
     #[test]
     fn what_an_sdk_signed_is_accepted_and_nothing_else() {
-        assert_eq!(check(&signed(), BODY, SECRET, at(0)), Ok(()));
-        assert_eq!(check(&signed(), BODY, SECRET, at(300)), Ok(()));
+        assert_eq!(checked(&signed(), BODY, SECRET, at(0)), Ok(()));
+        assert_eq!(checked(&signed(), BODY, SECRET, at(300)), Ok(()));
         for refusal in [
             refused(&signed(), BODY, "another", 0),
             refused(&signed(), b"Action=DeleteStack", SECRET, 0),
@@ -216,7 +242,7 @@ mod tests {
             "Signature expired: 20261123T202100Z is now earlier than 20261123T202101Z \
              (20261123T202601Z - 5 min.)"
         );
-        let early = check(&signed(), BODY, SECRET, at(0) - Duration::from_secs(301));
+        let early = checked(&signed(), BODY, SECRET, at(0) - Duration::from_secs(301));
         assert!(early.expect_err("refused").message.starts_with("Signature not yet current: "));
     }
 

@@ -10,6 +10,7 @@ mod quotas;
 mod replacement;
 mod reversal;
 mod reversal_nested;
+mod s3;
 mod tokens;
 mod values;
 
@@ -285,6 +286,18 @@ async fn a_failing_resource_rolls_the_creation_back_and_names_the_cause() {
         message.ends_with("is in ROLLBACK_COMPLETE state and can not be updated."),
         "{message}"
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_takes_no_time_fails_all_the_same() {
+    let settings = CloudSettings { speed: f64::INFINITY, ..CloudSettings::default() };
+    let world = world_with(settings).await;
+    world.cloud.script().resource(fault("Role", Phase::Change, None));
+    world.create("jobs", TEMPLATE).await;
+    assert_eq!(world.status("jobs").await, "ROLLBACK_COMPLETE");
+    let events = world.events("jobs").await;
+    assert!(events.iter().any(|line| line == "Role CREATE_FAILED Internal Failure"), "{events:#?}");
+    assert!(!events.iter().any(|line| line.starts_with("Worker ")), "it waits: {events:#?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,62 +1,102 @@
-//! A request of the query protocol: who signed it, for which service and region, with which fields.
+//! A request: who signed it, for which service and region, and what it asks. The query protocol asks
+//! with the fields of a form.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ids::{Digest, Region};
 use crate::sim::refusal::{Answer, Refusal};
+use crate::sim::s3::Wish;
 
-/// The services that are answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Service {
-    Sts,
-    CloudFormation,
+/// An HTTP request.
+pub(crate) struct Message<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) host: &'a str,
+    /// Path and query as they were sent.
+    pub(crate) target: &'a str,
+    /// By their names in small letters.
+    pub(crate) headers: BTreeMap<&'a str, &'a str>,
+    pub(crate) body: Vec<u8>,
+}
+
+/// How a caller speaks, and wants to be answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    /// A form in, XML out.
+    Query,
+    /// S3's own; without a body out when it is `head`.
+    S3 { head: bool },
+}
+
+impl Protocol {
+    /// The protocol of a request; what does not say which service it wants is told so in the query
+    /// protocol.
+    pub(crate) fn of(method: &str, authorization: Option<&str>) -> Self {
+        match authorization.and_then(scope) {
+            Some([_, _, _, "s3", _]) => Self::S3 { head: method == "HEAD" },
+            Some(_) | None => Self::Query,
+        }
+    }
+}
+
+/// What is asked of which service.
+pub(crate) enum Ask {
+    Sts(Form),
+    CloudFormation(Form),
+    S3(Box<Wish>),
 }
 
 /// One signed request, taken apart.
 pub(crate) struct Request {
-    pub(crate) service: Service,
     pub(crate) region: Region,
     pub(crate) access_key: String,
     pub(crate) session_token: Option<String>,
-    pub(crate) form: Form,
+    pub(crate) ask: Ask,
 }
 
 impl Request {
-    /// From the headers and body of an HTTP request; `header` looks one header up.
-    pub(crate) fn parse<'a>(
-        host: &str,
-        header: impl Fn(&str) -> Option<&'a str>,
-        body: &[u8],
-    ) -> Answer<Self> {
-        let unsigned = || {
-            Refusal::new("MissingAuthenticationToken", "Missing Authentication Token")
-                .with_status(403)
+    /// Takes a message apart.
+    pub(crate) fn parse(message: Message<'_>) -> Answer<Self> {
+        let Some(authorization) = message.headers.get("authorization").copied() else {
+            return Err(unsigned());
         };
-        let authorization = header("authorization").ok_or_else(unsigned)?;
-        let scope = authorization.split("Credential=").nth(1).ok_or_else(unsigned)?;
-        let scope: Vec<&str> = scope.split(',').next().unwrap_or_default().split('/').collect();
-        let [access_key, _date, region, service, _] = scope.as_slice() else {
-            return Err(Refusal::new(
-                "IncompleteSignature",
-                "Credential must have exactly 5 slash-delimited elements",
-            ));
-        };
-        let service = match *service {
-            "sts" => Service::Sts,
-            "cloudformation" => Service::CloudFormation,
-            other => return Err(Refusal::not_simulated(format!("the service `{other}`"))),
-        };
+        if !authorization.contains("Credential=") {
+            return Err(unsigned());
+        }
+        let [access_key, _date, region, service, _] = scope(authorization).ok_or_else(|| {
+            let text = "Credential must have exactly 5 slash-delimited elements";
+            Refusal::new("IncompleteSignature", text)
+        })?;
+        let form = |message: &Message<'_>| Form::parse(&message.body);
         let region: Region =
             region.parse().map_err(|error| Refusal::validation(format!("{error}")))?;
-        host_fits(host, &region)?;
-        Ok(Self {
-            service,
-            region,
-            access_key: (*access_key).to_owned(),
-            session_token: header("x-amz-security-token").map(str::to_owned),
-            form: Form::parse(body),
-        })
+        let session_token = message.headers.get("x-amz-security-token").map(|&one| one.to_owned());
+        let access_key = access_key.to_owned();
+        if service != "s3" {
+            host_fits(message.host, &region)?;
+        }
+        let ask = match service {
+            "sts" => Ask::Sts(form(&message)),
+            "cloudformation" => Ask::CloudFormation(form(&message)),
+            "s3" => Ask::S3(Box::new(Wish::parse(message)?)),
+            other => return Err(Refusal::not_simulated(format!("the service `{other}`"))),
+        };
+        Ok(Self { region, access_key, session_token, ask })
     }
+}
+
+fn unsigned() -> Refusal {
+    Refusal::new("MissingAuthenticationToken", "Missing Authentication Token").with_status(403)
+}
+
+/// The access key that a signature names; empty when there is none.
+pub(crate) fn access_key(authorization: &str) -> &str {
+    scope(authorization).map_or("", |[key, ..]| key)
+}
+
+/// Access key, date, region, service and closing word of a signature.
+fn scope(authorization: &str) -> Option<[&str; 5]> {
+    let scope = authorization.split("Credential=").nth(1)?.split(',').next()?;
+    scope.split('/').collect::<Vec<&str>>().try_into().ok()
 }
 
 /// A request signed for one region and sent to another is refused, as AWS does.

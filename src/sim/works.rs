@@ -83,6 +83,7 @@ fn change_work(
             Some(format!("Updates are not allowed for property - {property}."))
         })
         .or_else(|| planned.broken.clone())
+        .or_else(|| planned.unfetched.clone())
         .or_else(|| existing.filter(|old| verb == Verb::Update && old.is_gone()).map(not_there));
     let (deed, length, failure) = match &planned.nested {
         Some(nested) if failure.is_none() => nested_change(view, nested, changes, fate),

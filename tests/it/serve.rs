@@ -4,6 +4,7 @@
 mod conformance;
 mod program;
 mod rude;
+mod storage;
 
 use std::net::SocketAddr;
 

@@ -18,10 +18,10 @@ use crate::sim::faults::Script;
 use crate::sim::front::Light;
 use crate::sim::library::{Body, Library};
 use crate::sim::machine;
-use crate::sim::objects::Objects;
 use crate::sim::phase::{Draft, Pace};
 use crate::sim::refusal::{Answer, Refusal};
 use crate::sim::resources::{Surroundings, kind, named_by_template};
+use crate::sim::s3::Buckets;
 use crate::sim::state::{Account, Definition, Place, Resource, Stack};
 use crate::sim::status::Status;
 use crate::sim::timeline::Phase;
@@ -40,7 +40,7 @@ pub(crate) struct Context<'a> {
     pub(crate) settings: &'a CloudSettings,
     pub(crate) script: &'a Script,
     pub(crate) light: Light,
-    pub(crate) objects: &'a Objects,
+    pub(crate) buckets: &'a Buckets,
     /// What nested stacks will export that the call at hand makes.
     pub(crate) upcoming: BTreeMap<String, (Arc<str>, String)>,
     /// What the call at hand does about drift and changes in nested stacks, if it is about them.

@@ -43,6 +43,10 @@ impl Maker for Planner<'_, '_> {
         self.context.account.next_suffix()
     }
 
+    fn code_trouble(&self, kind: &str, properties: &Map<String, Value>) -> Answer<Option<String>> {
+        self.context.buckets.code_trouble(kind, properties, self.context.region)
+    }
+
     fn nested(&mut self, wish: &NestedWish<'_>) -> Result<Nested, Trouble> {
         if self.depth >= DEEPEST {
             let what = format!("nested stacks more than {DEEPEST} levels below their root");

@@ -126,7 +126,7 @@ impl Requested {
                 )))
             }
             (Some(text), None, _) => context.library.add(text),
-            (None, Some(url), _) => context.library.add(&context.objects.template(url)?),
+            (None, Some(url), _) => context.library.add(&context.buckets.template(url)?),
             (None, None, Some(previous)) if self.use_previous => {
                 context.library.find(&previous.template)
             }

@@ -122,6 +122,7 @@ async fn a_nested_stack_is_a_stack_of_its_own_that_is_made_with_its_parent() {
 #[tokio::test(start_paused = true)]
 async fn a_template_that_is_not_there_fails_as_aws_says() {
     let world = world().await;
+    put(&world.cloud, "other.yaml", TOPIC);
     let create = |url: &str| {
         let call = world.aws.create_stack().stack_name("one").template_url(url);
         async { error(call.send().await.expect_err("no template")).1 }

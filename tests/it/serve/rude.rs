@@ -57,11 +57,10 @@ fn requests_without_keys_are_told_so_on_one_connection() {
 #[test]
 fn a_service_that_is_not_simulated_is_refused_by_name() {
     let served = served();
-    let header =
-        "Authorization: AWS4-HMAC-SHA256 Credential=AKIA/20261123/eu-central-1/s3/aws4_request\r\n";
+    let header = "Authorization: AWS4-HMAC-SHA256 Credential=AKIA/20261123/eu-central-1/sqs/aws4_request\r\n";
     let (first, body) = asked(&mut connected(&served), &post(0, header, ""));
     assert_eq!(first, "HTTP/1.1 400 Bad Request");
-    assert!(body.contains("does not know the service `s3`"), "{body}");
+    assert!(body.contains("does not know the service `sqs`"), "{body}");
     assert_eq!(served.cloud.refused().len(), 1);
 }
 
@@ -74,6 +73,21 @@ fn bodies_that_are_too_long_are_not_read() {
     let (first, body) = asked(&mut connected(&served), &post(most * 1_000, "", ""));
     assert_eq!(first, "HTTP/1.1 413 Payload Too Large");
     assert!(body.contains("<Code>RequestEntityTooLarge</Code>"), "{body}");
+}
+
+#[test]
+fn an_object_is_not_read_before_its_signature_is_right() {
+    let served = served();
+    let (key, _) = served.cloud.keys_of(None);
+    let header = format!(
+        "Authorization: AWS4-HMAC-SHA256 Credential={key}/20261123/eu-central-1/s3/aws4_request, \
+         SignedHeaders=host, Signature=00\r\nX-Amz-Date: 20261123T000000Z\r\n"
+    );
+    let request = post(200_000_000, &header, "");
+    let request = [b"PUT /bucket/key", request.strip_prefix(b"POST /").expect("it")].concat();
+    let (first, body) = asked(&mut connected(&served), &request);
+    assert_eq!(first, "HTTP/1.1 403 Forbidden");
+    assert!(body.contains("<Code>RequestTimeTooSkewed</Code>"), "{body}");
 }
 
 #[test]
