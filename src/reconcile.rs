@@ -293,6 +293,10 @@ impl Pass<'_> {
         let earlier = self.records.get(name);
         let seen = look.stacks.get(name).cloned();
         let key = StackKey { target: self.target.clone(), name: name.clone() };
+        let mut memory = memory;
+        if let Some(set) = &mut memory.change_set {
+            set.inside = decided.inside.clone().or(set.inside.take());
+        }
         let mut record = StackRecord {
             verdict: decided.decision.verdict(),
             verdict_since: look.at,

@@ -8,6 +8,7 @@ mod files;
 mod packing;
 mod place;
 mod row;
+mod tree;
 
 pub use archive::archive;
 pub use blob::{Blob, BlobName, Packed};
@@ -15,3 +16,4 @@ pub use body::PackageBody;
 pub use packing::{Package, Packages, Problem};
 pub use place::{address, digest_of_seen, filled, without_buckets};
 pub use row::{Form, ROWS, Row};
+pub use tree::{InsideAll, Tree, below, inside, is_nested, template_url};

@@ -9,6 +9,7 @@ mod decide;
 mod elsewhere;
 mod gated;
 mod hold;
+mod inside;
 mod learn;
 mod ledger;
 mod lengths;

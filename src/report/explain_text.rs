@@ -349,6 +349,7 @@ mod tests {
             pays: std::collections::BTreeSet::new(),
             reverts: false,
             subjects: Vec::new(),
+            inside: None,
         });
         record.memory.release = Some(Digest::of(b"good"));
         record.memory.taking = Some(Digest::of(b"newer"));

@@ -19,6 +19,7 @@ fn prepared(status: ChangeSetStatus, changes: &[PlannedChange]) -> World {
         pays: [].into(),
         reverts: false,
         subjects: Vec::new(),
+        inside: None,
     };
     world.memory("api").change_set = Some(set);
     let found =
