@@ -15,5 +15,5 @@ pub use blob::{Blob, BlobName, Packed};
 pub use body::PackageBody;
 pub use packing::{Package, Packages, Problem};
 pub use place::{address, digest_of_seen, filled, without_buckets};
-pub use row::{Form, ROWS, Row};
+pub use row::{Form, ROWS, Row, content_of};
 pub use tree::{InsideAll, Tree, below, inside, is_nested, template_url};

@@ -44,11 +44,14 @@ pub(super) fn changes_inside(
 /// can say what happens inside are left.
 pub(super) fn all_changes(case: &Case<'_>, changes: &[PlannedChange]) -> Vec<PlannedChange> {
     let Some(inside) = case.inside.get() else { return changes.to_vec() };
-    let unseen = inside.unseen.iter().map(|place| hidden(place));
-    let is_seen = |change: &&PlannedChange| change.kind == NESTED_STACK;
-    let here =
-        changes.iter().filter(|change| !is_seen(change) || change.action == ChangeAction::Add);
-    here.chain(&inside.changes).cloned().chain(unseen).collect()
+    let stays = |change: &&PlannedChange| {
+        change.kind != NESTED_STACK
+            || change.action == ChangeAction::Add
+            || inside.unseen.contains(&change.place())
+    };
+    let deeper = inside.unseen.iter().filter(|place| place.contains('/'));
+    let here = changes.iter().filter(stays).chain(&inside.changes).cloned();
+    here.chain(deeper.map(|place| hidden(place))).collect()
 }
 
 /// A nested stack in which anything may happen.
@@ -60,7 +63,7 @@ fn hidden(place: &str) -> PlannedChange {
         physical_id: None,
         kind: NESTED_STACK.to_owned(),
         action: ChangeAction::Modify,
-        replacement: Replacement::Conditional,
+        replacement: Replacement::Never,
         touches: BTreeSet::new(),
         only_tags: false,
     }

@@ -20,7 +20,7 @@ pub(super) fn warnings(group: &Group, depth: usize) -> Vec<Row> {
         let is_fixed = |path: &&String| replacement(&effect.kind, path) == Replaces::Always;
         let fixed: Vec<String> = effect.paths.iter().filter(is_fixed).cloned().collect();
         let at = if fixed.is_empty() { &effect.paths } else { &fixed };
-        let (name, paths) = (name(effect), paths(at));
+        let (name, paths) = (name(effect), paths(&effect.kind, at));
         match effect.replaces {
             Replaces::Always => {
                 let what = "which cannot be changed in place";
@@ -67,7 +67,7 @@ pub(super) fn rows(group: &Group, depth: usize) -> Vec<Row> {
             Action::Modify => {
                 let own = |path: &&String| !effect.followed.contains(path);
                 let own: Vec<String> = effect.paths.iter().filter(own).cloned().collect();
-                add(Sign::Change, format!("resource {name}{}", paths(&own)));
+                add(Sign::Change, format!("resource {name}{}", paths(&effect.kind, &own)));
             }
         }
     }

@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::fleet::{Finding, Severity};
 use crate::ids::{Region, ServiceName};
+use crate::package::content_of;
 use crate::plan::preview::{
     Arrivals, Basis, Group, KINDS, Kind, Line, Part, Preview, WaveAhead, Waves,
 };
@@ -422,7 +423,8 @@ fn values(line: &Line) -> String {
     match (line.part, &line.old, &line.new) {
         (Part::Resource, old, new) => {
             let kind = new.as_ref().or(old.as_ref()).map(|kind| format!(" ({})", clean(kind)));
-            format!("{}{}", kind.unwrap_or_default(), paths(&line.paths))
+            let of = new.as_ref().or(old.as_ref()).map_or("", String::as_str);
+            format!("{}{}", kind.unwrap_or_default(), paths(of, &line.paths))
         }
         (Part::Output | Part::Section | Part::Declaration, ..) => String::new(),
         (Part::Template, Some(old), Some(new)) if old == new => " differs".to_owned(),
@@ -435,12 +437,22 @@ fn values(line: &Line) -> String {
     }
 }
 
-fn paths(paths: &[String]) -> String {
+/// The paths of what differs in a resource of a type. Of code and the like only that it is another is
+/// said: its place in the bucket tells nobody anything.
+fn paths(kind: &str, paths: &[String]) -> String {
     if paths.is_empty() {
         return String::new();
     }
-    let named: Vec<String> = paths.iter().take(PATHS).map(|path| clean(path)).collect();
-    let more = match paths.len() - named.len() {
+    let mut all: Vec<String> = Vec::new();
+    for path in paths {
+        let content = content_of(kind, path).map(|property| format!("{property} (content)"));
+        let text = content.unwrap_or_else(|| path.clone());
+        if !all.contains(&text) {
+            all.push(text);
+        }
+    }
+    let named: Vec<String> = all.iter().take(PATHS).map(|path| clean(path)).collect();
+    let more = match all.len() - named.len() {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
