@@ -5,30 +5,45 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::ids::Digest;
 use crate::observed::{
-    ChangeAction, ChangeSetStatus, ChangesInside, NO_ECHO_MASK, PlannedChange, Replacement, Seen,
+    ChangeAction, ChangesInside, NO_ECHO_MASK, PlannedChange, Replacement, Seen,
 };
+use crate::outcome::{Memory, OwnChangeSet};
 use crate::package::{InsideAll, Tree, inside, is_nested};
-use crate::plan::decide::Case;
+use crate::plan::decide::{Case, Decided};
 use crate::plan::{NESTED_STACK, Rendered};
 use crate::template::{Action, Effect, Given, Inputs, Replaces, mangle};
 
 /// SAM's short form of a table, which becomes one with the same logical id.
 const SIMPLE_TABLE: &str = "AWS::Serverless::SimpleTable";
 
-/// What the change set of a stack does inside its nested stacks; none where it touches none, or where
-/// nobody looked.
-pub(super) fn changes_inside(
+/// Remembers what a change set does inside nested stacks, once that was worked out.
+pub fn note_inside(memory: &mut Memory, decided: &Decided) {
+    if let (Some(set), Some(inside)) = (&mut memory.change_set, &decided.inside) {
+        set.inside = Some(inside.clone());
+    }
+}
+
+/// Works out what a change set that is ready does inside the nested stacks of a stack, unless it touches
+/// none, or nobody looked.
+pub(super) fn work_out(
     case: &Case<'_>,
+    own: &OwnChangeSet,
+    rendered: &Rendered,
+    no_echo: &BTreeMap<String, Digest>,
+) {
+    if let Some(inside) = changes_inside(case, own, rendered, no_echo) {
+        // It is worked out once a decision.
+        case.inside.get_or_init(|| inside);
+    }
+}
+
+fn changes_inside(
+    case: &Case<'_>,
+    own: &OwnChangeSet,
     rendered: &Rendered,
     no_echo: &BTreeMap<String, Digest>,
 ) -> Option<ChangesInside> {
-    let own = case.memory.change_set.as_ref()?;
-    let found = case.insight.change_set.as_ref()?;
-    let (seen, is_ready) = (case.seen?, found.status == ChangeSetStatus::Ready);
-    // Another wish has another set.
-    if own.reverts || !is_ready || own.digest != rendered.digest {
-        return None;
-    }
+    let (seen, found) = (case.seen?, case.insight.change_set.as_ref()?);
     if let Some(known) = &own.inside {
         return Some(known.clone());
     }

@@ -13,7 +13,7 @@ use crate::plan::render::{Missing, render};
 use crate::plan::reviewed::unless_unplanned;
 use crate::plan::{
     ApprovalKind, ApprovalRequest, Hold, Rendered, RevertHold, Scope, adoption, cooldown,
-    elsewhere, inside, may_run, ownership, repair, update,
+    elsewhere, may_run, ownership, repair, update,
 };
 
 /// What git and people want of one stack.
@@ -46,12 +46,6 @@ pub(super) fn decide_stack(case: &Case<'_>) -> Decided {
         Some(Ok(rendered)) => no_echo(case, rendered),
         Some(Err(_)) | None => BTreeMap::new(),
     };
-    if let Some(Ok(rendered)) = &rendered
-        && let Some(inside) = inside::changes_inside(case, rendered, &no_echo)
-    {
-        // It is worked out once a decision.
-        case.inside.get_or_init(|| inside);
-    }
     let decision = match untouchable(case, &demand) {
         Some(decision) => decision,
         None => match (&demand, &rendered) {

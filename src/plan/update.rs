@@ -144,6 +144,7 @@ fn carry_on(
                 return Decision::Hold(hold);
             }
             let protected = &wanted.service.protected;
+            inside::work_out(case, set, rendered, no_echo);
             let changes = inside::all_changes(case, &found.changes);
             let beyond_tags = || adoption::objection(case, seen, rendered, no_echo, &changes);
             let unseen = adoption::unseen_values(case, wanted, seen, rendered);

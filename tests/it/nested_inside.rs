@@ -207,6 +207,50 @@ async fn a_nested_stack_that_goes_takes_its_tables_and_queues_with_it() {
     assert!(verdict.contains(text), "{verdict}");
 }
 
+/// The rows of a plan that say what is otherwise.
+fn planned(world: &World) -> Vec<String> {
+    let text = world.driftless(&["plan", "--from", "HEAD~1"]);
+    let rows = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| ["+ ", "- ", "~ ", "! "].iter().any(|sign| line.starts_with(sign)));
+    rows.map(str::to_owned).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_plan_tells_what_becomes_of_resources_in_nested_stacks() {
+    let world = standing().await;
+    world.edit("shop/storage.yaml", "first", "second");
+    world.edit("shop/work.yaml", "QueueName: jobs", "QueueName: other");
+    world.edit("shop/network.yaml", "Outputs:", "  New: { Type: AWS::SNS::Topic }\nOutputs:");
+    world.commit();
+    let rows = planned(&world).join("\n");
+    for part in [
+        "REPLACES Storage/Work/Jobs (AWS::SQS::Queue)",
+        "~ resource Storage/Note (AWS::SSM::Parameter): /Properties/Value/Fn::Sub",
+        "+ resource Network/New (AWS::SNS::Topic)",
+        "Storage/Work/Jobs (AWS::SQS::Queue) is protected: it is not touched until a person",
+    ] {
+        assert!(rows.contains(part), "{part}:\n{rows}");
+    }
+    for part in ["TemplateURL", "hide what happens", "Storage (AWS", "Table"] {
+        assert!(!rows.contains(part), "{part}:\n{rows}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_explanation_shows_nested_stacks_as_a_tree_with_what_waits_in_them() {
+    let world = standing().await;
+    change(&world, "storage", "-things", "-others").await;
+    let text = world.driftless(&["explain", "t1/shop"]);
+    let tree = "nested          Network: 1 resource
+                Storage: 2 resources; keeps Table (AWS::DynamoDB::Table)
+                  ! prepared: replace Storage/Table (AWS::DynamoDB::Table): TableName
+                  Work: 1 resource; keeps Jobs (AWS::SQS::Queue)
+";
+    assert!(text.contains(tree), "{text}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_reviewed_plan_names_what_is_inside_nested_stacks() {
     let world = bare();

@@ -7,9 +7,12 @@ use crate::template::{
     Action, Effect, Effects, Filled, Given, Inputs, Inside, Replaces, effects_around, fill,
 };
 
-/// Macros that say themselves what they make of a resource, by its type; of all others nobody knows
+/// The macro that makes resources of others whose types say what they are; of all others nobody knows
 /// what is there.
-const READABLE: [&str; 2] = ["AWS::Serverless-2016-10-31", "AWS::LanguageExtensions"];
+const SAM: &str = "AWS::Serverless-2016-10-31";
+
+/// The macro whose functions give values; its loops are seen by name.
+const LANGUAGE: &str = "AWS::LanguageExtensions";
 
 /// What an update does inside the nested stacks of a stack.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,6 +37,8 @@ struct Found {
     /// Of the stack itself.
     own: Effects,
     below: InsideAll,
+    /// Whether something makes resources of which nobody knows.
+    is_partial: bool,
 }
 
 /// What an update does inside the nested stacks of a stack that gives `old` and then `new` to its
@@ -98,7 +103,7 @@ fn compare(old: Side<'_>, new: Side<'_>, tags_differ: bool) -> Found {
     }
     let below =
         gather(&own, &children, (old.tree, &before), (new.tree, &after), (old.inputs, new.inputs));
-    Found { own, below }
+    Found { own, below, is_partial: before.is_partial || after.is_partial }
 }
 
 fn is_given(known: &(Inputs, Inputs), now: &(Inputs, Inputs)) -> bool {
@@ -112,11 +117,15 @@ fn child(old: Side<'_>, new: Side<'_>, tags_differ: bool) -> Found {
         return Found::default();
     }
     let mut found = compare(old, new, tags_differ);
-    let hides = |side: Side<'_>| {
-        let macros = side.tree.template.transforms();
-        macros.iter().any(|name| !READABLE.contains(&name.as_str()))
+    let has_macro = |name: &str| {
+        let sides = [old, new].into_iter();
+        sides.flat_map(|side| side.tree.template.transforms()).any(|one| one == name)
     };
-    if hides(old) || hides(new) {
+    let has_others = [old, new].into_iter().any(|side| {
+        let macros = side.tree.template.transforms();
+        macros.iter().any(|name| name != SAM && name != LANGUAGE)
+    });
+    if has_others || (found.is_partial && !has_macro(SAM)) {
         found.below.unseen.insert(String::new());
     }
     found

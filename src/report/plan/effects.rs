@@ -3,9 +3,10 @@
 
 use std::collections::BTreeSet;
 
+use crate::package::content_of;
 use crate::plan::preview::{Group, Kind, Line, Part};
 use crate::report::counted;
-use crate::report::plan::{Row, Sign, clean, paths};
+use crate::report::plan::{PATHS, Row, Sign, clean};
 use crate::template::{Action, Effect, Replaces, replacement};
 
 /// Resources named in one row.
@@ -80,6 +81,28 @@ pub(super) fn rows(group: &Group, depth: usize) -> Vec<Row> {
         add(Sign::Plain, format!("and the tags of {}", counted(tagged, "resource")));
     }
     rows
+}
+
+/// The paths of what differs in a resource of a type. Of code and the like only that it is another is
+/// said: its place in the bucket tells nobody anything.
+pub(super) fn paths(kind: &str, paths: &[String]) -> String {
+    if paths.is_empty() {
+        return String::new();
+    }
+    let mut all: Vec<String> = Vec::new();
+    for path in paths {
+        let content = content_of(kind, path).map(|property| format!("{property} (content)"));
+        let text = content.unwrap_or_else(|| path.clone());
+        if !all.contains(&text) {
+            all.push(text);
+        }
+    }
+    let named: Vec<String> = all.iter().take(PATHS).map(|path| clean(path)).collect();
+    let more = match all.len() - named.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!(": {}{more}", named.join(", "))
 }
 
 fn name(effect: &Effect) -> String {

@@ -16,7 +16,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::fleet::{Finding, Severity};
 use crate::ids::{Region, ServiceName};
-use crate::package::content_of;
 use crate::plan::preview::{
     Arrivals, Basis, Group, KINDS, Kind, Line, Part, Preview, WaveAhead, Waves,
 };
@@ -424,7 +423,7 @@ fn values(line: &Line) -> String {
         (Part::Resource, old, new) => {
             let kind = new.as_ref().or(old.as_ref()).map(|kind| format!(" ({})", clean(kind)));
             let of = new.as_ref().or(old.as_ref()).map_or("", String::as_str);
-            format!("{}{}", kind.unwrap_or_default(), paths(of, &line.paths))
+            format!("{}{}", kind.unwrap_or_default(), effects::paths(of, &line.paths))
         }
         (Part::Output | Part::Section | Part::Declaration, ..) => String::new(),
         (Part::Template, Some(old), Some(new)) if old == new => " differs".to_owned(),
@@ -435,28 +434,6 @@ fn values(line: &Line) -> String {
         (_, Some(value), None) | (_, None, Some(value)) => format!(": {}", quoted(value)),
         (_, None, None) => String::new(),
     }
-}
-
-/// The paths of what differs in a resource of a type. Of code and the like only that it is another is
-/// said: its place in the bucket tells nobody anything.
-fn paths(kind: &str, paths: &[String]) -> String {
-    if paths.is_empty() {
-        return String::new();
-    }
-    let mut all: Vec<String> = Vec::new();
-    for path in paths {
-        let content = content_of(kind, path).map(|property| format!("{property} (content)"));
-        let text = content.unwrap_or_else(|| path.clone());
-        if !all.contains(&text) {
-            all.push(text);
-        }
-    }
-    let named: Vec<String> = all.iter().take(PATHS).map(|path| clean(path)).collect();
-    let more = match all.len() - named.len() {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    format!(": {}{more}", named.join(", "))
 }
 
 /// A path of the fleet as it is seen from where the command ran.
