@@ -17,6 +17,8 @@ pub use comparing::{InsideAll, inside};
 /// The types that are nested stacks, with the property that says which template they have.
 const NESTED: [(&str, &str); 2] =
     [("AWS::CloudFormation::Stack", "TemplateURL"), ("AWS::Serverless::Application", "Location")];
+/// How the symbol of the value of an SSM parameter starts.
+const LOOKED_UP: &str = "AWS::SSM::Parameter::Value<";
 /// CloudFormation's limit for the name of a stack, in characters.
 const MAX_NAME_CHARS: usize = 128;
 
@@ -113,10 +115,21 @@ fn plain(value: &Value) -> Option<String> {
     }
 }
 
-/// The same for the same value, and nothing that could be a secret.
+/// The same for the same value, and nothing that could be a secret. What CloudFormation looks up anew in
+/// every update stays known as such.
 fn unknown(value: &Value) -> String {
-    let digest = || Digest::of(value.to_string().as_bytes()).to_string();
-    symbol(value).map_or_else(digest, str::to_owned)
+    if let Some(symbol) = symbol(value) {
+        return symbol.to_owned();
+    }
+    let text = value.to_string();
+    let is_looked_up = text.contains(LOOKED_UP) || text.contains("{{resolve:ssm:");
+    let head = if is_looked_up { LOOKED_UP } else { "" };
+    format!("{head}{}", Digest::of(text.as_bytes()))
+}
+
+/// Whether a symbol stands for a value that may be another at the next update.
+fn is_looked_up(symbol: &str) -> bool {
+    symbol.starts_with(LOOKED_UP)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::package::tree::{Tree, below, is_nested};
+use crate::package::tree::{Tree, below, is_looked_up, is_nested};
 use crate::template::{
     Action, Effect, Effects, Filled, Given, Inputs, Inside, Replaces, effects_around, fill,
 };
@@ -150,11 +150,14 @@ fn unsettle(to: &mut Inputs, from: &Inputs, effect: Option<&Effect>) {
         let Some(rest) = path.strip_prefix("/Properties/Parameters") else { continue };
         let named = rest.split('/').nth(1).map(|name| name.replace("~1", "/").replace("~0", "~"));
         for (name, given) in &mut to.parameters {
-            let is_meant = named.as_ref().is_none_or(|named| named == name);
-            if is_meant
-                && from.parameters.get(name) == Some(given)
-                && let Given::Symbol(symbol) = given
-            {
+            let is_same = from.parameters.get(name) == Some(given);
+            let Given::Symbol(symbol) = given else { continue };
+            // All of them are meant only for what is looked up.
+            let is_meant = match &named {
+                Some(named) => named == name,
+                None => is_looked_up(symbol),
+            };
+            if is_meant && is_same {
                 symbol.push('\'');
             }
         }

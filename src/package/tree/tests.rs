@@ -106,6 +106,22 @@ fn an_attribute_of_a_resource_that_changes_may_be_another_value() {
 }
 
 #[test]
+fn what_is_looked_up_anew_may_be_another_value_and_nothing_else_with_it() {
+    let of = |given: &str| {
+        let other = "  N: { Type: AWS::SNS::Topic, Properties: { TopicName: !Ref Q } }\n";
+        let leaf =
+            tree(&text(&format!("{TABLE}{other}").replace(", BillingMode: !Ref Q", ""), "x"), &[]);
+        let key = "  K: { Type: AWS::KMS::Key }\n";
+        let root = text(&(key.to_owned() + &child("Leaf", &format!("P: {given}, Q: !Ref K"))), "x");
+        let root = tree(&root, &[("Leaf", leaf)]);
+        between(&root, &root)
+    };
+    assert_eq!(of("'{{resolve:ssm:/name}}'"), ["Leaf/T Modify Perhaps ?"]);
+    assert_eq!(of("!Sub 'x-${K}-{{resolve:ssm:/name}}'"), ["Leaf/T Modify Perhaps ?"]);
+    assert_eq!(of("'{{resolve:secretsmanager:name}}'"), Vec::<String>::new());
+}
+
+#[test]
 fn a_nested_stack_comes_and_goes_with_all_that_is_in_it() {
     let leaf = tree(&text(TABLE, "x"), &[]);
     let middle = tree(&text(&(child("Leaf", "P: x") + TOPIC), "x"), &[("Leaf", leaf)]);
