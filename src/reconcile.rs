@@ -24,7 +24,8 @@ use crate::observed::{Look, Seen};
 use crate::outcome::{Memory, Outcome};
 use crate::plan::{
     ApprovalRequest, DRIFTED, Decided, Decision, FormerStack, Hold, Scene, StackRecord, Step,
-    TargetRecord, Verdict, after_look, decide, may_run, note_adopted, note_mark, ownership,
+    TargetRecord, Verdict, after_look, decide, may_run, note_adopted, note_inside, note_mark,
+    ownership,
 };
 use crate::reconcile::drift::{Drifting, Drifts};
 use crate::reconcile::history::{drifted, event_of_step, event_of_verdict, failed, is_same, owed};
@@ -180,7 +181,8 @@ impl Pass<'_> {
         self.note_waiting(&sight.look, &memories, &decided);
         let mut done = Done { found, ..Done::default() };
         for (name, decided) in decided {
-            let memory = memories.get(&name).cloned().unwrap_or_default();
+            let mut memory = memories.get(&name).cloned().unwrap_or_default();
+            note_inside(&mut memory, &decided);
             self.carry_out(&sight, &name, decided, memory, &mut done).await?;
         }
         self.keep_pending(&sight.look, &memories, &mut done.rows);

@@ -9,6 +9,7 @@ mod decide;
 mod elsewhere;
 mod gated;
 mod hold;
+mod inside;
 mod learn;
 mod ledger;
 mod lengths;
@@ -42,6 +43,7 @@ pub use decide::{
 };
 pub use elsewhere::{AtHome, Elsewhere};
 pub use hold::{Hold, RevertHold, Weight};
+pub use inside::note_inside;
 pub use learn::{
     CLOCK_SKEW, EFFECT_PATIENCE, after_look, after_outcome, count_of, ended, has_failed, may_run,
     wants_events,

@@ -31,6 +31,7 @@ mod makespan;
 mod ministack;
 mod moto;
 mod nested;
+mod nested_inside;
 mod outputs;
 mod package;
 mod plan;
