@@ -95,6 +95,11 @@ impl StepKind {
         matches!(self, Self::PrepareRevert { .. } | Self::Revert { .. })
     }
 
+    /// Whether CloudFormation is given the template, and reads what it points to.
+    pub fn gives_template(&self) -> bool {
+        matches!(self, Self::Create) || self.prepares()
+    }
+
     /// Whether it asks for a change set, which is named after the token.
     pub fn prepares(&self) -> bool {
         matches!(self, Self::CreateChangeSet { .. } | Self::PrepareRevert { .. })

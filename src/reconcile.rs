@@ -1,6 +1,7 @@
 //! One target, once: observe, decide, reserve, act, record, say when to look again.
 
 mod again;
+mod artifacts;
 mod blind;
 mod drift;
 mod history;
@@ -16,6 +17,7 @@ use crate::aws::{Access, Aws, TargetApi};
 use crate::board::{Board, Progress, View};
 use crate::clock::Clock;
 use crate::desired::Wanted;
+use crate::fleet::Service;
 use crate::ids::{StackKey, StackName, Target};
 use crate::journal::{Journal, JournalError};
 use crate::moment::Moment;
@@ -23,8 +25,8 @@ use crate::observe::{Sight, observe};
 use crate::observed::{Look, Seen};
 use crate::outcome::{Memory, Outcome};
 use crate::plan::{
-    ApprovalRequest, DRIFTED, Decided, Decision, FormerStack, Hold, Scene, StackRecord, Step,
-    TargetRecord, Verdict, after_look, decide, may_run, note_adopted, note_inside, note_mark,
+    ApprovalRequest, DRIFTED, Decided, Decision, FormerStack, Hold, Rendered, Scene, StackRecord,
+    Step, TargetRecord, Verdict, after_look, decide, may_run, note_adopted, note_inside, note_mark,
     ownership,
 };
 use crate::reconcile::drift::{Drifting, Drifts};
@@ -162,6 +164,7 @@ impl Pass<'_> {
         let elsewhere = self.means.board.elsewhere(&self.view, self.target);
         let decided = {
             let keyed_hash = |text: &str| self.means.journal.keyed_hash(text);
+            let lacks = |service: &Service, rendered: &Rendered| self.lack(service, rendered);
             decide(&Scene {
                 desired: &self.view.desired,
                 steering: &self.view.steering,
@@ -174,11 +177,13 @@ impl Pass<'_> {
                 elsewhere: &elsewhere,
                 drifts: &found.drifts,
                 another_controller: sight.another_controller.as_deref(),
+                lacks: &lacks,
                 keyed_hash: &keyed_hash,
                 now,
             })
         };
         self.note_waiting(&sight.look, &memories, &decided);
+        self.order_artifacts(&decided);
         let mut done = Done { found, ..Done::default() };
         for (name, decided) in decided {
             let mut memory = memories.get(&name).cloned().unwrap_or_default();

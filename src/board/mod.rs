@@ -23,10 +23,13 @@ use crate::rollout::{Course, Rollouts};
 mod counted;
 mod progress;
 mod regions;
+mod stock;
 
 use counted::{Counted, count};
+use stock::Stock;
 
 pub use progress::{Progress, Standing, Tally};
+pub use stock::{Begun, Filling, Order, OrderKey, Stocked};
 
 /// Cheap to clone; all clones are the same board.
 #[derive(Clone)]
@@ -49,6 +52,7 @@ struct Shared {
     rollouts: Mutex<Rollouts>,
     learned: Mutex<Learned>,
     drift_budget: Mutex<Budget>,
+    stock: Mutex<Stock>,
     places: Mutex<BTreeMap<Target, Place>>,
     /// Of all places; taken while `places` is held.
     counted: Mutex<Counted>,
@@ -106,6 +110,7 @@ impl Board {
             rollouts: Mutex::default(),
             learned: Mutex::default(),
             drift_budget: Mutex::new(Budget::new(limits)),
+            stock: Mutex::default(),
             places: Mutex::default(),
             counted: Mutex::default(),
             homes: Mutex::default(),
@@ -434,6 +439,7 @@ impl Board {
             blind: counted.blind,
             unseen: lock(&self.0.unseen).union(&lock(&self.0.stale)).count(),
             in_flight: self.ledger().total(),
+            filling: self.stock().filling(),
             stages,
         }
     }

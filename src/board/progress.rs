@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 
-use crate::board::Board;
+use crate::board::{Board, Filling, Stocked};
 use crate::fleet::Finding;
 use crate::ids::{Revision, ServiceName, StackName, Target};
 use crate::moment::Moment;
@@ -93,6 +93,8 @@ pub enum Progress {
         /// Why it cannot be done, a sentence.
         why: String,
     },
+    /// What templates point to is looked for in buckets, and uploaded.
+    Artifacts(Stocked),
     /// Something waits for a person.
     Asked(ApprovalRequest),
     /// A person suspended, resumed or approved something.
@@ -124,6 +126,8 @@ pub struct Standing {
     pub unseen: usize,
     /// Operations that run in AWS.
     pub in_flight: usize,
+    /// How far what templates point to is uploaded; `None` while nothing is.
+    pub filling: Option<Filling>,
     /// How far the releases have come that go out in waves, by service.
     pub stages: BTreeMap<String, Stage>,
 }

@@ -15,6 +15,8 @@ use crate::fleet::{Complaint, Finding, Gathering, Severity, Source, load_after};
 use crate::package::Packaged;
 use crate::snapshot::Snapshot;
 
+pub use packages::missing_build_outputs;
+
 /// Names in a list for people: there may be thousands, and as many findings.
 const MAX_LISTED: usize = 20;
 

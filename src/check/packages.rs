@@ -1,8 +1,11 @@
 //! What services need of buckets, and how many resources their nested stacks have together.
 
+use std::collections::BTreeSet;
+
 use crate::check::error;
 use crate::desired::Desired;
-use crate::fleet::{Gathering, Service};
+use crate::fleet::{BuildOutput, Complaint, Finding, Gathering, Service, Severity};
+use crate::package::{Blob, Origin, Packed};
 use crate::template::MAX_INLINE_BYTES;
 
 /// CloudFormation's limit on one operation with nested stacks.
@@ -14,6 +17,62 @@ pub(super) fn check(desired: &Desired, findings: &mut Gathering) {
             needs_bucket(service, findings);
         }
         too_many_resources(service, findings);
+    }
+    // With services that could not be read, nobody can tell.
+    if !desired.gaps.any_service && desired.gaps.services.is_empty() {
+        unused_build_outputs(desired, findings);
+    }
+}
+
+/// What of the build outputs is missing: `look` says why one is not where its document says. A revision
+/// is not refused for it, as a build may still come: what needs it waits.
+pub fn missing_build_outputs(
+    desired: &Desired,
+    look: impl Fn(&BuildOutput) -> Option<(String, Option<String>)>,
+) -> Vec<Finding> {
+    let mut findings = Gathering::default();
+    for (service, number, output) in build_outputs(desired) {
+        let Some((message, help)) = look(output) else { continue };
+        let pointer = ["spec", "artifacts", &number.to_string(), "from"];
+        let complaint = error(&service.source, &pointer, "artifact-missing");
+        findings.add(Complaint { severity: Severity::Warning, help, ..complaint }, None, message);
+    }
+    findings.into_findings()
+}
+
+fn build_outputs(desired: &Desired) -> impl Iterator<Item = (&Service, usize, &BuildOutput)> {
+    desired.services.values().flat_map(|service| {
+        let outputs = service.build_outputs.iter().enumerate();
+        outputs.map(|(number, output)| (service.as_ref(), number, output))
+    })
+}
+
+fn unused_build_outputs(desired: &Desired, findings: &mut Gathering) {
+    if desired.services.values().all(|service| service.build_outputs.is_empty()) {
+        return;
+    }
+    let blobs = desired.services.values().flat_map(|service| service.package.blobs.values());
+    let built = |file: &&Packed| matches!(file.origin, Origin::Built(_));
+    let used: BTreeSet<&str> = blobs
+        .flat_map(|blob| match blob {
+            Blob::File(file) => vec![file],
+            Blob::Zip(files) => files.values().collect(),
+            Blob::Template(_) => Vec::new(),
+        })
+        .filter(built)
+        .map(|file| file.path.as_str())
+        .collect();
+    for (service, number, output) in build_outputs(desired) {
+        if used.contains(output.path.as_str()) {
+            continue;
+        }
+        let pointer = ["spec", "artifacts", &number.to_string(), "path"];
+        let complaint = Complaint {
+            severity: Severity::Warning,
+            help: Some("correct the path, or remove it".to_owned()),
+            ..error(&service.source, &pointer, "unused-artifact")
+        };
+        findings.add(complaint, None, format!("no template points to `{}`", output.path));
     }
 }
 

@@ -1,6 +1,8 @@
 //! `driftless doctor`: can every target be worked in, and what do the settings cost. Nothing is changed,
 //! and no journal is needed.
 
+mod buckets;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::sync::Arc;
@@ -40,7 +42,8 @@ const NEAR_PERCENT: usize = 80;
 
 /// Find out whether every target can be worked in, and what the settings cost
 ///
-/// Assumes the role, looks, reads quotas and compares clocks in every target, and in one region of
+/// Assumes the role, looks, reads quotas and compares clocks in every target, looks whether each region
+/// has its bucket for artifacts, and in one region of
 /// each account probes the rights of the role: with calls about a stack that cannot exist, so that
 /// nothing can change. CloudTrail shows them as refused.
 #[derive(Args, Clone, Debug)]
@@ -119,6 +122,8 @@ pub async fn examine(
             accounts.entry(target.account).or_default().push(target.clone());
         }
     }
+    let regions = accounts.values().flatten().map(|target| target.region.clone()).collect();
+    let buckets = buckets::complaints(desired, aws, regions).await;
     bar.set_length(accounts.len() as u64);
     let mut checkups = BTreeMap::new();
     let mut looks = JoinSet::new();
@@ -139,7 +144,7 @@ pub async fn examine(
         if matches!(skew, ClockSkew::Ahead(_)) { seconds } else { -seconds }
     });
     let examined = Examined { rights, clock_ahead_s };
-    let general = skew.and_then(of_clock).into_iter().collect();
+    let general = skew.and_then(of_clock).into_iter().chain(buckets).collect();
     DoctorReport::of(examined, &checkups, general, Toll::of(desired))
 }
 

@@ -3,12 +3,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::board::{Progress, Standing};
+use crate::board::{Progress, Standing, Stocked};
 use crate::ids::{Revision, ServiceName, Target};
 use crate::moment::Moment;
 use crate::observed::{Blind, BlindReason};
 use crate::outcome::Outcome;
-use crate::plan::{ApprovalRequest, DRIFTED, StackRecord, Step, Weight};
+use crate::plan::{ApprovalRequest, DRIFTED, StackRecord, Step, Weight, size};
 use crate::report::{counted, findings, rollouts};
 use crate::rollout::{Change, ChangeKind, Upcoming};
 
@@ -115,6 +115,7 @@ impl Narrator {
             | Progress::Inherited { .. }
             | Progress::Rollout { .. }
             | Progress::Disobeyed { .. }
+            | Progress::Artifacts(_)
             | Progress::Asked(_)
             | Progress::Steered { .. }
             | Progress::Standing(_)
@@ -189,6 +190,7 @@ impl Narrator {
                 Importance::Alarm,
                 format!("{}: {} asked to {}: {why}", order.service, order.by, order.word),
             )),
+            Progress::Artifacts(news) => Some(artifacts_line(news)),
             Progress::Asked(request) => Some(asked(request)),
             Progress::Steered { suspensions, approvals } => Some(Line::new(
                 Importance::Fleet,
@@ -352,6 +354,23 @@ fn rollout_line(service: &ServiceName, change: &Change) -> Line {
         ChangeKind::Began | ChangeKind::Opened(_) | ChangeKind::Completed => "",
     };
     let text = format!("{service}: release {}: {word}{}", change.release.short(), change.text);
+    Line::new(importance, text)
+}
+
+fn artifacts_line(news: &Stocked) -> Line {
+    let (importance, text) = match news {
+        Stocked::Begun { bucket, count, bytes } => {
+            let artifacts = counted(*count, "artifact");
+            (Importance::Fleet, format!("looking for {artifacts} ({}) in {bucket}", size(*bytes)))
+        }
+        Stocked::Ended { bucket, count, bytes } => {
+            let artifacts = counted(*count, "artifact");
+            (Importance::Fleet, format!("uploaded {artifacts} ({}) to {bucket}", size(*bytes)))
+        }
+        Stocked::Failed { why } => {
+            (Importance::Alarm, format!("artifacts are missing, and what needs them waits: {why}"))
+        }
+    };
     Line::new(importance, text)
 }
 

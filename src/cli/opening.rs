@@ -1,11 +1,14 @@
 //! Opens what commands work with: the fleet's newest revision, the cloud that it lives in.
 
+use crate::artifacts::wrong_on_disk;
 use crate::aws::Aws;
+use crate::check;
 use crate::cli::Failure;
 use crate::clock::Clock;
 use crate::controller::{Checked, checked};
 use crate::desired::Desired;
 use crate::fleet::{Cloud as CloudKind, Finding, Fleet, Variable};
+use crate::git::Source;
 use crate::ids::Region;
 use crate::report::findings::{self, Drawing};
 use crate::settings::Settings;
@@ -35,6 +38,15 @@ pub(super) fn opened(snapshot: Snapshot) -> Opened {
 }
 
 impl Opened {
+    /// Adds what of the build outputs is not on this machine as the documents say.
+    pub(super) fn with_build_outputs(mut self, source: &Source) -> Self {
+        if let Some(desired) = &self.desired {
+            self.findings.extend(missing_build_outputs(desired, source));
+            self.findings.sort();
+        }
+        self
+    }
+
     /// What was read, for people: the fingerprint of files as they lie says nothing to them.
     pub(super) fn name(&self) -> &str {
         match self.snapshot.committed_at {
@@ -63,6 +75,19 @@ impl Opened {
     }
 }
 
+/// What of the build outputs is not on this machine as the documents say.
+pub(super) fn missing_build_outputs(desired: &Desired, source: &Source) -> Vec<Finding> {
+    let folder = source.on_disk();
+    check::missing_build_outputs(desired, |output| {
+        let error = wrong_on_disk(folder.as_deref(), &output.path, &output.built)?;
+        let text = error.to_string();
+        Some(match text.rsplit_once(": ") {
+            Some((what, help)) => (what.to_owned(), Some(help.to_owned())),
+            None => (text, None),
+        })
+    })
+}
+
 /// Findings as people read them.
 pub(super) fn drawn(
     findings: &[Finding],
@@ -86,7 +111,18 @@ pub(super) fn simulated_cloud(
         bootstrap_role: fleet.and_then(first_role),
         ..CloudSettings::default()
     };
-    Ok(Cloud::in_folder(&settings.cloud_folder(), behaviour, clock.clone())?)
+    let cloud = Cloud::in_folder(&settings.cloud_folder(), behaviour, clock.clone())?;
+    fleet.map_or(Ok(()), |fleet| make_buckets(&cloud, fleet))?;
+    Ok(cloud)
+}
+
+/// The buckets that the fleet names, which in AWS a person makes.
+fn make_buckets(cloud: &Cloud, fleet: &Fleet) -> Result<(), Failure> {
+    let buckets = fleet.regions.keys().filter_map(|region| Some((fleet.bucket(region)?, region)));
+    for (bucket, region) in buckets {
+        cloud.console().make_bucket(&bucket, region)?;
+    }
+    Ok(())
 }
 
 /// Name and path of the role that makes the others, with `{account}` for the account's number.

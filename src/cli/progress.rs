@@ -8,7 +8,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tracing::{debug, error, info, warn};
 
-use crate::board::{Progress, Standing, Tally};
+use crate::board::{Filling, Progress, Standing, Tally};
 use crate::cli::log::Screen;
 use crate::cli::narrator::{Importance, Line, Narrator};
 use crate::cli::opening::drawn;
@@ -17,6 +17,7 @@ use crate::fleet::Finding;
 use crate::git::Source;
 use crate::ids::Revision;
 use crate::moment::Moment;
+use crate::plan::size;
 use crate::report::{counted, rollouts};
 use crate::rollout::Stage;
 use crate::settings::Settings;
@@ -113,6 +114,7 @@ impl Show {
             | Progress::Inherited { .. }
             | Progress::Rollout { .. }
             | Progress::Disobeyed { .. }
+            | Progress::Artifacts(_)
             | Progress::Asked(_)
             | Progress::Steered { .. }
             | Progress::Standing(_)
@@ -180,11 +182,12 @@ fn say(line: &Line) {
     }
 }
 
-/// A bar a service, and one line for all of them.
+/// A bar a service, one of what is uploaded, and one line for all of them.
 #[derive(Debug)]
 struct Bars {
     all: MultiProgress,
     services: BTreeMap<String, ProgressBar>,
+    uploads: Option<ProgressBar>,
     summary: ProgressBar,
     label_width: usize,
 }
@@ -198,7 +201,7 @@ impl Default for Bars {
                 .unwrap_or_else(|_| ProgressStyle::default_spinner()),
         );
         summary.set_message("looking at every target");
-        Self { all, services: BTreeMap::new(), summary, label_width: 0 }
+        Self { all, services: BTreeMap::new(), uploads: None, summary, label_width: 0 }
     }
 }
 
@@ -229,7 +232,27 @@ impl Bars {
                 self.all.remove(&bar);
             }
         }
+        self.draw_uploads(standing.filling);
         self.summary.set_message(summary(standing));
+    }
+
+    fn draw_uploads(&mut self, filling: Option<Filling>) {
+        let Some(filling) = filling else {
+            if let Some(bar) = self.uploads.take() {
+                bar.finish_and_clear();
+                self.all.remove(&bar);
+            }
+            return;
+        };
+        let bar = self.uploads.get_or_insert_with(|| {
+            let bar = self.all.insert_before(&self.summary, ProgressBar::new(0));
+            bar.set_style(bar_of_bytes());
+            bar
+        });
+        bar.set_prefix(format!("{:1$}", "artifacts", self.label_width));
+        bar.set_length(filling.bytes);
+        bar.set_position(filling.bytes_done);
+        bar.set_message(uploaded(&filling));
     }
 
     /// Leaves the bars as they are, below everything that was said.
@@ -256,6 +279,19 @@ fn bar_style(is_troubled: bool) -> ProgressStyle {
     ProgressStyle::with_template(&template)
         .unwrap_or_else(|_| ProgressStyle::default_bar())
         .progress_chars("━╸─")
+}
+
+fn bar_of_bytes() -> ProgressStyle {
+    let template = format!("{{prefix}} {{bar:{BAR_WIDTH}.green}} {{percent:>5}} %  {{wide_msg}}");
+    ProgressStyle::with_template(&template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("━╸─")
+}
+
+/// What stands behind the bar of what is uploaded.
+fn uploaded(filling: &Filling) -> String {
+    let Filling { there, all, bytes_done, bytes } = filling;
+    format!("{there} of {all} uploaded, {} of {}", size(*bytes_done), size(*bytes))
 }
 
 fn summary(standing: &Standing) -> String {
@@ -313,6 +349,12 @@ mod tests {
         let said = message(&tally, Some(&stage), now);
         assert_eq!(said, "wave canary 2/3 settled, 1 failed, soaking 4 min, 1 failed or held");
         assert_eq!(message(&Tally::default(), None, now), "in sync");
+    }
+
+    #[test]
+    fn the_bar_of_uploads_counts_contents_and_bytes() {
+        let filling = Filling { there: 3, all: 14, bytes_done: 900_000, bytes: 12_000_000 };
+        assert_eq!(uploaded(&filling), "3 of 14 uploaded, 900 kB of 12 MB");
     }
 
     #[test]

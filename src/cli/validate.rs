@@ -39,7 +39,7 @@ pub(super) fn run(
     clock: &Clock,
     out: &mut dyn Write,
 ) -> Result<Ending, Failure> {
-    let opened = open(settings, clock)?;
+    let opened = open(settings, clock)?.with_build_outputs(&settings.source()?);
     let folder = settings.fleet_folder().display().to_string();
     let text = match args.format {
         FindingsFormat::Text => text(&opened, settings),

@@ -6,6 +6,7 @@ mod lengths;
 mod queue;
 mod revisions;
 mod rollouts;
+mod uploads;
 mod wake;
 mod workers;
 
@@ -22,6 +23,7 @@ use crate::aws::Aws;
 use crate::board::{Board, Progress, Standing, View};
 use crate::clock::Clock;
 use crate::controller::announcing::Announcements;
+use crate::controller::uploads::Uploads;
 use crate::controller::workers::Workers;
 use crate::desired::Desired;
 use crate::git::{Fetching, GitError, Source};
@@ -92,6 +94,7 @@ struct Controller {
     queue: Queue,
     workers: Workers,
     tasks: JoinSet<(Target, Result<Next, JournalError>)>,
+    uploads: Uploads,
     until: Until,
     /// Counts what people said, so that a change of it is noticed.
     steered: u64,
@@ -138,7 +141,7 @@ pub async fn run(
             break;
         }
         let clock = controller.settings.clock.clone();
-        let due = controller.next_start();
+        let due = [controller.next_start(), controller.next_upload()].into_iter().flatten().min();
         tokio::select! {
             biased;
             () = &mut shutdown => break,
@@ -150,6 +153,7 @@ pub async fn run(
                 controller.consider_newest()?;
             }
             Some(done) = controller.tasks.join_next() => controller.finished(done)?,
+            ended = controller.uploads.ended() => controller.uploaded(&ended),
             () = until_due(&clock, due), if due.is_some() => {}
         }
     }
@@ -222,6 +226,7 @@ impl Controller {
             rolled_out: None,
             lengths: lengths::Written::at(now),
             tasks: JoinSet::new(),
+            uploads: Uploads::of(&settings),
             queue: Queue::default(),
             workers: Workers::default(),
             settings,
@@ -236,6 +241,7 @@ impl Controller {
         }
         controller.plan_sweeps(&swept);
         controller.announce_start(&view.desired, good.warnings, targets, refused);
+        controller.order_uploads(&view.desired);
         controller.recall_rollouts(&view.desired, &marks)?;
         controller.obey_orders()?;
         Ok(controller)
@@ -249,6 +255,7 @@ impl Controller {
     }
 
     fn start_what_is_due(&mut self) {
+        self.start_uploads();
         let now = self.settings.clock.now();
         for target in self.board.next_in_line() {
             self.queue.add(&target, Next { at: now, class: Class::InFlight });
@@ -310,6 +317,7 @@ impl Controller {
         self.until != Until::Stopped
             && self.had_seen_all
             && self.queue.is_at_rest()
+            && self.board.stock().is_at_rest()
             && !self.rollouts_go_on()
     }
 
@@ -327,6 +335,8 @@ impl Controller {
     /// and is found again by looking.
     async fn drain(mut self) -> Result<Standing, ControllerError> {
         self.board.stop();
+        // What is half sent is nowhere: S3 shows an object when all of it has arrived.
+        self.uploads.break_off();
         if !self.tasks.is_empty() {
             self.board.tell(Progress::Stopping { busy: self.tasks.len() });
         }

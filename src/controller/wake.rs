@@ -343,6 +343,7 @@ impl Controller {
             self.board.recall(target, &rows, &desired);
         }
         self.board.tell(accepted(&desired, changed.clone(), warnings));
+        self.order_uploads(&desired);
         self.wake(&changed);
         self.advance_rollouts()?;
         self.plan_sweeps(&crate::observe::swept_targets(&desired));

@@ -20,8 +20,8 @@ use crate::fleet::freeze::never_close;
 use crate::fleet::reader::{Read, Reader};
 use crate::fleet::yaml::Node;
 use crate::fleet::{
-    Exception, Fleet, Freeze, Limits, Operator, PROTECTED_BY_DEFAULT, Protection, Requirement,
-    Selector, Service, ServiceRegions, Source, Tenant, Text,
+    BuildOutput, Exception, Fleet, Freeze, Limits, Operator, PROTECTED_BY_DEFAULT, Protection,
+    Requirement, Selector, Service, ServiceRegions, Source, Tenant, Text,
 };
 use crate::fleet::{drift, idle_cost, waves};
 use crate::ids::{Region, ServiceName};
@@ -218,16 +218,39 @@ fn exception(
     }
 }
 
-/// Reads a Service document and the files that it names; `None` after errors, which are then
+/// A Service document whose files are not read yet: some may be build outputs of other services.
+pub(super) struct Begun {
+    document: ServiceDocument,
+    build_outputs: Vec<BuildOutput>,
+    pub(super) node: Rc<Node>,
+    pub(super) source: Source,
+}
+
+/// Reads a Service document without the files that it names; `None` after errors, which are then
 /// recorded.
-pub(super) fn service(
+pub(super) fn begin_service(
     node: &Rc<Node>,
     source: Source,
     files: &mut Files<'_>,
     reader: &mut Reader<'_>,
-) -> Option<Service> {
-    let ServiceDocument { metadata, spec, .. } = ServiceDocument::read(node, reader)?;
+) -> Option<Begun> {
+    let mut document = ServiceDocument::read(node, reader)?;
     let errors = reader.errors;
+    let specs = document.spec.artifacts.take().unwrap_or_default();
+    let build_outputs = files.build_outputs(specs, (&source.path, node), reader);
+    let node = Rc::clone(node);
+    (reader.errors == errors).then_some(Begun { document, build_outputs, node, source })
+}
+
+/// Reads the files that a Service document names; `None` after errors, which are then recorded.
+pub(super) fn service(
+    begun: Begun,
+    files: &mut Files<'_>,
+    reader: &mut Reader<'_>,
+) -> Option<Service> {
+    let Begun { document: ServiceDocument { metadata, spec, .. }, build_outputs, node, source } =
+        begun;
+    let (node, errors) = (&node, reader.errors);
     let (template_path, package) = files.package(&spec.template, node, reader).unzip();
     let policy = spec.stack_policy.as_ref().map(|path| files.stack_policy(path, node, reader));
     check_service(&spec, node, reader);
@@ -274,6 +297,7 @@ pub(super) fn service(
         adopt: spec.adopt.map(|spec| Arc::new(adoption(spec, node, reader))),
         rollout: spec.rollout.map(|rollout| Arc::new(waves::plan(rollout, node, reader))),
         drift: Arc::new(drift::settings(spec.drift, node, reader)),
+        build_outputs,
         suspend: spec.suspend.unwrap_or(false),
         name: metadata.name,
         source,

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use crate::fleet::adoption::AdoptSpec;
 use crate::fleet::artifacts::ArtifactsSpec;
 use crate::fleet::bootstrap::BootstrapSpec;
+use crate::fleet::build_outputs::BuildOutputSpec;
 use crate::fleet::channel::{Chat, DigestLength, Topic, Webhook};
 use crate::fleet::commit_status::CommitStatusSpec;
 use crate::fleet::freeze::{Pattern, Zone};
@@ -370,6 +371,9 @@ documents! {
         /// What is done about drift: resources that are not as the template made them. As the Fleet
         /// document says where it does not say it.
         drift as "drift": Option<DriftSpec>,
+        /// Files that the template or those of nested stacks point to and that are not in git, such as
+        /// what a build made.
+        artifacts as "artifacts": Option<Vec<BuildOutputSpec>>,
         /// Start nothing new for this service.
         suspend as "suspend": Option<bool>,
     }

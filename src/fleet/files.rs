@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::fleet::build_outputs::{BuildOutputSpec, BuildOutputs};
 use crate::fleet::finding::{MAX_FINDINGS, shortened};
 use crate::fleet::reader::{Reader, nearest};
 use crate::fleet::yaml::Node;
-use crate::fleet::{Finding, Severity, StackPolicy};
+use crate::fleet::{BuildOutput, Finding, Severity, StackPolicy};
 use crate::package::{Package, Packaged, Packages, Problem};
 use crate::snapshot::{Snapshot, Unreadable, join};
 use crate::template::{Template, limits};
@@ -19,6 +20,9 @@ pub(super) struct Files<'s> {
     snapshot: &'s Snapshot,
     /// By path; `None` for a template that was reported already.
     templates: BTreeMap<String, Option<Arc<Template>>>,
+    build_outputs: BuildOutputs,
+    /// What was packaged of the revision before.
+    before: &'s Packaged,
     packages: Packages<'s>,
     /// Findings in templates.
     pub(super) findings: Vec<Finding>,
@@ -26,9 +30,31 @@ pub(super) struct Files<'s> {
 
 impl<'s> Files<'s> {
     /// Those of a snapshot after an earlier one: what did not change is not packaged again.
-    pub(super) fn after(before: &Packaged, snapshot: &'s Snapshot) -> Self {
-        let packages = Packages::of(snapshot).after(before);
-        Self { snapshot, templates: BTreeMap::new(), packages, findings: Vec::new() }
+    pub(super) fn after(before: &'s Packaged, snapshot: &'s Snapshot) -> Self {
+        Self {
+            snapshot,
+            before,
+            templates: BTreeMap::new(),
+            build_outputs: BuildOutputs::default(),
+            packages: Packages::of(snapshot),
+            findings: Vec::new(),
+        }
+    }
+
+    /// Begins to package, when all build outputs are known.
+    pub(super) fn begin(&mut self) {
+        let built = std::mem::take(&mut self.build_outputs).into_built();
+        self.packages = Packages::of(self.snapshot).with_built(built).after(self.before);
+    }
+
+    /// The build outputs of a service. All services say theirs before the first template is packaged.
+    pub(super) fn build_outputs(
+        &mut self,
+        specs: Vec<BuildOutputSpec>,
+        document: (&Arc<str>, &Node),
+        reader: &mut Reader<'_>,
+    ) -> Vec<BuildOutput> {
+        self.build_outputs.take(specs, self.snapshot, document, reader)
     }
 
     /// The template that `spec.template` names with all that it points to, and its path in the fleet

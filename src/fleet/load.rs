@@ -6,7 +6,7 @@ use std::collections::btree_map::Entry as Slot;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::fleet::build;
+use crate::fleet::build::{self, Begun};
 use crate::fleet::document::{API_GROUP, API_VERSION};
 use crate::fleet::files::Files;
 use crate::fleet::finding::{MAX_FINDINGS, more_findings};
@@ -40,6 +40,7 @@ pub fn load_after(before: &Packaged, snapshot: &Snapshot) -> (Option<Documents>,
     for (path, entry) in snapshot.entries() {
         loading.entry(path, entry);
     }
+    loading.services();
     loading.finish()
 }
 
@@ -88,6 +89,8 @@ struct Loading<'s> {
     names: BTreeMap<(&'static str, DocumentName), Source>,
     tenants: BTreeMap<DocumentName, Arc<Tenant>>,
     services: BTreeMap<DocumentName, Arc<Service>>,
+    /// Services whose files are not read yet.
+    begun: Vec<Begun>,
     accounts: BTreeMap<AccountId, Arc<Tenant>>,
     gaps: Gaps,
     documents: usize,
@@ -97,7 +100,7 @@ struct Loading<'s> {
 }
 
 impl<'s> Loading<'s> {
-    fn after(before: &Packaged, snapshot: &'s Snapshot) -> Self {
+    fn after(before: &'s Packaged, snapshot: &'s Snapshot) -> Self {
         Self {
             files: Files::after(before, snapshot),
             snapshot,
@@ -106,6 +109,7 @@ impl<'s> Loading<'s> {
             names: BTreeMap::new(),
             tenants: BTreeMap::new(),
             services: BTreeMap::new(),
+            begun: Vec::new(),
             accounts: BTreeMap::new(),
             gaps: Gaps::default(),
             documents: 0,
@@ -235,7 +239,7 @@ impl<'s> Loading<'s> {
         let read = match kind.as_str() {
             "Fleet" => self.fleet(&root, source, &mut reader),
             "Tenant" => self.tenant(&root, source, &mut reader),
-            "Service" => self.service(&root, source, &mut reader),
+            "Service" => self.begin_service(&root, source, &mut reader),
             _ => unknown_kind(&kind, &root, &mut reader),
         };
         if read.is_none() || flawed {
@@ -293,8 +297,31 @@ impl<'s> Loading<'s> {
         Some(())
     }
 
-    fn service(&mut self, root: &Rc<Node>, source: Source, reader: &mut Reader<'_>) -> Option<()> {
-        let service = Arc::new(build::service(root, source, &mut self.files, reader)?);
+    fn begin_service(
+        &mut self,
+        root: &Rc<Node>,
+        source: Source,
+        reader: &mut Reader<'_>,
+    ) -> Option<()> {
+        self.begun.push(build::begin_service(root, source, &mut self.files, reader)?);
+        Some(())
+    }
+
+    /// Reads what the services point to, when all that builds made for them is known.
+    fn services(&mut self) {
+        self.files.begin();
+        for begun in std::mem::take(&mut self.begun) {
+            let (root, path) = (Rc::clone(&begun.node), Arc::clone(&begun.source.path));
+            let mut reader = Reader::new(&path, self.room());
+            if self.service(begun, &root, &mut reader).is_none() {
+                self.unreadable_kind("Service", &root);
+            }
+            self.keep(reader);
+        }
+    }
+
+    fn service(&mut self, begun: Begun, root: &Node, reader: &mut Reader<'_>) -> Option<()> {
+        let service = Arc::new(build::service(begun, &mut self.files, reader)?);
         self.claim("Service", &service.name, &service.source, root, reader)?;
         self.services.insert(service.name.clone(), service);
         Some(())

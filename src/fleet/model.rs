@@ -9,8 +9,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::fleet::{
-    Adoption, Bootstrap, Bucket, Channel, DriftPolicy, DriftSettings, Freeze, HostProject,
-    IdleCost, Protection, Selector, Source, Text, WavePlan,
+    Adoption, Bootstrap, Bucket, BuildOutput, Channel, DriftPolicy, DriftSettings, Freeze,
+    HostProject, IdleCost, Protection, Selector, Source, Text, WavePlan,
 };
 use crate::ids::{AccountId, Digest, DocumentName, Region, ServiceName, Target, TenantName};
 use crate::outcome::OnRemoval;
@@ -296,6 +296,8 @@ pub struct Service {
     pub template: Arc<Template>,
     /// The same with all that it points to; services of one file share it.
     pub package: Arc<Package>,
+    /// What templates point to and is not in git.
+    pub build_outputs: Vec<BuildOutput>,
     /// Its path, relative to the fleet folder.
     pub template_path: String,
     /// The stack's name, with variables still in it.

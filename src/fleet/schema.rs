@@ -7,6 +7,7 @@ use schemars::transform::{Transform, transform_subschemas};
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
 use serde_json::{Value, json};
 
+use crate::fleet::build_outputs::ContentDigest;
 use crate::fleet::channel::{
     Address, Chat, ChatSpec, DigestLength, Secret, SecretSpec, Webhook, WebhookSpec,
 };
@@ -17,6 +18,7 @@ use crate::fleet::document::{
 use crate::fleet::freeze::{Pattern, Zone};
 use crate::fleet::{Money, Text};
 use crate::ids::{AccountId, DocumentName, Region};
+use crate::package::BuiltAt;
 
 /// The schema of each kind (JSON Schema draft 2020-12, with a newline at the end) by file name.
 pub fn schemas() -> BTreeMap<&'static str, String> {
@@ -109,6 +111,10 @@ inline_schemas! {
     Pattern => |_| json_schema!({
         "type": "string", "pattern": "^ *[^ ]+( +[^ ]+){4} *$", "examples": ["0 18 * * FRI"]
     });
+    BuiltAt => |_| json_schema!({
+        "type": "string", "pattern": "^(s3://[^/]+/.+|file:.+)$"
+    });
+    ContentDigest => |_| json_schema!({ "type": "string", "pattern": "^sha256:[0-9a-fA-F]{64}$" });
     Zone => |_| json_schema!({ "type": "string", "examples": ["Europe/Berlin"] });
     RegionChoice => |generator| json_schema!({
         "anyOf": [

@@ -389,7 +389,11 @@ impl<'p, 's> Packing<'p, 's> {
 
     /// The file or folder at a path, zipped where the row wants that.
     fn content(&self, row: &Row, path: &str) -> Result<Blob, (String, String)> {
-        let mend = |message| (message, "correct the path, or commit what it means".to_owned());
+        let mend = |message| {
+            let help = "correct the path, commit what it means, or name what a build makes of it in \
+                        `artifacts` of the Service";
+            (message, help.to_owned())
+        };
         let files = &self.packages.files;
         let blob = match files.find(path).map_err(mend)? {
             Found::File(file) if row.is_zipped && !is_zip(&file.path) => {

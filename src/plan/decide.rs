@@ -14,7 +14,7 @@ use crate::outcome::{Cause, Memory, StepKind};
 use crate::package::Tree;
 use crate::plan::protection::NESTED_STACK;
 use crate::plan::{
-    Elsewhere, Hold, Inside, Rendered, Steering, Verdict, Weight, gated, ownership, table,
+    Elsewhere, Hold, Inside, Lacks, Rendered, Steering, Verdict, Weight, gated, ownership, table,
 };
 use crate::rollout::{Gate, Release};
 
@@ -126,6 +126,8 @@ pub struct Scene<'a> {
     pub another_controller: Option<&'a str>,
     /// Which release each wanted stack may have; one without a gate gets what git says.
     pub gates: &'a BTreeMap<StackName, Gate>,
+    /// What the bucket of the target's region lacks for a stack.
+    pub lacks: &'a Lacks<'a>,
     /// The keyed hash under which NoEcho values are remembered.
     pub keyed_hash: &'a dyn Fn(&str) -> Digest,
     /// Whether resources are touched as approved plans allow only.

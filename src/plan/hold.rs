@@ -9,7 +9,7 @@ use crate::ids::{Region, ServiceName};
 use crate::moment::Moment;
 use crate::observed::StackStatus;
 use crate::outcome::Cause;
-use crate::plan::{ApprovalRequest, Obstacle, Verdict};
+use crate::plan::{ApprovalRequest, Lack, Obstacle, Verdict};
 use crate::rollout::Behind;
 
 /// How much a verdict matters to somebody who looks at the fleet.
@@ -111,6 +111,8 @@ pub enum Hold {
     },
     /// A variable in a parameter, a tag or a name has no value for the tenant.
     VariableMissing(String),
+    /// What its template points to is not in the bucket of its region.
+    Artifacts(Box<Lack>),
     /// Stacks that use this one are still there.
     WaitsForDependents(ServiceName),
     /// A stack that uses this one stays, and so this one does.
@@ -204,6 +206,7 @@ impl Hold {
             Self::NoSuchOutput { .. } => "no-such-output",
             Self::MangledOutput { .. } => "mangled-output",
             Self::VariableMissing(_) => "variable-missing",
+            Self::Artifacts(_) => "artifacts",
             Self::WaitsForDependents(_) => "waits-for-dependents",
             Self::KeptForDependents(_) => "kept-for-dependents",
             Self::Protected(_) => "protected",
@@ -237,6 +240,7 @@ impl Hold {
             // The stack is as git says, and what stops it is said elsewhere.
             Self::Revert(why) if matches!(**why, RevertHold::Stopped { .. }) => Weight::Settled,
             Self::Revert(_) => Weight::Waiting,
+            Self::Artifacts(lack) => lack.weight(),
             Self::Retained
             | Self::KeptForDependents(_)
             | Self::NotAskedFor
@@ -311,6 +315,7 @@ impl Hold {
                     .to_owned(),
             ),
             Self::Adoption(obstacle) => obstacle.help().map(str::to_owned),
+            Self::Artifacts(lack) => lack.help().map(str::to_owned),
             Self::InReview => {
                 Some("execute or delete that change set and its stack in the console".to_owned())
             }
@@ -392,6 +397,7 @@ impl fmt::Display for Hold {
         match self {
             Self::NotOurs { fleet } => f.write_str(&belongs_to(fleet.as_deref())),
             Self::Adoption(obstacle) => obstacle.fmt(f),
+            Self::Artifacts(lack) => lack.fmt(f),
             Self::Renamed(request)
             | Self::Protected(request)
             | Self::Unplanned(request)

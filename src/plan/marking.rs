@@ -121,6 +121,8 @@ fn said(hold: &Hold) -> Said {
         | Hold::TargetBusy(_)
         | Hold::FleetNotSeenYet
         | Hold::NotAskedFor
+        // A wave waits for what is uploaded: it says nothing against the release.
+        | Hold::Artifacts(_)
         | Hold::Revert(_)
         | Hold::ShuttingDown => Said::Nothing,
     }

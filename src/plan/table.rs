@@ -8,6 +8,7 @@ use crate::ids::{Digest, ServiceName, StackId, TenantName};
 use crate::observed::{Seen, StackStatus, Standing};
 use crate::outcome::{Failure, Memory, OnRemoval, StepKind};
 use crate::plan::decide::{Case, Decided, Decision, Step};
+use crate::plan::lack::unless_lacking;
 use crate::plan::removal::{delete, delete_rest, held_after_refused_delete, unwanted_stack};
 use crate::plan::render::{Missing, render};
 use crate::plan::reviewed::unless_unplanned;
@@ -56,6 +57,7 @@ pub(super) fn decide_stack(case: &Case<'_>) -> Decided {
             (Demand::Retained | Demand::Present(_), _) => Decision::Hold(Hold::Retained),
         },
     };
+    let decision = unless_lacking(case, rendered.as_ref(), decision);
     let decision = unless_suspended(case, unless_one_may_run(case, decision));
     let decision = unless_frozen(case, unless_unplanned(case, decision));
     let mut rendered = rendered.and_then(Result::ok);
@@ -490,7 +492,7 @@ fn unless_suspended(case: &Case<'_>, decision: Decision) -> Decision {
 }
 
 /// A step that is not made now. Of a stack that is as git says, no release waits for it.
-fn stopped(step: &Step, hold: Hold) -> Decision {
+pub(super) fn stopped(step: &Step, hold: Hold) -> Decision {
     let hold = match step.kind.reverts() {
         true => Hold::Revert(Box::new(RevertHold::Stopped { by: hold.to_string() })),
         false => hold,

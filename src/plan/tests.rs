@@ -200,6 +200,7 @@ impl World {
             requires_plan: self.desired.fleet.requires_plan,
             elsewhere: &self.elsewhere,
             another_controller: self.another_controller.as_deref(),
+            lacks: &|_, _| None,
             keyed_hash: &|text| Digest::of(text.as_bytes()),
             now: self.now,
         })

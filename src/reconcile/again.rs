@@ -12,6 +12,8 @@ use crate::reconcile::{Class, Next, Pass};
 
 /// What has failed so many times in a row is no longer waited for, though it is tried again.
 pub(super) const LASTING: u32 = 3;
+/// While something is uploaded, its targets are woken at the end; until then their rows say how far it is.
+const UPLOADING: Duration = Duration::from_secs(30);
 /// The word of a stack that a freeze window holds.
 const FROZEN: &str = "frozen";
 
@@ -73,6 +75,11 @@ impl Pass<'_> {
         // Whoever stands in line for a place of the fleet or a wave is called.
         if ["fleet-busy", "wave-busy"].contains(&row.verdict.code.as_str()) {
             return Some((longest, Class::InFlight));
+        }
+        if row.verdict.code == "artifacts" {
+            let age = now.since(row.verdict_since);
+            let pause = looking::pause(age, None, shortest.max(UPLOADING), longest);
+            return Some((pause, Class::InFlight));
         }
         // The places of this target are free when a look shows so, or when a call just failed.
         if row.verdict.code == "target-busy" {

@@ -17,7 +17,7 @@ pub struct Only {
 
 impl Only {
     /// Whether stacks of this service are changed; one of no known service only without a bound.
-    pub(super) fn has(&self, service: Option<&ServiceName>) -> bool {
+    pub fn has(&self, service: Option<&ServiceName>) -> bool {
         self.services.is_empty() || service.is_some_and(|name| self.services.contains(name))
     }
 }

@@ -134,6 +134,7 @@ fn decided(wish: Wish, seen: Option<&Seen>, memory: &Memory) -> Option<Decided> 
         gates: &BTreeMap::new(),
         elsewhere: &driftless::plan::Elsewhere::default(),
         another_controller: None,
+        lacks: &|_, _| None,
         keyed_hash: &|text| Digest::of(text.as_bytes()),
         requires_plan: false,
         now: NOW,

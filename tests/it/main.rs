@@ -6,6 +6,7 @@
 mod access;
 mod adopt;
 mod announce;
+mod artifacts;
 mod bootstrap;
 mod buckets;
 mod converge;

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
+use crate::artifacts::{Artifacts, Contents};
 use crate::aws::{AwsError, StackInputs, TargetApi};
+use crate::board::Order;
 use crate::cli::plan::looks::{Looking, Places};
 use crate::clock::Clock;
 use crate::desired::Wanted;
@@ -15,7 +17,7 @@ use crate::ids::{Digest, StackId, StackKey, StackName, Target};
 use crate::observed::ChangeSetStatus;
 use crate::outcome::StepKind;
 use crate::plan::preview::{LiveScene, Sample, SampleFound, words};
-use crate::plan::{Decided, Decision, Rendered};
+use crate::plan::{Decided, Decision, Lack, Rendered};
 
 /// How often a change set is asked about: AWS needs seconds, and minutes for the largest stacks.
 const POLLS: u32 = 120;
@@ -71,8 +73,11 @@ pub(super) fn wishes(
 pub(super) async fn try_out(
     looking: Looking<'_>,
     wishes: Vec<Wishes>,
+    contents: &Arc<dyn Contents>,
     stopped: &Arc<AtomicBool>,
 ) -> Vec<Sample> {
+    let wishes =
+        with_artifacts(&Artifacts::of(looking.aws.clone()), wishes, contents, stopped).await;
     let mut samples = Vec::new();
     let mut tries = JoinSet::new();
     for Wishes { target, wishes, refused } in wishes {
@@ -101,6 +106,36 @@ pub(super) async fn try_out(
     }
     samples.sort_by(|one, other| one.key.cmp(&other.key));
     samples
+}
+
+/// CloudFormation reads what a template points to when it computes the changes: it is uploaded before.
+async fn with_artifacts(
+    artifacts: &Artifacts,
+    mut all: Vec<Wishes>,
+    contents: &Arc<dyn Contents>,
+    stopped: &AtomicBool,
+) -> Vec<Wishes> {
+    for Wishes { wishes, refused, .. } in &mut all {
+        for wish in std::mem::take(wishes) {
+            if stopped.load(Ordering::SeqCst) {
+                break;
+            }
+            let Some(Order { region, bucket, package }) = Order::of(&wish.rendered) else {
+                wishes.push(wish);
+                continue;
+            };
+            let blobs = &package.blobs;
+            let uploads = artifacts.ensure_all(&region, &bucket, blobs, contents, |_| {}).await;
+            match uploads.failures.into_values().next() {
+                None => wishes.push(wish),
+                Some(error) => {
+                    let why = Lack::Failed { why: error.to_string(), lasts: true }.to_string();
+                    refused.push(sample(&wish.wanted, SampleFound::NotMade(why)));
+                }
+            }
+        }
+    }
+    all
 }
 
 fn sample(wanted: &Wanted, found: SampleFound) -> Sample {

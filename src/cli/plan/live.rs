@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::artifacts::Contents;
 use crate::cli::Failure;
 use crate::cli::converge::stop_signals;
 use crate::cli::opening::cloud;
@@ -86,6 +87,7 @@ async fn tried_out(
     let wishes = with_scene(looking, means, places, |scene| {
         change_sets::wishes(looking, scene, places, chosen)
     })?;
+    let contents: Arc<dyn Contents> = Arc::new(means.settings.source()?);
     // What was made is removed first; a second signal ends it where it is.
     let noted = Arc::clone(&stopped);
     let listening = tokio::spawn(async move {
@@ -94,7 +96,7 @@ async fn tried_out(
     });
     preview.samples = tokio::select! {
         biased;
-        samples = change_sets::try_out(looking, wishes, &stopped) => samples,
+        samples = change_sets::try_out(looking, wishes, &contents, &stopped) => samples,
         () = at_once => return Err(Failure::new(
             format!("stopped at once: change sets named {}... may be left", change_sets::PREFIX),
             "run it again, which removes them, or delete them in the console",

@@ -15,7 +15,7 @@ use clap::{Args, ValueEnum};
 use crate::cli::Failure;
 use crate::cli::context::Ending;
 use crate::cli::converge::runtime;
-use crate::cli::opening::drawn;
+use crate::cli::opening::{drawn, missing_build_outputs};
 use crate::cli::plan::live::Asked;
 use crate::cli::plan::post::{Made, PostTo, Posted, to_host};
 use crate::clock::Clock;
@@ -54,7 +54,8 @@ pub(super) struct PlanArgs {
     #[arg(long)]
     live: bool,
     /// Make real change sets of what would be updated in so many targets, show what CloudFormation
-    /// says, and remove them: targets of the first wave first, and one for each kind of change
+    /// says, and remove them: targets of the first wave first, and one for each kind of change. What
+    /// their templates point to is uploaded before
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=100))]
     preview: Option<u16>,
     /// How the plan is written
@@ -136,8 +137,9 @@ pub(super) fn run(
         out.write_all(refused(format, &snapshot, &findings, settings).as_bytes())?;
         return posted.map(|_| Ending::Findings);
     };
+    let missing = missing_build_outputs(&desired, &source);
     let mut preview = made(args, &source, &snapshot, desired, means)?;
-    preview.notices.extend(warned(&findings));
+    preview.notices.extend(warned(&[missing, findings].concat()));
     let posted = args.posted(Made::Plan(&preview), means);
     let text = match args.format_after(&posted) {
         PlanFormat::Text => report::text(&preview, settings.terminal.colour_out),

@@ -124,6 +124,8 @@ impl LiveScene<'_> {
             // What is shown here is what a plan would allow.
             requires_plan: false,
             another_controller: sighted.another_controller.as_deref(),
+            // What is not there yet is uploaded when it is applied.
+            lacks: &|_, _| None,
             keyed_hash: self.keyed_hash,
             now: self.now,
         })
