@@ -28,6 +28,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 mod access;
 mod day;
 mod makespan;
+mod package;
 mod plan;
 
 const TENANTS: usize = 6_000;
@@ -44,6 +45,9 @@ fn main() {
     if std::env::args().any(|word| word == "access") {
         return access::access(number.unwrap_or(access::ACCOUNTS));
     }
+    if std::env::args().any(|word| word == "package") {
+        return package::packages();
+    }
     let tenants = number.unwrap_or(TENANTS);
     // A day of the whole fleet takes many minutes: it is run when asked for.
     if std::env::args().any(|word| word == "day") {
@@ -55,6 +59,7 @@ fn main() {
     }
     load_and_render(&files, tenants);
     plan::plans(&files);
+    package::packages();
     steady_pass(&files, tenants);
 }
 

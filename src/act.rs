@@ -42,7 +42,9 @@ pub async fn act(
         };
         let (digest, reverts) = (attempt.digest, subjects.is_some());
         let subjects = subjects.unwrap_or_default();
-        memory.change_set = Some(OwnChangeSet { name, version, digest, pays, reverts, subjects });
+        let inside = None;
+        memory.change_set =
+            Some(OwnChangeSet { name, version, digest, pays, reverts, subjects, inside });
     }
     if let StepKind::ContinueRollback { skip } = &attempt.kind {
         // Owed from before the call on: its answer may be lost, and the next rung skips others.

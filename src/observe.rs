@@ -197,6 +197,7 @@ async fn ask_about(
             false => api.change_set(&seen.id, &own.name).await?,
         };
     }
+    insight.live = nested::live(api, desired, seen, memory, insight.change_set.as_ref()).await?;
     let standing = seen.status.standing();
     if standing == Standing::DeleteFailed {
         insight.left_behind = nested::left_by_delete(api, &seen.id).await?;

@@ -275,6 +275,15 @@ pub struct PlannedChange {
     pub only_tags: bool,
 }
 
+/// What one change set would do inside nested stacks, worked out by comparing their templates.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ChangesInside {
+    /// To resources of nested stacks, by place.
+    pub changes: Vec<PlannedChange>,
+    /// Places of nested stacks of which nobody can say what happens inside.
+    pub unseen: BTreeSet<String>,
+}
+
 /// What a change set does to a resource.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ChangeAction {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{Digest, ServiceName, StackId, TenantName};
 use crate::moment::Moment;
-use crate::observed::{KnownTemplate, StackVersion};
+use crate::observed::{ChangesInside, KnownTemplate, StackVersion};
 
 mod class;
 mod mark;
@@ -309,6 +309,10 @@ pub struct OwnChangeSet {
     /// What it brings back.
     #[serde(default)]
     pub subjects: Vec<String>,
+    /// What it does inside nested stacks, once that was looked into: it stays the same, so that a set
+    /// that waits for a person costs no further calls.
+    #[serde(default)]
+    pub inside: Option<ChangesInside>,
 }
 
 /// What a change set said that cannot be brought back.

@@ -26,7 +26,8 @@ use crate::observed::{Look, Seen};
 use crate::outcome::{Memory, Outcome};
 use crate::plan::{
     ApprovalRequest, DRIFTED, Decided, Decision, FormerStack, Hold, Rendered, Scene, StackRecord,
-    Step, TargetRecord, Verdict, after_look, decide, may_run, note_adopted, note_mark, ownership,
+    Step, TargetRecord, Verdict, after_look, decide, may_run, note_adopted, note_inside, note_mark,
+    ownership,
 };
 use crate::reconcile::drift::{Drifting, Drifts};
 use crate::reconcile::history::{drifted, event_of_step, event_of_verdict, failed, is_same, owed};
@@ -185,7 +186,8 @@ impl Pass<'_> {
         self.order_artifacts(&decided);
         let mut done = Done { found, ..Done::default() };
         for (name, decided) in decided {
-            let memory = memories.get(&name).cloned().unwrap_or_default();
+            let mut memory = memories.get(&name).cloned().unwrap_or_default();
+            note_inside(&mut memory, &decided);
             self.carry_out(&sight, &name, decided, memory, &mut done).await?;
         }
         self.keep_pending(&sight.look, &memories, &mut done.rows);

@@ -23,19 +23,24 @@ const MAX_LINKS: usize = 8;
 
 /// Endings of the files that are read: documents, templates, and what templates include. All else is
 /// code, of which only the content's id is wanted.
-const TEXTS: [&str; 8] =
-    [".yaml", ".yml", ".json", ".template", ".tmpl", ".txt", ".cfn", ".driftlessignore"];
+const TEXTS: [&str; 8] = [".yaml", ".yml", ".json", ".template", ".tmpl", ".tpl", ".txt", ".cfn"];
+/// Folders that other people's code is installed into, beside those that are hidden.
+const INSTALLED: [&str; 2] = ["node_modules", "site-packages"];
+/// Names what stays out of the zip of its folder, in the words of `.gitignore`.
+pub const IGNORE_FILE: &str = ".driftlessignore";
 
-/// Whether a file is read into the snapshot, by its path alone: a hidden folder belongs to a tool, and
-/// holds no documents.
+/// Whether a file is read into the snapshot, by its path alone.
 pub fn is_text(path: &str) -> bool {
-    !is_hidden(path) && TEXTS.iter().any(|ending| path.ends_with(ending))
+    let name = path.rsplit('/').next().unwrap_or(path);
+    let name = name.to_ascii_lowercase();
+    name == IGNORE_FILE || (!is_foreign(path) && TEXTS.iter().any(|ending| name.ends_with(ending)))
 }
 
-/// Whether a path is in a hidden folder.
-pub fn is_hidden(path: &str) -> bool {
+/// Whether a path is in a folder that holds no documents: a hidden one, which belongs to a tool, or one
+/// of installed code.
+pub fn is_foreign(path: &str) -> bool {
     let folders = path.rsplit_once('/').map_or("", |(folders, _)| folders);
-    folders.split('/').any(|folder| folder.starts_with('.'))
+    folders.split('/').any(|folder| folder.starts_with('.') || INSTALLED.contains(&folder))
 }
 
 /// The id that git gives to a content: the same in every commit and in files as they lie.

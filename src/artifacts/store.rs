@@ -123,8 +123,8 @@ impl Artifacts {
             match at.objects.head(&at.key).await {
                 Ok(Some(stored)) => return at.was_there(stored),
                 Ok(None) => {}
-                // Who may not list is told this of what is not there, too: the upload shows it.
-                Err(AwsError::Denied(answer)) if answer.code == "AccessDenied" => {}
+                // The upload shows whether it is there, and says why not.
+                Err(error) if error.is_unsaid() => {}
                 Err(error) => return Err(at.failed("s3:GetObject", error)),
             }
         }

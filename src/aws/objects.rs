@@ -284,6 +284,7 @@ fn refusal(response: &HttpResponse, region: &Region) -> Refusal {
         (_, _, Some(code)) => {
             meta.code(code).message(unescaped(element(body, "Message").unwrap_or_default()))
         }
+        (400, _, None) => meta.code(UNSAID).message("S3 says no and not why"),
         (403, _, None) => meta.code("AccessDenied").message("Access Denied"),
         (404, _, None) => meta.code(NOTHING_THERE).message("nothing is there"),
         (412, _, None) => meta.code(EXISTS).message("an object is there already"),
@@ -309,6 +310,7 @@ fn unescaped(text: &str) -> String {
 const OTHER_REGION: &str = "PermanentRedirect";
 /// Our own word where S3 gives none with an answer 404.
 const NOTHING_THERE: &str = "NotFound";
+const UNSAID: &str = "BadRequest";
 const EXISTS: &str = "PreconditionFailed";
 
 impl AwsError {
@@ -330,6 +332,13 @@ impl AwsError {
     /// An object of that key was there before.
     pub fn object_exists(&self) -> bool {
         self.is_of_code(&[EXISTS])
+    }
+
+    /// S3 said no and not why, as it does where only headers are asked for. A question whose answer has
+    /// a body tells; and who may not list a bucket is denied what is not there.
+    pub fn is_unsaid(&self) -> bool {
+        self.is_of_code(&[UNSAID])
+            || matches!(self, Self::Denied(answer) if answer.code == "AccessDenied")
     }
 
     /// The region that a bucket is in, where that is not the one that was asked.

@@ -8,6 +8,7 @@ use crate::cost::{Prices, charged_types, knows};
 use crate::desired::{Desired, Wanted};
 use crate::fleet::{Finding, Gathering, Glob, Service, Severity, nearest};
 use crate::ids::AccountId;
+use crate::package::{Package, below};
 use crate::template::{Given, Inputs, fill};
 
 /// The names in `spec.idleCost` of the Fleet document.
@@ -15,7 +16,8 @@ pub(super) fn check(desired: &Desired, findings: &mut Gathering) {
     let types: BTreeSet<&str> = desired
         .services
         .values()
-        .flat_map(|service| service.template.resources().values())
+        .flat_map(|service| service.package.all())
+        .flat_map(|(_, package)| package.template.resources().values())
         .map(|resource| resource.kind.as_str())
         .collect();
     prices(desired, &types, findings);
@@ -77,10 +79,23 @@ struct There {
     perhaps: BTreeSet<AccountId>,
 }
 
+/// A resource of a forbidden type in a service's template, or in one that is nested in it.
+struct Suspect<'d> {
+    package: &'d Package,
+    /// The nested stacks on the way to it.
+    way: Vec<&'d str>,
+    logical_id: &'d str,
+    /// Whether it has a condition, or a nested stack on the way to it has one.
+    has_condition: bool,
+}
+
+/// The template and the logical id of a resource.
+type Place<'d> = (&'d str, &'d str);
+
 /// Resources of forbidden types that somebody gets, at their lines in the templates. Those whose
 /// condition is false for all who get the service do not count.
 pub(super) fn forbidden(desired: &Desired) -> Vec<Finding> {
-    let mut found: BTreeMap<(&str, &str), (&Service, There)> = BTreeMap::new();
+    let mut found: BTreeMap<Place<'_>, (&Package, There)> = BTreeMap::new();
     let suspects: BTreeMap<_, _> = desired
         .services
         .iter()
@@ -94,37 +109,80 @@ pub(super) fn forbidden(desired: &Desired) -> Vec<Finding> {
         let Some(suspects) = suspects.get(&wanted.service.name) else { continue };
         let account = wanted.key.target.account;
         // Without a condition a resource is there, and there is nothing to evaluate.
-        let conditional = suspects.iter().any(|(_, has_condition)| *has_condition);
+        let conditional = suspects.iter().any(|suspect| suspect.has_condition);
         let inputs = conditional.then(|| inputs(desired, wanted));
-        let filled = inputs.map(|inputs| fill(&wanted.service.template, &inputs));
-        for (logical_id, _) in suspects {
-            let resource = filled.as_ref().and_then(|filled| filled.resources.get(logical_id));
-            let is_there = resource.map_or(Some(true), |resource| resource.is_there);
+        for suspect in suspects {
+            let inputs = inputs.as_ref().filter(|_| suspect.has_condition);
+            let package = &wanted.service.package;
+            let is_there = inputs.map_or(Some(true), |inputs| {
+                is_there(package, inputs, &suspect.way, suspect.logical_id)
+            });
             if is_there == Some(false) {
                 continue;
             }
-            let place = (wanted.service.template_path.as_str(), *logical_id);
+            let place = (path_of(suspect.package, &wanted.service), suspect.logical_id);
             let (_, there) =
-                found.entry(place).or_insert_with(|| (&*wanted.service, There::default()));
+                found.entry(place).or_insert_with(|| (suspect.package, There::default()));
             there.accounts.insert(account);
             if is_there.is_none() {
                 there.perhaps.insert(account);
             }
         }
     }
-    let findings = found.into_iter().filter_map(|((_, logical_id), (service, there))| {
-        finding(logical_id, service, &there, desired)
-    });
+    let findings = found
+        .into_iter()
+        .filter_map(|(place, (package, there))| finding(place, package, &there, desired));
     findings.collect()
 }
 
-/// The resources of forbidden types, and whether they have a condition.
-fn suspects<'d>(service: &'d Service, desired: &Desired) -> Vec<(&'d str, bool)> {
-    let resources = service.template.resources().iter();
-    resources
-        .filter(|(_, resource)| desired.fleet.idle_cost.forbids(&resource.kind).is_some())
-        .map(|(logical_id, resource)| (logical_id.as_str(), resource.condition.is_some()))
-        .collect()
+/// Where a template lies.
+fn path_of<'d>(package: &'d Package, service: &'d Service) -> &'d str {
+    if package.path.is_empty() { &service.template_path } else { &package.path }
+}
+
+/// The resources of forbidden types in all templates of a service.
+fn suspects<'d>(service: &'d Service, desired: &Desired) -> Vec<Suspect<'d>> {
+    let of = |(way, package): (Vec<&'d str>, &'d Package)| {
+        let nested_conditionally = has_condition(&service.package, &way);
+        let resources = package.template.resources().iter();
+        resources
+            .filter(|(_, resource)| desired.fleet.idle_cost.forbids(&resource.kind).is_some())
+            .map(move |(logical_id, resource)| Suspect {
+                package,
+                way: way.clone(),
+                logical_id,
+                has_condition: nested_conditionally || resource.condition.is_some(),
+            })
+            .collect::<Vec<_>>()
+    };
+    service.package.all().into_iter().flat_map(of).collect()
+}
+
+/// Whether a nested stack on the way has a condition.
+fn has_condition(package: &Package, way: &[&str]) -> bool {
+    let Some((name, rest)) = way.split_first() else { return false };
+    let entry = package.template.resources().get(*name);
+    let nested = package.nested.get(*name);
+    entry.is_some_and(|entry| entry.condition.is_some())
+        || nested.is_some_and(|nested| has_condition(nested, rest))
+}
+
+/// Whether a resource is there, and all nested stacks on the way to it; `None` where nobody can say.
+fn is_there(package: &Package, inputs: &Inputs, way: &[&str], logical_id: &str) -> Option<bool> {
+    let filled = fill(&package.template, inputs);
+    let Some((name, rest)) = way.split_first() else {
+        return filled.resources.get(logical_id).map_or(Some(true), |resource| resource.is_there);
+    };
+    let (Some(entry), Some(nested)) = (filled.resources.get(*name), package.nested.get(*name))
+    else {
+        return Some(true);
+    };
+    let inside = is_there(nested, &below(name, entry, inputs), rest, logical_id);
+    match (entry.is_there, inside) {
+        (Some(false), _) | (_, Some(false)) => Some(false),
+        (Some(true), Some(true)) => Some(true),
+        (None, _) | (_, None) => None,
+    }
 }
 
 /// What a stack gives to its template; what an output of another stack goes into is not known.
@@ -146,16 +204,16 @@ fn inputs(desired: &Desired, wanted: &Wanted) -> Inputs {
 }
 
 fn finding(
-    logical_id: &str,
-    service: &Service,
+    (path, logical_id): Place<'_>,
+    package: &Package,
     there: &There,
     desired: &Desired,
 ) -> Option<Finding> {
-    let kind = &service.template.resources().get(logical_id)?.kind;
+    let kind = &package.template.resources().get(logical_id)?.kind;
     let idle_cost = &desired.fleet.idle_cost;
     let pattern = idle_cost.forbid.get(idle_cost.forbids(kind)?)?;
     let pointer = format!("/Resources/{}", logical_id.replace('~', "~0").replace('/', "~1"));
-    let place = service.package.source.position(&pointer);
+    let place = package.source.position(&pointer);
     let (accounts, perhaps) = (there.accounts.len(), there.perhaps.len());
     let plural = if accounts == 1 { " gets" } else { "s get" };
     let perhaps = match perhaps {
@@ -166,7 +224,7 @@ fn finding(
     Some(Finding {
         code: "forbidden-type",
         severity: Severity::Error,
-        path: service.template_path.clone(),
+        path: path.to_owned(),
         line: place.map_or(0, |place| place.line),
         column: place.map_or(0, |place| place.column),
         message: format!(

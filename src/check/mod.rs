@@ -11,7 +11,8 @@ mod unused;
 mod values;
 
 use crate::desired::Desired;
-use crate::fleet::{Complaint, Finding, Gathering, Severity, Source, load};
+use crate::fleet::{Complaint, Finding, Gathering, Severity, Source, load_after};
+use crate::package::Packaged;
 use crate::snapshot::Snapshot;
 
 pub use packages::missing_build_outputs;
@@ -41,7 +42,15 @@ pub fn check(desired: &Desired) -> Vec<Finding> {
 /// Reads a snapshot through all checks: what it wants, with warnings only; or all findings, errors
 /// among them, when it must not be acted on.
 pub fn read(snapshot: &Snapshot) -> Result<(Desired, Vec<Finding>), Vec<Finding>> {
-    let (documents, mut findings) = load(snapshot);
+    read_after(&Packaged::default(), snapshot)
+}
+
+/// The same after an earlier snapshot: what did not change is not packaged again.
+pub fn read_after(
+    before: &Packaged,
+    snapshot: &Snapshot,
+) -> Result<(Desired, Vec<Finding>), Vec<Finding>> {
+    let (documents, mut findings) = load_after(before, snapshot);
     let Some(documents) = documents else { return Err(findings) };
     let (desired, joined) = Desired::of(snapshot.revision.clone(), documents);
     findings.extend(joined);

@@ -89,7 +89,16 @@ fn capabilities(service: &Service, findings: &mut Gathering) {
         findings.add(complaint, None, why);
     };
     let named = has("CAPABILITY_NAMED_IAM");
-    let resources = || service.template.resources().iter();
+    // What nested stacks make is acknowledged for all of them at their root.
+    let all = service.package.all();
+    let resources = || {
+        all.iter().flat_map(|(way, package)| {
+            let resources = package.template.resources().iter();
+            resources.map(move |(name, resource)| {
+                ([way.as_slice(), &[name.as_str()]].concat().join("/"), resource)
+            })
+        })
+    };
     if let Some((id, resource)) =
         resources().find(|(_, resource)| iam_name(resource)).filter(|_| !named)
     {
@@ -103,7 +112,7 @@ fn capabilities(service: &Service, findings: &mut Gathering) {
     {
         needs("CAPABILITY_IAM", format!("`{id}` is an {}", resource.kind));
     }
-    let macros = service.template.transforms().first();
+    let macros = all.iter().find_map(|(_, package)| package.template.transforms().first());
     if let Some(name) = macros.filter(|_| !has("CAPABILITY_AUTO_EXPAND")) {
         needs("CAPABILITY_AUTO_EXPAND", format!("the template uses the macro `{name}`"));
     }

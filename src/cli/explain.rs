@@ -8,8 +8,9 @@ use crate::cli::context::{CommandError, Context, Ending, Format};
 use crate::ids::{ServiceName, StackKey, StackName, TenantName};
 use crate::journal::{About, Filter, Journal, JournalError};
 use crate::moment::Moment;
+use crate::package::Package;
 use crate::plan::{StackRecord, Suspension};
-use crate::report::{Explanation, InWave, counted};
+use crate::report::{Explanation, InWave, NestedStack, counted};
 
 /// Events shown: the last few attempts.
 const EVENTS: u32 = 20;
@@ -132,17 +133,33 @@ fn explanation(
         Some(id) => requests.into_iter().find(|request| request.id == *id),
         None => None,
     };
+    let drift = journal.drift_in(&record.key.target)?.remove(&record.key.name);
+    let package = released(&record, journal)?;
+    let nested = package.map(|package| NestedStack::all_of(&package, &record, drift.as_ref()));
     Ok(Explanation {
         now,
         target: journal.target(&record.key.target)?,
         accepted: journal.accepted_revision()?,
         request,
         suspension: suspension(&record, journal, now)?,
-        drift: journal.drift_in(&record.key.target)?.remove(&record.key.name),
+        drift,
         wave: None,
+        nested: nested.unwrap_or_default(),
         history: journal.history(EVENTS, &About::Stack(record.key.clone()))?,
         record,
     })
+}
+
+/// What the release is made of that the stack has, or was given last.
+fn released(record: &StackRecord, journal: &Journal) -> Result<Option<Package>, JournalError> {
+    let memory = &record.memory;
+    let (Some(service), Some(release)) = (&memory.service, memory.release.or(memory.taking)) else {
+        return Ok(None);
+    };
+    let (_, bodies) = journal.rollouts()?;
+    let of_service = bodies.get(service).into_iter().flatten();
+    let mut body = of_service.filter(|(id, _)| *id == release).map(|(_, body)| body);
+    Ok(body.next().and_then(|body| body.package.with(&body.template)))
 }
 
 fn suspension(

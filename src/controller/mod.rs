@@ -35,7 +35,7 @@ use crate::reconcile::{Class, Next, Only, Reconciler};
 use crate::rollout::Rollout;
 
 pub use queue::Queue;
-pub use revisions::{Checked, changed_targets, checked};
+pub use revisions::{Checked, changed_targets, checked, checked_after};
 pub use wake::Refusal;
 
 /// How often the journal is asked whether people said something: within a second, in time.

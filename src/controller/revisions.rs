@@ -7,6 +7,7 @@ use crate::check;
 use crate::desired::{Desired, Wanted};
 use crate::fleet::Finding;
 use crate::ids::{ServiceName, Target, TenantName};
+use crate::package::Packaged;
 use crate::snapshot::Snapshot;
 
 /// A snapshot after all checks.
@@ -19,7 +20,12 @@ pub struct Checked {
 
 /// Loads, joins and checks a snapshot. Pure.
 pub fn checked(snapshot: &Snapshot) -> Checked {
-    match check::read(snapshot) {
+    checked_after(&Packaged::default(), snapshot)
+}
+
+/// The same after an earlier snapshot: what did not change is not packaged again. Pure.
+pub fn checked_after(before: &Packaged, snapshot: &Snapshot) -> Checked {
+    match check::read_after(before, snapshot) {
         Ok((desired, findings)) => Checked { desired: Some(desired), findings },
         Err(findings) => Checked { desired: None, findings },
     }

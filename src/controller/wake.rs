@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::board::Progress;
-use crate::controller::{Controller, ControllerError, Settings, Until, changed_targets, checked};
+use crate::controller::{
+    Controller, ControllerError, Settings, Until, changed_targets, checked, checked_after,
+};
 use crate::desired::Desired;
 use crate::fleet::{Finding, Severity};
 use crate::git::{Fetching, GitError};
@@ -12,6 +14,7 @@ use crate::ids::{Revision, StackKey, Target};
 use crate::journal::{AcceptedRevision, RefusedRevision};
 use crate::moment::Moment;
 use crate::outcome::{Mark, OnRemoval};
+use crate::package::Packaged;
 use crate::plan::looking::SWEEP;
 use crate::plan::{ApprovalKind, ApprovalRequest, StackRecord, cooldown};
 use crate::reconcile::{Class, Next, Only};
@@ -59,7 +62,7 @@ pub(super) fn first_revision(
     settings: &Settings,
     until: &Until,
 ) -> Result<(Good, Option<Refusal>), ControllerError> {
-    let refusal = match acceptable(settings) {
+    let refusal = match acceptable(&Packaged::default(), settings) {
         Ok(good) => {
             accept(settings, &good)?;
             return Ok((good, None));
@@ -95,7 +98,7 @@ fn with_sources(error: &dyn std::error::Error) -> String {
 }
 
 /// The newest revision, if nothing speaks against converging it.
-fn acceptable(settings: &Settings) -> Result<Good, Refusal> {
+fn acceptable(before: &Packaged, settings: &Settings) -> Result<Good, Refusal> {
     let unreadable = |error: &GitError| Refusal {
         revision: error.refused().cloned(),
         findings: Vec::new(),
@@ -105,7 +108,7 @@ fn acceptable(settings: &Settings) -> Result<Good, Refusal> {
     };
     let snapshot = settings.source.read().map_err(|error| unreadable(&error))?;
     descent(settings, &snapshot)?;
-    let found = checked(&snapshot);
+    let found = checked_after(before, &snapshot);
     match found.desired {
         Some(desired) => {
             Ok(Good { desired, committed_at: snapshot.committed_at, warnings: found.findings })
@@ -292,7 +295,8 @@ impl Controller {
 
     fn consider(&mut self, head: Option<Revision>) -> Result<(), ControllerError> {
         self.considered = head;
-        match acceptable(&self.settings) {
+        let before = self.board.view().desired;
+        match acceptable(&before.packaged, &self.settings) {
             Ok(good) => {
                 accept(&self.settings, &good)?;
                 self.take_over(good)

@@ -3,6 +3,7 @@
 
 mod bill;
 mod free;
+mod nested;
 mod policy;
 mod price;
 mod sheet;
@@ -12,6 +13,7 @@ mod tally;
 
 pub use bill::{Bill, BillLine, Direction, FreeLine, UnknownLine};
 pub use free::{Free, free};
+pub use nested::charges_in_all;
 pub use policy::Policy;
 pub use price::{LIST_DATE, LIST_REGION, Prices, Wrong, charged_types, decides, knows};
 pub use standing::{Charge, Standing, charges};

@@ -83,7 +83,7 @@ impl Standing {
 }
 
 /// What a stack costs a month while nothing runs. Resources whose condition is false do not count;
-/// nested stacks are not looked into and so are of unknown price.
+/// nested stacks are not looked into here and so are of unknown price.
 pub fn charges(filled: &Filled<'_>, prices: &Prices) -> Standing {
     let mut standing = Standing::default();
     for (logical_id, resource) in &filled.resources {

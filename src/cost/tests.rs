@@ -3,16 +3,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 
 use crate::cost::free::by_use;
 use crate::cost::table::rows;
 use crate::cost::{
-    Bill, Direction, Free, Prices, Standing, charged_types, charges, decides, free, knows,
+    Bill, Direction, Free, Prices, Standing, charged_types, charges, charges_in_all, decides, free,
+    knows,
 };
 use crate::fleet::{IdleCost, Money};
 use crate::ids::AccountId;
+use crate::package::Tree;
 use crate::template::{Given, Inputs, Template, fill};
 
 /// Resources, the first of which is the one that is looked at; `Later` is not known yet.
@@ -593,4 +596,29 @@ proptest! {
         };
         prop_assert_eq!(billed(&mut stacks.iter()), billed(&mut stacks.iter().rev()));
     }
+}
+
+#[test]
+fn what_is_in_nested_stacks_costs_too_by_what_their_parent_gives() {
+    let plain = |text: &str| Tree { template: Arc::new(template(text)), nested: BTreeMap::new() };
+    let key = "Parameters: {On: {Type: String}}\nConditions: {IsOn: !Equals [!Ref On, 'yes']}\n\
+               Resources: {K: {Type: AWS::KMS::Key, Condition: IsOn}}\n";
+    let stack = "{Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: x, Parameters: {On: ";
+    let mut root = plain(&format!(
+        "Resources: {{A: {stack} 'yes'}}}}}}, B: {stack} 'no'}}}}}}, C: {stack} 'yes'}}}}}}}}\n"
+    ));
+    root.nested.insert("A".to_owned(), plain(key));
+    root.nested.insert("B".to_owned(), plain(key));
+    let inputs = Inputs {
+        parameters: BTreeMap::new(),
+        account: account(1),
+        region: "eu-central-1".parse().expect("a region"),
+        stack_name: "api".parse().expect("a name"),
+    };
+    let standing = charges_in_all(&root, &inputs, &Prices::default());
+    let charged: Vec<&str> = standing.charges.iter().map(|one| &*one.logical_id).collect();
+    assert_eq!(charged, ["A/K"]);
+    // The template of C is nowhere in git.
+    let unknown = BTreeMap::from([("AWS::CloudFormation::Stack".to_owned(), 1)]);
+    assert_eq!(standing.unknown, unknown);
 }

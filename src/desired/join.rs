@@ -26,7 +26,7 @@ impl Desired {
         revision: Revision,
         documents: Documents,
     ) -> (Self, Vec<Finding>) {
-        let Documents { fleet, tenants, services, gaps } = documents;
+        let Documents { fleet, tenants, services, gaps, packaged } = documents;
         let by_account = tenants.values().map(|tenant| (tenant.account, Arc::clone(tenant)));
         let mut joining = Joining {
             fleet: &fleet,
@@ -47,8 +47,17 @@ impl Desired {
         let fleet = Arc::new(fleet);
         let needed_at_home =
             services.values().flat_map(|service| service.depends_on_home.iter().cloned()).collect();
-        let desired =
-            Self { revision, fleet, tenants, services, stacks, needed_at_home, gaps, by_account };
+        let desired = Self {
+            revision,
+            fleet,
+            tenants,
+            services,
+            stacks,
+            needed_at_home,
+            gaps,
+            packaged,
+            by_account,
+        };
         (desired, findings.into_findings())
     }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::fleet::{Adoption, Exception, Fleet, Freeze, Gaps, Glob, Service, Tenant, Text};
 use crate::ids::{AccountId, Revision, ServiceName, StackKey, StackName, Target, TenantName};
 use crate::moment::Moment;
+use crate::package::Packaged;
 
 pub use scope::{Hole, Origin, Scope};
 
@@ -29,6 +30,8 @@ pub struct Desired {
     pub needed_at_home: BTreeSet<ServiceName>,
     /// What is missing because of errors; empty in a revision that is acted on.
     pub gaps: Gaps,
+    /// What was packaged, so that the next revision packages only what changed.
+    pub packaged: Arc<Packaged>,
     by_account: BTreeMap<AccountId, Arc<Tenant>>,
 }
 

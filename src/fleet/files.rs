@@ -8,7 +8,7 @@ use crate::fleet::finding::{MAX_FINDINGS, shortened};
 use crate::fleet::reader::{Reader, nearest};
 use crate::fleet::yaml::Node;
 use crate::fleet::{BuildOutput, Finding, Severity, StackPolicy};
-use crate::package::{Package, Packages, Problem};
+use crate::package::{Package, Packaged, Packages, Problem};
 use crate::snapshot::{Snapshot, Unreadable, join};
 use crate::template::{Template, limits};
 
@@ -21,16 +21,30 @@ pub(super) struct Files<'s> {
     /// By path; `None` for a template that was reported already.
     templates: BTreeMap<String, Option<Arc<Template>>>,
     build_outputs: BuildOutputs,
-    /// Begun when all build outputs are known.
-    packages: Option<Packages<'s>>,
+    /// What was packaged of the revision before.
+    before: &'s Packaged,
+    packages: Packages<'s>,
     /// Findings in templates.
     pub(super) findings: Vec<Finding>,
 }
 
 impl<'s> Files<'s> {
-    pub(super) fn new(snapshot: &'s Snapshot) -> Self {
-        let (templates, build_outputs) = (BTreeMap::new(), BuildOutputs::default());
-        Self { snapshot, templates, build_outputs, packages: None, findings: Vec::new() }
+    /// Those of a snapshot after an earlier one: what did not change is not packaged again.
+    pub(super) fn after(before: &'s Packaged, snapshot: &'s Snapshot) -> Self {
+        Self {
+            snapshot,
+            before,
+            templates: BTreeMap::new(),
+            build_outputs: BuildOutputs::default(),
+            packages: Packages::of(snapshot),
+            findings: Vec::new(),
+        }
+    }
+
+    /// Begins to package, when all build outputs are known.
+    pub(super) fn begin(&mut self) {
+        let built = std::mem::take(&mut self.build_outputs).into_built();
+        self.packages = Packages::of(self.snapshot).with_built(built).after(self.before);
     }
 
     /// The build outputs of a service. All services say theirs before the first template is packaged.
@@ -53,17 +67,19 @@ impl<'s> Files<'s> {
     ) -> Option<(String, Arc<Package>)> {
         let pointer = ["spec", "template"];
         let (path, template) = self.template_at(named, &pointer, node, reader)?;
-        let built = std::mem::take(&mut self.build_outputs);
-        let begun = || Packages::of(self.snapshot).with_built(built.into_built());
-        let packages = self.packages.get_or_insert_with(begun);
-        let package = packages.package(&path, &template);
-        for problem in packages.problems() {
+        let package = self.packages.package(&path, &template);
+        for problem in self.packages.problems() {
             self.problem(problem);
         }
         if package.is_none() {
             refers_to_broken(&path, &pointer, node, reader);
         }
         package.map(|package| (path, package))
+    }
+
+    /// What was packaged, for the next revision.
+    pub(super) fn packaged(self) -> Packaged {
+        self.packages.finish()
     }
 
     fn problem(&mut self, problem: Problem) {
@@ -94,7 +110,8 @@ impl<'s> Files<'s> {
             }
             return template.map(|template| (path, template));
         }
-        let template = self.parse(&path, text);
+        let unchanged = self.packages.unchanged(&path);
+        let template = unchanged.or_else(|| self.parse(&path, text));
         self.templates.insert(path.clone(), template.clone());
         if template.is_none() {
             refers_to_broken(&path, pointer, node, reader);

@@ -15,8 +15,9 @@ use crate::fleet::stray;
 use crate::fleet::yaml::{self, Node, YamlDocument, YamlError};
 use crate::fleet::{Documents, Finding, Fleet, Gaps, Service, Severity, Source, Tenant};
 use crate::ids::{AccountId, DocumentName};
+use crate::package::Packaged;
 use crate::snapshot::{
-    Entry, MAX_FILE_BYTES, MAX_FILES, MAX_TOTAL_BYTES, Snapshot, Unread, is_hidden, join,
+    Entry, MAX_FILE_BYTES, MAX_FILES, MAX_TOTAL_BYTES, Snapshot, Unread, is_foreign, join,
 };
 use crate::template::line_starts;
 
@@ -26,7 +27,13 @@ const KINDS: [&str; 3] = ["Fleet", "Tenant", "Service"];
 /// Reads all documents of a snapshot. Findings are sorted and all reported at once; the documents
 /// are those that could be read, and none at all when there is no readable Fleet document.
 pub fn load(snapshot: &Snapshot) -> (Option<Documents>, Vec<Finding>) {
-    let mut loading = Loading::new(snapshot);
+    load_after(&Packaged::default(), snapshot)
+}
+
+/// The same after an earlier snapshot: templates of which nothing changed, nor of what they point to,
+/// are not packaged again.
+pub fn load_after(before: &Packaged, snapshot: &Snapshot) -> (Option<Documents>, Vec<Finding>) {
+    let mut loading = Loading::after(before, snapshot);
     if let Some(finding) = too_much(snapshot) {
         return (None, vec![finding]);
     }
@@ -93,9 +100,9 @@ struct Loading<'s> {
 }
 
 impl<'s> Loading<'s> {
-    fn new(snapshot: &'s Snapshot) -> Self {
+    fn after(before: &'s Packaged, snapshot: &'s Snapshot) -> Self {
         Self {
-            files: Files::new(snapshot),
+            files: Files::after(before, snapshot),
             snapshot,
             findings: Vec::new(),
             fleet: None,
@@ -122,7 +129,7 @@ impl<'s> Loading<'s> {
     }
 
     fn entry(&mut self, path: &str, entry: &Entry) {
-        if is_hidden(path) {
+        if is_foreign(path) {
             return;
         }
         match entry {
@@ -302,6 +309,7 @@ impl<'s> Loading<'s> {
 
     /// Reads what the services point to, when all that builds made for them is known.
     fn services(&mut self) {
+        self.files.begin();
         for begun in std::mem::take(&mut self.begun) {
             let (root, path) = (Rc::clone(&begun.node), Arc::clone(&begun.source.path));
             let mut reader = Reader::new(&path, self.room());
@@ -362,7 +370,9 @@ impl<'s> Loading<'s> {
         if self.left_out > 0 {
             self.findings.insert(0, more_findings(self.left_out, Severity::Error));
         }
+        let packaged = Arc::new(self.files.packaged());
         let documents = self.fleet.map(|fleet| Documents {
+            packaged,
             fleet,
             tenants: self.tenants,
             services: self.services,

@@ -44,7 +44,7 @@ pub use finding::{Finding, Severity};
 pub use freeze::{Freeze, never_close};
 pub use gathering::{Complaint, Gathering};
 pub use idle_cost::IdleCost;
-pub use load::load;
+pub use load::{load, load_after};
 pub use model::{
     Access, Cloud, DeleteLimits, Deployment, Documents, DriftCalls, Exception, Fleet, Gaps,
     Lifecycle, Limits, Service, ServiceRegions, StackPolicy, Tenant,

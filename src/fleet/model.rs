@@ -14,7 +14,7 @@ use crate::fleet::{
 };
 use crate::ids::{AccountId, Digest, DocumentName, Region, ServiceName, Target, TenantName};
 use crate::outcome::OnRemoval;
-use crate::package::Package;
+use crate::package::{Package, Packaged};
 use crate::template::{Template, canonical_digest};
 
 /// All documents of one snapshot.
@@ -28,6 +28,8 @@ pub struct Documents {
     pub services: BTreeMap<ServiceName, Arc<Service>>,
     /// What is missing because of errors that were reported.
     pub gaps: Gaps,
+    /// What was packaged, so that the next revision packages only what changed.
+    pub packaged: Arc<Packaged>,
 }
 
 /// What could not be read, so that nobody calls it unknown or counts without it.

@@ -13,7 +13,7 @@ use crate::git::error::GitError;
 use crate::git::tally::{Tally, is_left_out};
 use crate::ids::Revision;
 use crate::moment::Moment;
-use crate::snapshot::{ContentId, Entry, Snapshot, Unread};
+use crate::snapshot::{ContentId, Entry, Snapshot, Unread, is_text};
 
 /// What git calls the commit that is checked out.
 pub(crate) const HEAD: &str = "HEAD";
@@ -25,8 +25,17 @@ const MODE_SUBMODULE: i32 = 0o160_000;
 /// The longest path that a link can name on Linux; git takes any file for one.
 const MAX_LINK_BYTES: usize = 4_096;
 
+/// What is known of a file's content.
+#[derive(Clone, Debug)]
+enum Known {
+    /// A text.
+    Text(Arc<[u8]>),
+    /// The size of what is not read.
+    Size(u64),
+}
+
 /// Contents by the id that git gives to exactly them.
-type Blobs = BTreeMap<Oid, Arc<[u8]>>;
+type Blobs = BTreeMap<Oid, Known>;
 
 /// A folder of a repository. The repository is opened for each question but where a name points, which
 /// is asked every second: that sees what other processes wrote, and can be asked from any thread.
@@ -341,14 +350,18 @@ impl Reading<'_> {
                 let name = String::from_utf8_lossy(entry.name_bytes());
                 return Err(GitError::PathNotUtf8 { path: format!("{prefix}{name}") });
             };
-            self.entry(&entry, name, format!("{prefix}{name}"))?;
+            // git makes no such names; whoever does means to leave the folder.
+            if name.contains('/') || matches!(name, "" | "." | "..") {
+                return Err(GitError::BadName { path: format!("{prefix}{name}") });
+            }
+            self.entry(&entry, format!("{prefix}{name}"))?;
         }
         Ok(())
     }
 
-    fn entry(&mut self, entry: &TreeEntry<'_>, name: &str, path: String) -> Result<(), GitError> {
+    fn entry(&mut self, entry: &TreeEntry<'_>, path: String) -> Result<(), GitError> {
         match entry.filemode() {
-            MODE_TREE if is_left_out(name) => Ok(()),
+            MODE_TREE if is_left_out(&path) => Ok(()),
             MODE_TREE => {
                 self.tally.enter(&path)?;
                 let what = format!("the folder `{path}`");
@@ -384,14 +397,21 @@ impl Reading<'_> {
 
     fn file(&mut self, id: Oid, path: String) -> Result<(), GitError> {
         let content = self.content_id(id);
-        if let Some(bytes) = self.before.get(&id) {
-            let bytes = bytes.clone();
-            self.now.insert(id, bytes.clone());
-            return self.tally.add_file(path, bytes.len() as u64, || content, || Ok(bytes));
+        match self.before.get(&id).cloned() {
+            Some(Known::Text(bytes)) if is_text(&path) => {
+                self.now.insert(id, Known::Text(bytes.clone()));
+                return self.tally.add_file(path, bytes.len() as u64, || content, || Ok(bytes));
+            }
+            Some(Known::Size(bytes)) if !is_text(&path) => {
+                self.now.insert(id, Known::Size(bytes));
+                return self.tally.add(path, Entry::Unread(Unread { id: content?, bytes }));
+            }
+            Some(_) | None => {}
         }
         let what = format!("the file `{path}`");
         let header = self.odb.read_header(id);
         let (size, _) = header.map_err(self.committed.damaged(&what))?;
+        self.now.insert(id, Known::Size(size as u64));
         let (odb, committed, now) = (&self.odb, self.committed, &mut self.now);
         self.tally.add_file(
             path,
@@ -400,7 +420,7 @@ impl Reading<'_> {
             || {
                 let object = odb.read(id).map_err(committed.damaged(&what))?;
                 let bytes: Arc<[u8]> = object.data().into();
-                now.insert(id, bytes.clone());
+                now.insert(id, Known::Text(bytes.clone()));
                 Ok(bytes)
             },
         )

@@ -233,6 +233,14 @@ pub enum GitError {
         /// The path, with the odd bytes replaced.
         path: String,
     },
+    /// A name in a tree that means another folder.
+    #[error(
+        "the path `{path}` has a name in it that leads elsewhere: no checkout could have it, remove it"
+    )]
+    BadName {
+        /// The path.
+        path: String,
+    },
     /// A repository whose objects have other names than the content ids that we know.
     #[error("`{path}` does not name its objects by SHA-1: repositories of SHA-256 are not read")]
     OtherHash {
@@ -353,6 +361,7 @@ impl GitError {
                 | Self::NotCommitted { .. }
                 | Self::Empty { .. }
                 | Self::PathNotUtf8 { .. }
+                | Self::BadName { .. }
                 | Self::TooManyFiles { .. }
                 | Self::TooManyBytes { .. }
                 | Self::TooDeep { .. }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, Metadata};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
 use git2::{ObjectType, Oid};
 
@@ -36,7 +36,32 @@ pub(crate) struct Folder {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct State {
     bytes: u64,
-    modified: Option<SystemTime>,
+    /// Nanoseconds since 1970; unknown where the system keeps no times.
+    modified: Option<u128>,
+    /// Inode, and seconds and nanoseconds of the last change, which nobody can set: a tool that gives
+    /// its files fixed times is noticed too.
+    changed: Option<(u64, i64, i64)>,
+}
+
+impl State {
+    fn of(metadata: &Metadata) -> Self {
+        let modified = metadata.modified().ok();
+        let since_epoch = modified.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+        let modified = since_epoch.map(|time| time.as_nanos());
+        #[cfg(unix)]
+        let changed = {
+            use std::os::unix::fs::MetadataExt;
+            Some((metadata.ino(), metadata.ctime(), metadata.ctime_nsec()))
+        };
+        #[cfg(not(unix))]
+        let changed = None;
+        Self { bytes: metadata.len(), modified, changed }
+    }
+
+    /// Whether two of them that are equal mean one content.
+    fn tells(&self) -> bool {
+        self.modified.is_some() || self.changed.is_some()
+    }
 }
 
 impl Folder {
@@ -82,10 +107,10 @@ impl Folder {
     fn revision(&self, listing: &BTreeMap<String, Metadata>) -> Revision {
         let mut text = String::new();
         for (path, metadata) in listing {
-            let modified = metadata.modified().ok();
-            let since_epoch = modified.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
-            let nanos = since_epoch.unwrap_or_default().as_nanos();
-            text.push_str(&format!("{path}\0{} {nanos}\n", metadata.len()));
+            let State { bytes, modified, changed } = State::of(metadata);
+            let (_, seconds, nanos) = changed.unwrap_or_default();
+            let modified = modified.unwrap_or_default();
+            text.push_str(&format!("{path}\0{bytes} {modified} {seconds}.{nanos}\n"));
         }
         let digest = Digest::of(text.as_bytes()).to_string();
         Revision::of(&format!("{}-{}", self.kind, digest.get(..16).unwrap_or(&digest)))
@@ -96,6 +121,11 @@ impl Folder {
         listing: BTreeMap<String, Metadata>,
     ) -> Result<BTreeMap<String, Entry>, GitError> {
         let mut tally = Tally::of(&self.root);
+        let is_there = |at: &PathBuf| {
+            let path = at.strip_prefix(&self.root).ok().and_then(Path::to_str);
+            path.is_some_and(|path| listing.contains_key(path))
+        };
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).retain(|at, _| is_there(at));
         for (path, metadata) in listing {
             let at = self.root.join(&path);
             if metadata.is_symlink() {
@@ -112,10 +142,11 @@ impl Folder {
 
     /// What is in a file that is not read: known, unless the file changed since it was looked into.
     fn identified(&self, at: &Path, metadata: &Metadata) -> Result<ContentId, GitError> {
-        let state = State { bytes: metadata.len(), modified: metadata.modified().ok() };
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((id, _)) = known.get(at).filter(|(_, before)| *before == state) {
-            return Ok(*id);
+        let state = State::of(metadata);
+        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = known().get(at).copied();
+        if let Some((id, _)) = before.filter(|(_, before)| *before == state && state.tells()) {
+            return Ok(id);
         }
         let id = Oid::hash_file(ObjectType::Blob, at).map_err(|error| GitError::Unreadable {
             path: at.to_owned(),
@@ -123,7 +154,7 @@ impl Folder {
         })?;
         let id = ContentId::try_from(id.as_bytes())
             .map_err(|()| GitError::OtherHash { path: at.to_owned() })?;
-        known.insert(at.to_owned(), (id, state));
+        known().insert(at.to_owned(), (id, state));
         Ok(id)
     }
 
@@ -150,8 +181,9 @@ impl Folder {
                 .map_err(|_| GitError::PathNotUtf8 { path: at.to_string_lossy().into_owned() })?;
             let metadata = entry.metadata().map_err(GitError::unreadable(&at))?;
             if metadata.is_dir() {
-                if !is_left_out(&name) && !at.join(CACHE_MARK).exists() {
-                    self.list(&at, &format!("{prefix}{name}/"), listing)?;
+                let path = format!("{prefix}{name}");
+                if !is_left_out(&path) && !at.join(CACHE_MARK).exists() {
+                    self.list(&at, &format!("{path}/"), listing)?;
                 }
                 continue;
             }

@@ -13,11 +13,14 @@ use crate::snapshot::{
 /// objects are enough for a trillion of them.
 const MAX_DEPTH: usize = 64;
 
-/// Folders that are no part of a fleet, committed or not: those of git and of our own state, which
-/// change all the time. Other hidden ones may belong to code. The same rule everywhere keeps
-/// `--worktree` and the commit alike.
+/// Folders that are no part of a fleet, committed or not, by their paths in it: hidden ones at its top,
+/// which belong to tools and editors, and those of git and of our own state anywhere. Hidden ones below
+/// may be code. The same rule everywhere keeps `--worktree` and the commit alike.
 pub(crate) fn is_left_out(folder: &str) -> bool {
-    matches!(folder, ".git" | ".driftless")
+    match folder.rsplit_once('/') {
+        None => folder.starts_with('.'),
+        Some((_, name)) => matches!(name, ".git" | ".driftless"),
+    }
 }
 
 /// The entries found so far.
@@ -68,10 +71,14 @@ impl<'a> Tally<'a> {
         if !is_text(&path) || exceeds(size, MAX_FILE_BYTES) {
             return self.add(path, Entry::Unread(Unread { id: identify()?, bytes: size }));
         }
-        self.bytes += size;
-        if exceeds(self.bytes, MAX_TOTAL_BYTES) {
+        if exceeds(self.bytes + size, MAX_TOTAL_BYTES) {
+            if !may_be_document(&path) {
+                // Data of somebody's code; a template that is not read says so itself.
+                return self.add(path, Entry::Unread(Unread { id: identify()?, bytes: size }));
+            }
             return Err(GitError::TooManyBytes { folder: self.folder.to_owned() });
         }
+        self.bytes += size;
         self.add(path, Entry::File(read()?))
     }
 
@@ -85,6 +92,12 @@ impl<'a> Tally<'a> {
         }
         Ok(self.entries)
     }
+}
+
+/// Whether a text may be a document that nobody may miss.
+fn may_be_document(path: &str) -> bool {
+    let path = path.to_ascii_lowercase();
+    path.ends_with(".yaml") || path.ends_with(".yml")
 }
 
 fn exceeds(bytes: u64, most: usize) -> bool {
@@ -126,8 +139,12 @@ mod tests {
             tally.add_file(path, 1_000_000, identify, || Ok(bytes.clone())).unwrap();
         }
         let error =
-            tally.add_file("x.json".into(), 1, identify, || Ok(bytes)).expect_err("too many");
+            tally.add_file("x.yaml".into(), 1, identify, || Ok(bytes)).expect_err("too many");
         assert!(error.to_string().contains("more than 200000000 bytes"), "{error}");
+        let id = ContentId::of(b"x");
+        let read = || unreachable!("it must not be read");
+        tally.add_file("x.json".into(), 1, || Ok(id), read).unwrap();
+        assert_eq!(tally.finish("x").unwrap()["x.json"], Entry::Unread(Unread { id, bytes: 1 }));
     }
 
     #[test]

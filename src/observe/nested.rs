@@ -1,6 +1,8 @@
 //! Looking into nested stacks, where what failed or is still there hides. Every look is bounded in
 //! depth and calls; what could not be looked into is said to be so.
 
+mod live;
+
 use std::collections::BTreeSet;
 
 use crate::aws::{AwsError, TargetApi};
@@ -11,6 +13,8 @@ use crate::outcome::Cause;
 use crate::plan::{
     Inside, LeftBehind, NESTED_STACK, Within, cause_inside, failed_inside, failed_to_go_back,
 };
+
+pub(super) use live::live;
 
 /// Nested stacks stand up to so deep below their root in every fleet that was asked.
 const DEEPEST: usize = 5;

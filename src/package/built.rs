@@ -80,6 +80,19 @@ pub struct Built {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::package::{Origin, Packed};
+    use crate::snapshot::ContentId;
+
+    #[test]
+    fn a_release_keeps_where_a_build_output_is_and_a_committed_file_by_its_content() {
+        let built =
+            Built { from: BuiltAt::File("dist/a.zip".to_owned()), digest: Digest::of(b"1") };
+        for origin in [Origin::Built(built), Origin::Committed { id: ContentId::of(b"1") }] {
+            let file = Packed { path: "s/a.zip".to_owned(), origin, bytes: 7 };
+            let kept = serde_json::to_string(&file).expect("json");
+            assert_eq!(serde_json::from_str::<Packed>(&kept).ok(), Some(file), "{kept}");
+        }
+    }
 
     #[test]
     fn a_place_is_written_as_it_is_read_and_others_are_refused_with_the_fix() {

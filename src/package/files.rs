@@ -9,10 +9,8 @@ use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 use crate::package::blob::{Origin, Packed};
 use crate::package::built::Built;
-use crate::snapshot::{ContentId, Entry, Snapshot, Unread, join};
+use crate::snapshot::{ContentId, Entry, IGNORE_FILE, Snapshot, Unread, join};
 
-/// Names what stays out of the zip of its folder, in the words of `.gitignore`.
-const IGNORE_FILE: &str = ".driftlessignore";
 /// How deep links may lead through folders, as in Linux's `ELOOP`.
 const MAX_LINKS: usize = 40;
 

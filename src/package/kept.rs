@@ -8,9 +8,10 @@ use crate::package::packing::Package;
 use crate::snapshot::Snapshot;
 
 /// The sound packages of one revision.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Packaged {
-    pub(super) snapshot: Snapshot,
+    /// `None` of no revision at all.
+    pub(super) snapshot: Option<Snapshot>,
     pub(super) built: BTreeMap<String, Built>,
     /// By the paths of their templates.
     pub(super) packages: BTreeMap<String, Kept>,
@@ -29,7 +30,8 @@ pub(super) fn unchanged(
     snapshot: &Snapshot,
     built: &BTreeMap<String, Built>,
 ) -> BTreeMap<String, Kept> {
-    let mut changed = before.snapshot.differing(snapshot);
+    let Some(previous) = &before.snapshot else { return BTreeMap::new() };
+    let mut changed = previous.differing(snapshot);
     let differs = |path: &&String| before.built.get(*path) != built.get(*path);
     changed.extend(before.built.keys().chain(built.keys()).filter(differs).cloned());
     let is_same = |kept: &Kept| !changed.iter().any(|path| touches(path, &kept.trail));

@@ -10,6 +10,7 @@ mod kept;
 mod packing;
 mod place;
 mod row;
+mod tree;
 
 pub use archive::archive;
 pub use blob::{Blob, BlobName, Origin, Packed};
@@ -18,4 +19,5 @@ pub use built::{Built, BuiltAt};
 pub use kept::Packaged;
 pub use packing::{MAX_CODE_BYTES, Package, Packages, Problem};
 pub use place::{address, digest_of_seen, filled, without_buckets};
-pub use row::{Form, ROWS, Row};
+pub use row::{Form, ROWS, Row, content_of};
+pub use tree::{InsideAll, Tree, below, inside, is_nested, template_url};

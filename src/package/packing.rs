@@ -23,6 +23,8 @@ const MAX_NESTED: usize = 10;
 /// A template and all that it points to.
 #[derive(Clone, Debug)]
 pub struct Package {
+    /// Where the template lies in the fleet folder; empty where nobody knows any more.
+    pub path: String,
     /// The template as it is in git.
     pub source: Arc<Template>,
     /// The template as CloudFormation gets it, but for the buckets; as it is in git where it points
@@ -59,7 +61,8 @@ impl Package {
     pub fn plain(template: Arc<Template>) -> Self {
         let root = is_large(&template).then(|| Blob::Template(Arc::clone(&template)));
         let blobs = root.map(|root| (root.name(), root)).into_iter().collect();
-        Self { source: Arc::clone(&template), template, blobs, nested: BTreeMap::new() }
+        let (path, source, nested) = (String::new(), Arc::clone(&template), BTreeMap::new());
+        Self { path, source, template, blobs, nested }
     }
 
     /// What the template is called in the bucket, where it is too large for a call.
@@ -122,7 +125,12 @@ impl<'s> Packages<'s> {
         let Files { snapshot, built, .. } = self.files;
         // Nobody asked for a nested template whose parent did not change either.
         let packages = self.before.into_iter().chain(sound).collect();
-        Packaged { snapshot: snapshot.clone(), built, packages }
+        Packaged { snapshot: Some(snapshot.clone()), built, packages }
+    }
+
+    /// The template at a path as it is in git, where nothing of its package changed.
+    pub fn unchanged(&self, path: &str) -> Option<Arc<Template>> {
+        self.before.get(path).map(|kept| Arc::clone(&kept.package.source))
     }
 
     /// Packages the template at a path of the snapshot; `None` where it has problems.
@@ -269,7 +277,8 @@ impl<'p, 's> Packing<'p, 's> {
         let source = Arc::clone(self.template);
         let root = is_large(&template).then(|| Blob::Template(Arc::clone(&template)));
         self.blobs.extend(root.map(|root| (root.name(), root)));
-        Some(Package { source, template, blobs: self.blobs, nested: self.nested })
+        let path = self.path.to_owned();
+        Some(Package { path, source, template, blobs: self.blobs, nested: self.nested })
     }
 
     /// The template with its new text. JSON, as no reader of YAML can take a text for a number in it.

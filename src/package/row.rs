@@ -96,6 +96,23 @@ impl Row {
     }
 }
 
+/// The property that a JSON pointer below a resource's entry is in, as a pointer, where that says what a
+/// resource is made of: code, a definition, a schema.
+pub fn content_of(kind: &str, path: &str) -> Option<String> {
+    let rows = ROWS.iter().filter(|row| row.kind == kind && row.form != Template);
+    let mut pointers = rows.map(|row| (row, format!("/Properties/{}", row.property.join("/"))));
+    let (_, pointer) =
+        pointers.find(|(row, pointer)| match (path.strip_prefix(pointer), row.form) {
+            (Some(""), _) => true,
+            (Some(rest), Parts { bucket, key, version }) => {
+                let parts = [Some(bucket), Some(key), version];
+                parts.into_iter().flatten().any(|part| rest == format!("/{part}"))
+            }
+            (Some(_) | None, Url | Template | Parts { .. }) => false,
+        })?;
+    Some(pointer)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,7 @@
 //! What to do with the stacks of one target now: wanted x seen x memory, in order of dependency.
 
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::desired::{Desired, Wanted};
@@ -8,8 +9,9 @@ use crate::drift::DriftRecord;
 use crate::fleet::{Deployment, Fleet, Protection};
 use crate::ids::{Digest, ServiceName, StackId, StackKey, StackName};
 use crate::moment::Moment;
-use crate::observed::{ChangeSetSeen, Look, Seen, Standing};
+use crate::observed::{ChangeSetSeen, ChangesInside, Look, Seen, Standing};
 use crate::outcome::{Cause, Memory, StepKind};
+use crate::package::Tree;
 use crate::plan::protection::NESTED_STACK;
 use crate::plan::{
     Elsewhere, Hold, Inside, Lacks, Rendered, Steering, Verdict, Weight, gated, ownership, table,
@@ -23,6 +25,9 @@ pub struct Insight {
     pub change_set: Option<ChangeSetSeen>,
     /// Resources that a failed delete or rollback left behind.
     pub left_behind: Vec<LeftBehind>,
+    /// The templates that the stack and its nested stacks have now, where the change set touches nested
+    /// stacks and nobody has compared these yet.
+    pub live: Option<Tree>,
 }
 
 /// A resource that is still there after a failed delete, or as it was before a failed rollback.
@@ -176,6 +181,8 @@ pub struct Decided {
     pub release: Option<Digest>,
     /// The release that it may not have yet.
     pub behind: Option<Digest>,
+    /// What its change set does inside nested stacks, where that was looked into.
+    pub inside: Option<ChangesInside>,
 }
 
 impl Decision {
@@ -306,6 +313,8 @@ pub(super) struct Case<'a> {
     pub(super) seen: Option<&'a Seen>,
     pub(super) memory: Memory,
     pub(super) insight: Insight,
+    /// What the change set does inside nested stacks, as far as that was worked out.
+    pub(super) inside: OnceCell<ChangesInside>,
     /// The services that are complete in this target as far as has been decided.
     pub(super) satisfied: &'a BTreeSet<ServiceName>,
 }
@@ -338,6 +347,7 @@ impl<'a> Case<'a> {
             }),
             memory: scene.memories.get(&key.name).cloned().unwrap_or_default(),
             insight: scene.insights.get(&key.name).cloned().unwrap_or_default(),
+            inside: OnceCell::new(),
             satisfied,
             key,
         }

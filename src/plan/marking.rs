@@ -149,6 +149,7 @@ mod tests {
             wanted: true,
             release: Some(Digest::of(release)),
             behind: behind.map(Digest::of),
+            inside: None,
         }
     }
 

@@ -9,6 +9,7 @@ mod decide;
 mod elsewhere;
 mod gated;
 mod hold;
+mod inside;
 mod lack;
 mod learn;
 mod ledger;
@@ -43,6 +44,7 @@ pub use decide::{
 };
 pub use elsewhere::{AtHome, Elsewhere};
 pub use hold::{Hold, RevertHold, Weight};
+pub use inside::note_inside;
 pub use lack::{Lack, Lacks, size};
 pub use learn::{
     CLOCK_SKEW, EFFECT_PATIENCE, after_look, after_outcome, count_of, ended, has_failed, may_run,

@@ -8,7 +8,8 @@ use crate::observed::{ChangeAction, PlannedChange, Replacement};
 use crate::outcome::Debt;
 use crate::plan::{ApprovalKind, ApprovalRequest};
 
-/// A nested stack hides what happens inside, so a change to one is treated like a replacement.
+/// A nested stack hides what happens inside: where nobody could look into it, a change to one is treated
+/// like a replacement.
 pub const NESTED_STACK: &str = "AWS::CloudFormation::Stack";
 /// More resources than this are counted, not named, in one line.
 const NAMED_RESOURCES: usize = 5;
@@ -23,9 +24,8 @@ pub(super) fn objection(
     debts: &BTreeMap<String, Debt>,
 ) -> Option<ApprovalRequest> {
     let owed = |change: &PlannedChange| {
-        let PlannedChange { logical_id, kind, .. } = change;
-        let is_owed = debts.contains_key(logical_id);
-        is_owed.then(|| format!("touch {logical_id} ({kind}), which a rollback skipped"))
+        let (place, kind) = (change.place(), &change.kind);
+        is_owed(change, debts).then(|| format!("touch {place} ({kind}), which a rollback skipped"))
     };
     let harms =
         changes.iter().filter_map(|change| harm(change, protection).or_else(|| owed(change)));
@@ -46,11 +46,23 @@ pub(super) fn objection(
     Some(ApprovalRequest::of(ApprovalKind::Protected, BTreeSet::from([member]), summary))
 }
 
+/// Whether a rollback skipped a resource. Of one in a nested stack the debt has the name of that stack,
+/// which nobody compares here: what is called the same and of the same type counts.
+fn is_owed(change: &PlannedChange, debts: &BTreeMap<String, Debt>) -> bool {
+    if change.within.is_empty() {
+        return debts.contains_key(&change.logical_id);
+    }
+    debts.iter().any(|(skipped, debt)| {
+        let inside = skipped.split_once('.').map(|(_, logical_id)| logical_id);
+        inside == Some(change.logical_id.as_str()) && debt.kind == change.kind
+    })
+}
+
 /// What a change does to a protected resource, as a verb with its object.
 fn harm(change: &PlannedChange, protection: &Protection) -> Option<String> {
-    let (logical_id, kind) = (&change.logical_id, &change.kind);
+    let (place, kind) = (change.place(), &change.kind);
     if kind == NESTED_STACK && change.action != ChangeAction::Add {
-        return Some(format!("change inside {logical_id} ({kind}) what cannot be seen"));
+        return Some(format!("change inside {place} ({kind}) what cannot be seen"));
     }
     if !protection.covers(kind) {
         return None;
@@ -58,15 +70,13 @@ fn harm(change: &PlannedChange, protection: &Protection) -> Option<String> {
     match (&change.action, &change.replacement) {
         (ChangeAction::Add | ChangeAction::Import, _)
         | (ChangeAction::Modify, Replacement::Never) => None,
-        (ChangeAction::Remove, _) => Some(format!("remove {logical_id} ({kind})")),
-        (ChangeAction::Modify, Replacement::Always) => {
-            Some(format!("replace {logical_id} ({kind})"))
-        }
+        (ChangeAction::Remove, _) => Some(format!("remove {place} ({kind})")),
+        (ChangeAction::Modify, Replacement::Always) => Some(format!("replace {place} ({kind})")),
         (ChangeAction::Modify, Replacement::Conditional) => {
-            Some(format!("perhaps replace {logical_id} ({kind})"))
+            Some(format!("perhaps replace {place} ({kind})"))
         }
         (ChangeAction::Dynamic | ChangeAction::SyncWithActual | ChangeAction::Unknown(_), _) => {
-            Some(format!("do something to {logical_id} ({kind}) that cannot be known beforehand"))
+            Some(format!("do something to {place} ({kind}) that cannot be known beforehand"))
         }
     }
 }

@@ -79,7 +79,8 @@ pub struct ReviewedService {
     pub release: Digest,
     /// The release that it changes, where that is another one.
     pub after: Option<Digest>,
-    /// What may be done to each resource, by logical id and type, in one stack or another.
+    /// What may be done to each resource, by its place (`Table`, or `Storage/Table` in a nested stack)
+    /// and type, in one stack or another.
     pub actions: BTreeMap<(String, String), BTreeSet<ResourceAction>>,
 }
 
@@ -209,7 +210,9 @@ fn deletion(case: &Case<'_>, step: &Step) -> Option<ApprovalRequest> {
 /// What a person would have to approve before the change set may be executed.
 fn update(case: &Case<'_>, wanted: &Wanted) -> Option<ApprovalRequest> {
     let service = &wanted.service.name;
-    let changes = case.insight.change_set.as_ref().map_or(&[][..], |set| set.changes.as_slice());
+    let found = case.insight.change_set.as_ref().map_or(&[][..], |set| set.changes.as_slice());
+    let inside = case.inside.get().map_or(&[][..], |inside| inside.changes.as_slice());
+    let changes = found.iter().chain(inside);
     let release = reviewed_as(case.fleet, &wanted.service);
     // A stack that did not take the releases before this one takes what they did with it.
     let releases = leading_to(case, service, &release);
@@ -222,22 +225,18 @@ fn update(case: &Case<'_>, wanted: &Wanted) -> Option<ApprovalRequest> {
         }
         let action = ResourceAction::of(change);
         let at = |release: &String, action: ResourceAction| {
-            approves(
-                case,
-                &action_member(service, release, action, &change.logical_id, &change.kind),
-            )
+            approves(case, &action_member(service, release, action, &change.place(), &change.kind))
         };
         releases.iter().any(|release| at(release, action))
             || undone.iter().any(|release| at(release, action.undone()))
     };
     let asked: BTreeMap<String, String> = changes
-        .iter()
         .filter(|change| !is_allowed(change))
         .map(|change| {
             let action = ResourceAction::of(change);
-            let (logical_id, kind) = (&change.logical_id, &change.kind);
-            let member = action_member(service, &release, action, logical_id, kind);
-            (member, format!("{} {logical_id} ({kind})", action.word()))
+            let (place, kind) = (change.place(), &change.kind);
+            let member = action_member(service, &release, action, &place, kind);
+            (member, format!("{} {place} ({kind})", action.word()))
         })
         .collect();
     if asked.is_empty() {

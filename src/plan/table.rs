@@ -69,7 +69,8 @@ pub(super) fn decide_stack(case: &Case<'_>) -> Decided {
         rendered.deployment = Deployment::Standard;
     }
     let wanted = present.is_some();
-    Decided { decision, rendered, no_echo, wanted, release: None, behind: None }
+    let inside = case.inside.get().cloned();
+    Decided { decision, rendered, no_echo, wanted, release: None, behind: None, inside }
 }
 
 fn demand<'a>(case: &'a Case<'_>) -> Demand<'a> {

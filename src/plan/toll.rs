@@ -8,8 +8,9 @@ use crate::desired::{Desired, Wanted};
 use crate::drift::{self, AT_ONCE};
 use crate::fleet::{DriftCalls, DriftRules};
 use crate::ids::{AccountId, Target};
-use crate::plan::NESTED_STACK;
+use crate::package::is_nested;
 use crate::plan::looking::{SWEEP, regular, swept_targets};
+use crate::template::Resource;
 
 /// The days of a month, here.
 pub const DAYS_A_MONTH: f64 = 30.0;
@@ -42,7 +43,7 @@ pub struct Toll {
     pub swept: usize,
     /// Stacks that stand when all is converged; nested ones are not among them.
     pub stacks: usize,
-    /// Stacks nested in these, as far as their templates declare them: those nested deeper are unknown.
+    /// Stacks nested in these, to any depth where their templates are in git.
     pub nested: usize,
     /// Resources that the templates of the stacks declare. Conditions may leave some out.
     pub resources: usize,
@@ -216,10 +217,10 @@ fn looking_into(desired: &Desired, standing: &[&Wanted], interval: f64) -> Looki
         let looks = (due.as_secs_f64() / interval).ceil().max(1.0) + 1.0 + nested;
         let a_day = DAY / (looks * interval);
         let resources = resources_of(wanted);
-        let pages = wanted.service.template.resources().len().div_ceil(RESOURCES_A_PAGE).max(1);
+        let pages = pages_of(wanted);
         all = all.plus(&Looking {
             detections: a_day * (1.0 + nested),
-            lists: a_day * (count(pages) + nested),
+            lists: a_day * count(pages),
             policies: if wanted.service.stack_policy.is_some() { a_day } else { 0.0 },
             resources: a_day * count(resources),
         });
@@ -244,13 +245,27 @@ fn session(intervals: &[f64]) -> f64 {
     (0..POINTS).map(lasts).sum::<f64>() / f64::from(POINTS)
 }
 
+fn resources(wanted: &Wanted) -> impl Iterator<Item = &Resource> {
+    let all = wanted.service.package.all().into_iter();
+    all.flat_map(|(_, package)| package.template.resources().values())
+}
+
 fn nested_in(wanted: &Wanted) -> usize {
-    let resources = wanted.service.template.resources().values();
-    resources.filter(|resource| resource.kind == NESTED_STACK).count()
+    resources(wanted).filter(|resource| is_nested(&resource.kind)).count()
 }
 
 fn resources_of(wanted: &Wanted) -> usize {
-    wanted.service.template.resources().len() - nested_in(wanted)
+    resources(wanted).filter(|resource| !is_nested(&resource.kind)).count()
+}
+
+/// Pages that list the resources of a stack and of each nested one; of what is not in git, one each.
+fn pages_of(wanted: &Wanted) -> usize {
+    let all = wanted.service.package.all();
+    let pages = all
+        .iter()
+        .map(|(_, package)| package.template.resources().len().div_ceil(RESOURCES_A_PAGE).max(1));
+    let elsewhere = nested_in(wanted) - (all.len() - 1).min(nested_in(wanted));
+    pages.sum::<usize>() + elsewhere
 }
 
 /// No fleet has so many of anything that this loses some.

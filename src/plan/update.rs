@@ -11,7 +11,7 @@ use crate::plan::decide::{Case, Decision, Step};
 use crate::plan::sync::differences;
 use crate::plan::table::held_by_failure;
 use crate::plan::{
-    ApprovalKind, Hold, Rendered, adoption, elsewhere, ownership, protection, revert,
+    ApprovalKind, Hold, Rendered, adoption, elsewhere, inside, ownership, protection, revert,
 };
 
 /// The row of the table for a complete stack that is to be there.
@@ -144,15 +144,16 @@ fn carry_on(
                 return Decision::Hold(hold);
             }
             let protected = &wanted.service.protected;
-            let changes = &found.changes;
-            let beyond_tags = || adoption::objection(case, seen, rendered, no_echo, changes);
+            inside::work_out(case, set, rendered, no_echo);
+            let changes = inside::all_changes(case, &found.changes);
+            let beyond_tags = || adoption::objection(case, seen, rendered, no_echo, &changes);
             let unseen = adoption::unseen_values(case, wanted, seen, rendered);
             if let Some(hold) = unseen.or_else(beyond_tags) {
                 return Decision::Hold(hold);
             }
             let (digest, debts) = (&set.digest, &case.memory.debts);
             let objection =
-                protection::objection(&case.key, &seen.id, digest, changes, protected, debts);
+                protection::objection(&case.key, &seen.id, digest, &changes, protected, debts);
             // Of one that is taken over all that is not a tag was asked about above.
             match objection.filter(|_| !ownership::is_nobody_s(seen)) {
                 Some(request) if !approved(case, &request) => {

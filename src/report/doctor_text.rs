@@ -114,10 +114,7 @@ fn write_toll(out: &mut String, toll: &Toll) -> fmt::Result {
     writeln!(out, "  {targets} looked at once in {resync}, or up to a tenth sooner{others}")?;
     let nested = match toll.nested {
         0 => String::new(),
-        nested => {
-            let nested = counted(nested, "nested stack");
-            format!(", with {nested}; what is nested deeper is not known here")
-        }
+        nested => format!(", with {}", counted(nested, "nested stack")),
     };
     let (stacks, resources) = (counted(toll.stacks, "stack"), counted(toll.resources, "resource"));
     writeln!(out, "  {stacks} of {resources}{nested}")?;

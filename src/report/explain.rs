@@ -8,7 +8,7 @@ use crate::ids::{StackKey, WaveName};
 use crate::moment::Moment;
 use crate::observed::Blind;
 use crate::plan::{ApprovalRequest, StackRecord, Suspension, TargetRecord};
-use crate::report::{AcceptedRevision, Event};
+use crate::report::{AcceptedRevision, Event, NestedStack};
 use crate::rollout::Course;
 
 /// One stack at one moment, with what explains where it stands.
@@ -30,6 +30,8 @@ pub struct Explanation {
     pub drift: Option<DriftRecord>,
     /// How it goes with the releases of its service, where the fleet's documents can be read.
     pub wave: Option<InWave>,
+    /// The stacks that are nested in it, by the release that it has.
+    pub nested: Vec<NestedStack>,
     /// What happened to it, newest first.
     pub history: Vec<Event>,
 }

@@ -8,7 +8,7 @@ use crate::moment::Moment;
 use crate::outcome::{CauseClass, OnRemoval};
 use crate::plan::ownership;
 use crate::report::words::{ago, ahead, counted, indented, lasting, word};
-use crate::report::{Explanation, InWave};
+use crate::report::{Explanation, InWave, NestedStack};
 
 /// Where the values of the list begin.
 const COLUMN: usize = 16;
@@ -67,6 +67,7 @@ impl Explanation {
             ("last step", self.last_step()),
             ("last failure", self.last_failure()),
             ("change set", self.change_set()),
+            ("nested", self.nested()),
             ("owed", self.owed()),
             ("drifted", self.drifted()),
             ("looked into", self.looked_into()),
@@ -231,6 +232,11 @@ impl Explanation {
         Some(format!("{} is prepared or being prepared by us", set.name))
     }
 
+    fn nested(&self) -> Option<String> {
+        let lines: Vec<String> = self.nested.iter().map(NestedStack::lines).collect();
+        (!lines.is_empty()).then(|| lines.join("\n"))
+    }
+
     fn owed(&self) -> Option<String> {
         let debts = &self.record.memory.debts;
         let lines = debts.iter().map(|(id, debt)| {
@@ -306,6 +312,7 @@ mod tests {
             suspension: None,
             drift: None,
             wave: None,
+            nested: Vec::new(),
             history: Vec::new(),
         }
     }
@@ -349,6 +356,7 @@ mod tests {
             pays: std::collections::BTreeSet::new(),
             reverts: false,
             subjects: Vec::new(),
+            inside: None,
         });
         record.memory.release = Some(Digest::of(b"good"));
         record.memory.taking = Some(Digest::of(b"newer"));

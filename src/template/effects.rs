@@ -8,13 +8,31 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::template::create_only::{Replaces, Tags, is_custom, replacement, tags_of};
 use crate::template::effects::difference::{differences, looked_up_paths};
-use crate::template::effects::follow::follow;
+use crate::template::effects::follow::{follow, outputs_after};
 use crate::template::fill::{Filled, FilledResource};
 
 /// AWS looks into a nested stack whenever its parent is updated.
 const NESTED_STACK: &str = "AWS::CloudFormation::Stack";
 /// Changes of these alone change no resource.
 const IDLE: [&str; 2] = ["/DependsOn", "/Condition"];
+
+/// What an update does inside a nested stack that was looked into, as far as it matters to its parent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inside {
+    /// Whether anything in it changes, or may.
+    pub changes: bool,
+    /// Its outputs that may have other values.
+    pub outputs: BTreeSet<String>,
+}
+
+/// What an update does to a stack.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Effects {
+    /// To its resources, as [`effects`] has it.
+    pub resources: Vec<Effect>,
+    /// Its outputs that may have other values, or come, or go.
+    pub outputs: BTreeSet<String>,
+}
 
 /// What happens to a resource.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,13 +79,49 @@ pub struct Effect {
 /// logical id. Where a condition may hold on either side, several actions of one resource are possible.
 /// What macros make of a template is not seen ([`Filled::is_partial`]).
 pub fn effects(old: &Filled<'_>, new: &Filled<'_>, tags_differ: bool) -> Vec<Effect> {
+    effects_around(old, new, tags_differ, &BTreeMap::new()).resources
+}
+
+/// The same where it is known what happens inside some nested stacks, by their logical ids: one in
+/// which nothing changes is not listed for that, as AWS would list it, and nothing follows from
+/// outputs that stay.
+pub fn effects_around(
+    old: &Filled<'_>,
+    new: &Filled<'_>,
+    tags_differ: bool,
+    inside: &BTreeMap<String, Inside>,
+) -> Effects {
     let ids: BTreeSet<&str> = old.resources.keys().chain(new.resources.keys()).copied().collect();
-    let mut fates: BTreeMap<&str, Fate<'_>> = ids
-        .into_iter()
-        .map(|id| (id, Fate::of(old.resources.get(id), new.resources.get(id), tags_differ)))
-        .collect();
+    let fate = |id: &str| {
+        let known = inside.get(id);
+        Fate::of(old.resources.get(id), new.resources.get(id), tags_differ, known)
+    };
+    let mut fates: BTreeMap<&str, Fate<'_>> = BTreeMap::new();
+    fates.extend(ids.into_iter().map(|id| (id, fate(id))));
     follow(&mut fates);
-    fates.into_iter().flat_map(|(id, fate)| fate.effects(id)).collect()
+    let names: BTreeSet<&str> = old.outputs.keys().chain(new.outputs.keys()).copied().collect();
+    let differ = |name: &&str| differ(old.outputs.get(name), new.outputs.get(name));
+    let mut outputs: BTreeSet<String> =
+        names.into_iter().filter(differ).map(str::to_owned).collect();
+    outputs.extend(outputs_after(&new.outputs, &fates));
+    let resources = fates.into_iter().flat_map(|(id, fate)| fate.effects(id)).collect();
+    Effects { resources, outputs }
+}
+
+/// Whether two sides of an output may be different by themselves.
+fn differ(old: Option<&FilledResource<'_>>, new: Option<&FilledResource<'_>>) -> bool {
+    let (Some(old), Some(new)) = (old, new) else { return true };
+    old.is_there != new.is_there
+        || old.depends != new.depends
+        || old.section != new.section
+        || !looked_up_paths(&new.section).is_empty()
+}
+
+/// Whether a nested stack may give something else for an attribute, where it is known which of its
+/// outputs may be others.
+fn gives(outputs: Option<&BTreeSet<String>>, attribute: &Option<String>) -> bool {
+    let output = attribute.as_deref().and_then(|name| name.strip_prefix("Outputs."));
+    outputs.zip(output).is_none_or(|(others, output)| others.contains(output))
 }
 
 /// All that can become of one logical id.
@@ -81,6 +135,8 @@ struct Fate<'a> {
     is_settled: bool,
     /// What changes if it is there before and afterwards; `None` if it cannot be.
     stays: Option<Changes>,
+    /// Of a nested stack that was looked into, the outputs that may be others.
+    outputs: Option<&'a BTreeSet<String>>,
 }
 
 /// What changes in a resource that is there before and afterwards.
@@ -99,6 +155,7 @@ impl<'a> Fate<'a> {
         old: Option<&'a FilledResource<'a>>,
         new: Option<&'a FilledResource<'a>>,
         tags_differ: bool,
+        inside: Option<&'a Inside>,
     ) -> Self {
         let possible = possibilities(old, new);
         let can = |was: bool, is: bool| possible.clone().any(|pair| pair == (was, is));
@@ -111,8 +168,14 @@ impl<'a> Fate<'a> {
             goes: kind(old).filter(|_| other_kind || can(true, false)),
             comes: kind(new).filter(|_| other_kind || can(false, true)),
             is_settled: possible.clone().count() == 1,
-            stays: stays.map(|(old, new)| changes(old, new, tags_differ)),
+            stays: stays.map(|(old, new)| changes(old, new, tags_differ, inside)),
+            outputs: inside.map(|inside| &inside.outputs),
         }
+    }
+
+    /// Whether an attribute may be another when something changes.
+    fn gives(&self, attribute: &Option<String>) -> bool {
+        gives(self.outputs, attribute)
     }
 
     /// Whether `Ref` may give something else afterwards, and whether it surely does.
@@ -193,7 +256,12 @@ impl Changes {
 }
 
 /// What changes without regard to other resources.
-fn changes(old: &FilledResource<'_>, new: &FilledResource<'_>, tags_differ: bool) -> Changes {
+fn changes(
+    old: &FilledResource<'_>,
+    new: &FilledResource<'_>,
+    tags_differ: bool,
+    inside: Option<&Inside>,
+) -> Changes {
     let mut changes = Changes::default();
     let kind = new.kind;
     for (path, certain) in differences(&old.section, &new.section) {
@@ -207,7 +275,8 @@ fn changes(old: &FilledResource<'_>, new: &FilledResource<'_>, tags_differ: bool
     for path in looked_up_paths(new.properties()) {
         changes.add(kind, path, false);
     }
-    if kind == NESTED_STACK && !changes.certain {
+    let hides = inside.is_none_or(|inside| inside.changes);
+    if kind == NESTED_STACK && !changes.certain && hides {
         changes.add(kind, "/Properties".to_owned(), false);
     }
     changes

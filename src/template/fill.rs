@@ -53,6 +53,8 @@ pub enum Given {
 pub struct Filled<'t> {
     /// By logical id; without what macros are going to add.
     pub resources: BTreeMap<&'t str, FilledResource<'t>>,
+    /// The outputs by their logical ids, with an empty type.
+    pub outputs: BTreeMap<&'t str, FilledResource<'t>>,
     /// Which conditions hold; `None` where nobody can say.
     pub conditions: BTreeMap<&'t str, Option<bool>>,
     /// Whether macros, modules or loops make resources, or parts of them, that cannot be seen here.
@@ -168,17 +170,15 @@ pub fn fill<'t>(template: &'t Template, inputs: &Inputs) -> Filled<'t> {
         ),
     };
     let resources = template.resources().iter().map(|(logical_id, resource)| {
-        let truth = resource.condition.as_deref().map(|name| scope.condition(name));
-        let (is_there, depends) = match truth {
-            None => (Some(true), None),
-            Some(Truth::Known(holds)) => (Some(holds), None),
-            Some(Truth::Unknown(depends)) => (None, Some(depends)),
-        };
-        let section = scope.value(&resource.section).unwrap_or(Cow::Borrowed(&Value::Null));
-        let kind = resource.kind.as_str();
-        (logical_id.as_str(), FilledResource { kind, is_there, section, depends })
+        let condition = resource.condition.as_deref();
+        (logical_id.as_str(), scope.entry(&resource.kind, condition, &resource.section))
     });
     let resources = resources.collect();
+    let outputs = template.outputs().iter().map(|(name, output)| {
+        let condition = output.get("Condition").and_then(Value::as_str);
+        (name.as_str(), scope.entry("", condition, output))
+    });
+    let outputs = outputs.collect();
     let declared = template.conditions().keys().filter(|name| !name.starts_with("Fn::"));
     let conditions = declared.map(|name| {
         let known = match scope.condition(name) {
@@ -193,7 +193,7 @@ pub fn fill<'t>(template: &'t Template, inputs: &Inputs) -> Filled<'t> {
     // A module stands for resources of its own.
     let modules = template.resources().values().any(|one| one.kind.ends_with("::MODULE"));
     let is_partial = generated || modules || scope.is_partial.get();
-    Filled { resources, conditions, is_partial }
+    Filled { resources, outputs, conditions, is_partial }
 }
 
 /// The value of a parameter as a template sees it; none where it has neither value nor default.
@@ -231,6 +231,22 @@ struct Scope<'t, 'i> {
 }
 
 impl<'t> Scope<'t, '_> {
+    /// An entry of a section, if its condition holds.
+    fn entry(
+        &self,
+        kind: &'t str,
+        condition: Option<&'t str>,
+        section: &'t Value,
+    ) -> FilledResource<'t> {
+        let (is_there, depends) = match condition.map(|name| self.condition(name)) {
+            None => (Some(true), None),
+            Some(Truth::Known(holds)) => (Some(holds), None),
+            Some(Truth::Unknown(depends)) => (None, Some(depends)),
+        };
+        let section = self.value(section).unwrap_or(Cow::Borrowed(&Value::Null));
+        FilledResource { kind, is_there, section, depends }
+    }
+
     fn value(&self, value: &'t Value) -> Option<Cow<'t, Value>> {
         match value {
             Value::Object(entries) => match entries.iter().next() {

@@ -14,7 +14,7 @@ mod tree;
 mod yaml;
 
 pub use create_only::{Replaces, is_deleted_first, replacement};
-pub use effects::{Action, Effect, effects};
+pub use effects::{Action, Effect, Effects, Inside, effects, effects_around};
 pub use fill::{Filled, FilledResource, Given, Inputs, fill, symbol};
 pub use limits::{Flaw, MAX_INLINE_BYTES, limits};
 pub use parameter::{MAX_PARAMETER_BYTES, Parameter};

@@ -69,16 +69,24 @@ pub(super) fn each_call(
 /// The names in one call of a function without AWS's own, and whether an attribute of them is asked
 /// for, which only resources have: `GetAtt` and `${A.B}`.
 pub(super) fn named(function: &str, argument: &Value) -> impl Iterator<Item = (String, bool)> {
+    asked(function, argument).map(|(name, attribute)| (name, attribute.is_some()))
+}
+
+/// The same with the attribute that is asked for; an empty one where a function makes its name.
+pub(super) fn asked(
+    function: &str,
+    argument: &Value,
+) -> impl Iterator<Item = (String, Option<String>)> {
     names(function, argument).into_iter().filter(|(name, _)| !name.starts_with("AWS::"))
 }
 
-fn names(function: &str, argument: &Value) -> Vec<(String, bool)> {
+fn names(function: &str, argument: &Value) -> Vec<(String, Option<String>)> {
     match (function, argument) {
-        ("Ref", Value::String(name)) => vec![(name.clone(), false)],
+        ("Ref", Value::String(name)) => vec![(name.clone(), None)],
         ("Fn::GetAtt", Value::Array(items)) => items
             .first()
             .and_then(Value::as_str)
-            .map(|name| (name.to_owned(), true))
+            .map(|name| (name.to_owned(), Some(attribute(items))))
             .into_iter()
             .collect(),
         ("Fn::Sub", Value::String(text)) => placeholders(text),
@@ -91,16 +99,22 @@ fn names(function: &str, argument: &Value) -> Vec<(String, bool)> {
     }
 }
 
+/// The attribute that `Fn::GetAtt` asks for, whether its parts stand in one text or in several.
+fn attribute(items: &[Value]) -> String {
+    let parts: Option<Vec<&str>> = items.iter().skip(1).map(Value::as_str).collect();
+    parts.unwrap_or_default().join(".")
+}
+
 /// The names in `${Name}` and `${Name.Attribute}`; `${!Name}` is the text `${Name}`.
-fn placeholders(text: &str) -> Vec<(String, bool)> {
+fn placeholders(text: &str) -> Vec<(String, Option<String>)> {
     text.split("${")
         .skip(1)
         .filter_map(|rest| rest.split_once('}'))
         .map(|(name, _)| name.trim())
         .filter(|name| !name.starts_with('!') && !name.is_empty())
         .map(|name| match name.split_once('.') {
-            Some((resource, _)) => (resource.to_owned(), true),
-            None => (name.to_owned(), false),
+            Some((resource, attribute)) => (resource.to_owned(), Some(attribute.to_owned())),
+            None => (name.to_owned(), None),
         })
         .collect()
 }

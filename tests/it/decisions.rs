@@ -122,7 +122,7 @@ fn decided(wish: Wish, seen: Option<&Seen>, memory: &Memory) -> Option<Decided> 
         reason: "no".into(),
         ..LeftBehind::default()
     };
-    let insight = Insight { change_set: None, left_behind: vec![left] };
+    let insight = Insight { left_behind: vec![left], ..Insight::default() };
     let decisions = decide(&Scene {
         drifts: &BTreeMap::new(),
         desired: &desired(wish),

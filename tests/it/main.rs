@@ -32,6 +32,7 @@ mod makespan;
 mod ministack;
 mod moto;
 mod nested;
+mod nested_inside;
 mod outputs;
 mod package;
 mod plan;

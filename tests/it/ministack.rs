@@ -4,7 +4,7 @@
 mod bootstrapped;
 mod broken;
 mod drift;
-mod server;
+pub(crate) mod server;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -11,7 +11,6 @@ use crate::world::World;
 
 const SERVE: &str = include_str!("moto/serve.py");
 const FILL: &str = include_str!("moto/fill.py");
-const BUCKET: &str = include_str!("buckets/bucket.py");
 const STACK_SET: &str = include_str!("moto/stack_set.py");
 const REGION: &str = "eu-central-1";
 /// More than two pages, all of them before those of the fleet.
@@ -35,14 +34,6 @@ impl Moto {
     /// Where it listens.
     pub(crate) fn endpoint(&self) -> &str {
         &self.endpoint
-    }
-
-    /// Makes a bucket, unless it is there, and says what is in it.
-    pub(crate) fn bucket(&self, region: &str, name: &str) -> Value {
-        let mut command = clean(&self.python);
-        let ran = run(command.args(["-c", BUCKET, &self.endpoint, region, name]), "");
-        assert_eq!(ran.code, Some(0), "{}", ran.err);
-        serde_json::from_str(&ran.out).expect("json")
     }
 
     /// Makes stacks of somebody else in an account, and says how many stacks it has now and how many

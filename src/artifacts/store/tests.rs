@@ -374,6 +374,7 @@ async fn what_is_wrong_with_a_bucket_is_said_with_what_to_do() {
             "in eu-central-1 denies s3:PutObject to who runs driftless (no <AccessDenied>)",
         ),
         (bare(403), error(403, "InvalidAccessKeyId"), "denies s3:PutObject"),
+        (bare(400), error(400, "ExpiredToken"), "denies s3:PutObject"),
         (
             Some(elsewhere),
             None,

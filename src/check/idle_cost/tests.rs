@@ -129,3 +129,34 @@ fn wrong_limits_prices_and_patterns() {
     });
     insta::assert_snapshot!(cases.concat());
 }
+
+#[test]
+fn what_is_forbidden_in_a_nested_template_is_found_there_if_somebody_gets_it() {
+    let fleet = format!(
+        "{FLEET}  artifacts: {{ bucket: \"a-${{region}}\" }}\n  idleCost: {{ forbid: \
+         [\"AWS::EC2::NatGateway\"] }}\n"
+    );
+    let root = "Parameters:\n  Nat: { Type: String, Default: 'no' }\nResources:\n  Net:\n    \
+                Type: AWS::CloudFormation::Stack\n    Properties: { TemplateURL: nested.yaml, \
+                Parameters: { Nat: !Ref Nat } }\n";
+    let found = |nat: &str| {
+        let tenant = tenant(1, &format!("  parameters: {{ Nat: '{nat}' }}\n"));
+        let files = [
+            ("fleet.yaml", fleet.as_str()),
+            ("template.yaml", root),
+            ("nested.yaml", TEMPLATE),
+            ("service.yaml", SERVICE),
+            ("tenant.yaml", &tenant),
+        ];
+        let entries =
+            files.map(|(path, text)| (path.to_owned(), Entry::File(text.as_bytes().into())));
+        let snapshot = Snapshot::of(Revision::of("folder"), None, entries.into());
+        let findings = check::read(&snapshot).map_or_else(|found| found, |(_, found)| found);
+        let lines = findings.iter().map(|one| format!("{}:{} {}", one.path, one.line, one.message));
+        lines.collect::<Vec<_>>()
+    };
+    assert_eq!(found("no"), Vec::<String>::new());
+    let text = "nested.yaml:7 `Gateway` is of the type AWS::EC2::NatGateway, which the Fleet document \
+                forbids: 1 account gets it";
+    assert_eq!(found("yes"), [text]);
+}

@@ -141,14 +141,14 @@ impl Work<'_> {
         let with_it = with_it.filter(|wanted| &wanted.service.name == service);
         let all: BTreeSet<&TenantName> = with_it.map(|wanted| &wanted.tenant.name).collect();
         let is_everywhere = all.iter().all(|tenant| tenants.contains(*tenant));
-        let remedy = if only_ignore { Remedy::Rule } else { remedy(finding, &known.template) };
+        let remedy = if only_ignore { Remedy::Rule } else { remedy(finding, &known.package) };
         let done = match &remedy {
             Remedy::Parameter { name, value } => {
                 self.parameter(service, name, value, tenants, is_everywhere)
             }
-            Remedy::Template { pointer, value } if is_everywhere => {
-                let path = known.template_path.clone();
-                self.edit(&path, |text| in_template(text, pointer, value))
+            Remedy::Template { path, pointer, value } if is_everywhere => {
+                let path = if path.is_empty() { &known.template_path } else { path };
+                self.edit(path, |text| in_template(text, pointer, value))
             }
             Remedy::Rule if only_ignore => self.ignore(service, finding),
             // A template is the same for all: what only some have is no other template.

@@ -86,6 +86,7 @@ fn what_is_committed_in_the_folder_is_read_and_nothing_else() {
     write(root.path(), "fleet/fleet.yaml", "committed");
     write(root.path(), "fleet/a/b.yaml", "b");
     write(root.path(), "fleet/.github/x.yaml", "a tool's");
+    write(root.path(), "fleet/a/.c/x.yaml", "code");
     write(root.path(), "src/other.yaml", "not the fleet's");
     let id = commit(&repository);
     write(root.path(), "fleet/fleet.yaml", "edited since");
@@ -94,8 +95,8 @@ fn what_is_committed_in_the_folder_is_read_and_nothing_else() {
     let source = open(&root.path().join("fleet"));
     let snapshot = source.read().unwrap();
 
-    assert_eq!(paths(&snapshot), [".github/x.yaml", "a/b.yaml", "fleet.yaml"]);
-    let error = snapshot.read(".github/x.yaml").expect_err("a tool's");
+    assert_eq!(paths(&snapshot), ["a/.c/x.yaml", "a/b.yaml", "fleet.yaml"]);
+    let error = snapshot.read("a/.c/x.yaml").expect_err("code");
     assert!(error.to_string().contains("taken for code"), "{error}");
     assert_eq!(text(&snapshot, "fleet.yaml"), "committed");
     assert_eq!(snapshot.revision.as_str(), id.to_string());

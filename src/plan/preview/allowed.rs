@@ -7,7 +7,7 @@ use crate::desired::{Desired, Wanted};
 use crate::ids::{ServiceName, StackKey};
 use crate::plan::preview::consequence::Consequences;
 use crate::plan::preview::{Group, Kind, Line, Part};
-use crate::plan::{ResourceAction, ReviewedPlan, ReviewedService};
+use crate::plan::{NESTED_STACK, ResourceAction, ReviewedPlan, ReviewedService};
 use crate::rollout::reviewed_as;
 use crate::template::{Action, Effect, Replaces};
 
@@ -31,6 +31,15 @@ pub(super) fn allowed(
         for effect in effects.chain(follows.get(name).into_iter().flatten()) {
             let place = (effect.logical_id.clone(), effect.kind.clone());
             service.actions.entry(place).or_default().extend(actions(effect));
+        }
+        // AWS lists a nested stack whenever its parent is updated; what may be done in it is above.
+        let is_updated = follows.contains_key(name)
+            || groups
+                .iter()
+                .any(|one| one.service.as_ref() == Some(name) && one.kind == Kind::Update);
+        for nested in wanted.service.package.nested.keys().filter(|_| is_updated) {
+            let place = (nested.clone(), NESTED_STACK.to_owned());
+            service.actions.entry(place).or_default().insert(ResourceAction::Modify);
         }
         (name.clone(), service)
     });

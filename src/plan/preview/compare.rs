@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use crate::desired::{Desired, Scope, Wanted};
 use crate::fleet::{DriftSettings, Text, Variable};
 use crate::ids::ServiceName;
+use crate::package::is_nested;
 use crate::plan::preview::{HIDDEN, Line, Part};
 use crate::template::Parameter;
 
@@ -165,10 +166,20 @@ fn plain(text: String) -> String {
 /// What a new stack is made of: its template, and the parameters that are given explicitly.
 pub(super) fn made_of(new: Side<'_>, wording: Wording) -> Vec<Line> {
     let service = &new.wanted.service;
-    let resources = match service.template.resources().len() {
+    let all = service.package.all();
+    let own = all.iter().flat_map(|(_, package)| package.template.resources().values());
+    let mut resources = match own.filter(|resource| !is_nested(&resource.kind)).count() {
         1 => "1 resource".to_owned(),
         count => format!("{count} resources"),
     };
+    let unseen = service.template.resources().values().filter(|one| is_nested(&one.kind)).count();
+    if let Some(nested) = Some(all.len() - 1).filter(|nested| *nested > 0 || unseen > 0) {
+        let nested = nested.max(unseen);
+        resources.push_str(&format!(
+            ", with {nested} nested stack{}",
+            if nested == 1 { "" } else { "s" }
+        ));
+    }
     let mut lines = vec![Line::of(Part::Template, &service.template_path, None, Some(resources))];
     lines.extend(new.wanted.parameters(&new.desired.fleet).map(|(name, _, text)| {
         let value = Value::Text(text);

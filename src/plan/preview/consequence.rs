@@ -6,12 +6,13 @@ use std::rc::Rc;
 
 use serde_json::Value;
 
-use crate::cost::{Prices, Standing, charges, decides};
+use crate::cost::{Prices, Standing, charges_in_all, decides};
 use crate::desired::{Desired, Wanted};
 use crate::ids::{AccountId, Digest, Region, ServiceName};
+use crate::package::{Package, Tree, inside, is_nested};
 use crate::plan::preview::compare::Side;
 use crate::plan::preview::{Line, Part};
-use crate::template::{Effect, Filled, Given, Inputs, Replaces, Template, effects, fill};
+use crate::template::{Action, Effect, Filled, Given, Inputs, Replaces, effects, fill};
 
 /// Functions whose result may be the same or another for any value of what they are given.
 const CHOOSING: [&str; 3] = ["Fn::FindInMap", "Fn::Select", "Fn::Split"];
@@ -19,8 +20,11 @@ const CHOOSING: [&str; 3] = ["Fn::FindInMap", "Fn::Select", "Fn::Split"];
 /// What a change comes to in one stack.
 #[derive(Debug, Default)]
 pub(super) struct Consequence {
-    /// What happens to its resources; of a stack that comes or goes nothing is said here.
+    /// What happens to its resources, those of nested stacks too; of a stack that comes or goes nothing
+    /// is said here.
     pub(super) effects: Vec<Effect>,
+    /// Nested stacks of which nobody can say what happens inside.
+    pub(super) unseen: BTreeSet<String>,
     /// Whether macros make resources of which nothing is known.
     pub(super) is_partial: bool,
     /// What it costs while idle, before and after.
@@ -81,7 +85,7 @@ impl<'a> Consequences<'a> {
         let mut asks_account = false;
         for (is_new, side) in [(false, before), (true, after)] {
             let Some(side) = side else { continue };
-            let deciding = self.deciding(&side.wanted.service.template);
+            let deciding = self.deciding(&side.wanted.service.package);
             asks_account |= deciding.contains("AWS::AccountId");
             let of_side = side.given(&|name| deciding.contains(name));
             values.extend(of_side.into_iter().map(|(name, given)| (is_new, name, text(given))));
@@ -109,8 +113,8 @@ impl<'a> Consequences<'a> {
         used: &BTreeSet<ServiceName>,
     ) -> Rc<Vec<Effect>> {
         let side = Side { desired: self.new, wanted };
-        let template = &wanted.service.template;
-        let deciding = self.deciding(template);
+        let package = &wanted.service.package;
+        let deciding = self.deciding(package);
         let values = side.given(&|name| deciding.contains(name)).into_iter();
         let values = values.map(|(name, given)| (name, text(given))).collect();
         let service = wanted.service.name.clone();
@@ -127,7 +131,9 @@ impl<'a> Consequences<'a> {
                 symbol.push('\'');
             }
         }
-        let found = Rc::new(effects(&fill(template, &before), &fill(template, &after), false));
+        let tree = package.tree();
+        let (effects, _) = all_effects((&tree, &before), (&tree, &after), false);
+        let found = Rc::new(effects);
         self.followed.insert(key, Rc::clone(&found));
         found
     }
@@ -136,9 +142,9 @@ impl<'a> Consequences<'a> {
         Some(Side { desired: desired?, wanted: wanted? })
     }
 
-    fn deciding(&mut self, template: &Template) -> Rc<BTreeSet<String>> {
-        let known = self.deciding.entry(template.digest());
-        Rc::clone(known.or_insert_with(|| Rc::new(deciding(template))))
+    fn deciding(&mut self, package: &Package) -> Rc<BTreeSet<String>> {
+        let known = self.deciding.entry(package.template.digest());
+        Rc::clone(known.or_insert_with(|| Rc::new(deciding(package))))
     }
 
     fn work_out(
@@ -153,25 +159,68 @@ impl<'a> Consequences<'a> {
         };
         let (old, new) = (filled(before, &inputs.0), filled(after, &inputs.1));
         let tags_differ = lines.iter().any(|line| line.part == Part::Tag);
-        let effects = match (&old, &new) {
-            (Some(old), Some(new)) => effects(old, new, tags_differ),
-            _ => Vec::new(),
+        let tree = |side: Option<Side<'a>>| Some(side?.wanted.service.package.tree());
+        let (old_tree, new_tree) = (tree(before), tree(after));
+        let old_side = old_tree.as_ref().zip(inputs.0.as_ref());
+        let new_side = new_tree.as_ref().zip(inputs.1.as_ref());
+        let (effects, unseen) = match (old_side, new_side) {
+            (Some(old), Some(new)) => all_effects(old, new, tags_differ),
+            _ => (Vec::new(), BTreeSet::new()),
         };
-        let standing = |filled: &Option<Filled<'_>>| Some(charges(filled.as_ref()?, &self.prices));
+        let standing = |side: Option<(&Tree, &Inputs)>| {
+            let (tree, inputs) = side?;
+            Some(charges_in_all(tree, inputs, &self.prices))
+        };
         // What is replaced and kept goes on costing beside what takes its place.
         let is_kept = |effect: &&Effect| {
-            let replaced = old.as_ref().and_then(|old| old.resources.get(&*effect.logical_id));
-            let policy = replaced.and_then(|one| one.update_replace_policy());
-            effect.replaces == Replaces::Always && effect.certain && policy == Some("Retain")
+            effect.replaces == Replaces::Always
+                && effect.certain
+                && old_side.is_some_and(|(tree, _)| outlives(tree, &effect.logical_id))
         };
         let kept: BTreeSet<&str> =
             effects.iter().filter(is_kept).map(|effect| effect.logical_id.as_str()).collect();
-        let before = standing(&old).map(|standing| standing.without(&kept));
+        let before = standing(old_side).map(|standing| standing.without(&kept));
         Consequence {
             is_partial: [&old, &new].into_iter().flatten().any(|filled| filled.is_partial),
             before,
-            after: standing(&new),
+            after: standing(new_side),
             effects,
+            unseen,
+        }
+    }
+}
+
+/// What an update does to all resources: to those of the root all that a change set may list, but for
+/// the nested stacks that were looked into, and to those inside. With the nested stacks of which nobody
+/// can say what happens inside.
+fn all_effects(
+    (old, before): (&Tree, &Inputs),
+    (new, after): (&Tree, &Inputs),
+    tags_differ: bool,
+) -> (Vec<Effect>, BTreeSet<String>) {
+    let here = effects(&fill(&old.template, before), &fill(&new.template, after), tags_differ);
+    if !here.iter().any(|effect| is_nested(&effect.kind)) {
+        return (here, BTreeSet::new());
+    }
+    let found = inside((old, before), (new, after), tags_differ);
+    let is_said = |effect: &Effect| {
+        !is_nested(&effect.kind)
+            || effect.action != Action::Modify
+            || found.unseen.contains(&effect.logical_id)
+    };
+    let all = here.into_iter().chain(found.effects.clone()).filter(is_said).collect();
+    (all, found.unseen)
+}
+
+/// Whether a resource that is replaced is kept beside what takes its place. No function may stand in
+/// a policy.
+fn outlives(tree: &Tree, place: &str) -> bool {
+    match place.split_once('/') {
+        Some((name, rest)) => tree.nested.get(name).is_some_and(|nested| outlives(nested, rest)),
+        None => {
+            let entry = tree.template.resources().get(place);
+            let policy = entry.and_then(|entry| entry.section.get("UpdateReplacePolicy"));
+            policy.and_then(Value::as_str) == Some("Retain")
         }
     }
 }
@@ -213,9 +262,21 @@ fn text(given: Given) -> String {
 }
 
 /// The parameters on whose values it depends which resources are there, which properties change, and
-/// what they cost.
-fn deciding(template: &Template) -> BTreeSet<String> {
+/// what they cost, in nested stacks too.
+fn deciding(package: &Package) -> BTreeSet<String> {
+    let template = &package.template;
     let mut names = BTreeSet::new();
+    for (name, nested) in &package.nested {
+        let entry = template.resources().get(name);
+        let given = entry.and_then(|entry| entry.properties().get("Parameters"));
+        let below = deciding(nested);
+        // AWS's own names are the same in all of them.
+        names.extend(below.iter().filter(|name| name.starts_with("AWS::")).cloned());
+        let given = given.and_then(Value::as_object).into_iter().flatten();
+        for (_, value) in given.filter(|(name, _)| below.contains(*name)) {
+            referred(value, &mut names);
+        }
+    }
     for condition in template.conditions().values() {
         referred(condition, &mut names);
     }

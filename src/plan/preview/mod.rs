@@ -273,7 +273,7 @@ impl Part {
 pub struct Line {
     /// What it is about.
     pub part: Part,
-    /// Its name; may be empty where there is only one.
+    /// Its name, behind those of the nested stacks that it is in; may be empty where there is only one.
     pub name: String,
     /// Before; `None` where there was none. Values that must not be shown are [`HIDDEN`]; variables
     /// that differ from stack to stack stand as they are written.
@@ -287,6 +287,15 @@ pub struct Line {
 impl Line {
     pub(super) fn of(part: Part, name: &str, old: Option<String>, new: Option<String>) -> Self {
         Self { part, name: name.to_owned(), old, new, paths: Vec::new() }
+    }
+
+    /// The same in a nested stack.
+    fn within(self, nested: &str) -> Self {
+        let name = match self.name.as_str() {
+            "" => nested.to_owned(),
+            name => format!("{nested}/{name}"),
+        };
+        Self { name, ..self }
     }
 }
 

@@ -52,8 +52,8 @@ struct Previewing<'a> {
     renamed: BTreeSet<&'a StackKey>,
     grouping: Grouping<Pair<'a>>,
     consequences: Consequences<'a>,
-    /// What happens to resources, each once; the first is nothing.
-    variants: Vec<Vec<Effect>>,
+    /// What happens to resources, and which nested stacks hide it, each once; the first is nothing.
+    variants: Vec<(Vec<Effect>, BTreeSet<String>)>,
     /// Services with resources that macros make.
     partial: BTreeSet<&'a ServiceName>,
     bill: Bill,
@@ -76,7 +76,7 @@ impl<'a> Previewing<'a> {
             renamed: BTreeSet::new(),
             grouping: Grouping::default(),
             consequences: Consequences::of(old, new),
-            variants: vec![Vec::new()],
+            variants: vec![Default::default()],
             partial: BTreeSet::new(),
             bill: Bill::default(),
             waiting: Waiting::new(),
@@ -199,9 +199,12 @@ impl<'a> Previewing<'a> {
         if found.is_partial {
             self.partial.insert(&new.service.name);
         }
-        let known = self.variants.iter().position(|effects| *effects == found.effects);
+        let is_it = |(effects, unseen): &(Vec<Effect>, BTreeSet<String>)| {
+            *effects == found.effects && *unseen == found.unseen
+        };
+        let known = self.variants.iter().position(is_it);
         known.unwrap_or_else(|| {
-            self.variants.push(found.effects.clone());
+            self.variants.push((found.effects.clone(), found.unseen.clone()));
             self.variants.len() - 1
         })
     }
@@ -361,12 +364,14 @@ impl<'a> Previewing<'a> {
                 _ => {}
             }
         }
-        group.effects = self.variants.get(common.variant).cloned().unwrap_or_default();
+        let (effects, unseen) = self.variants.get(common.variant).cloned().unwrap_or_default();
+        group.effects = effects;
         if let (Some(_), Some(old), Some(new)) = (common.templates, pair.old, pair.new) {
-            group.lines.extend(template::differences(&old.service.template, &new.service.template));
+            group.lines.extend(template::differences(&old.service.package, &new.service.package));
         }
         if let (Kind::Update, Some(new)) = (group.kind, pair.new) {
-            group.notes.extend(template::protected_notes(&group.effects, &new.service.protected));
+            let protected = &new.service.protected;
+            group.notes.extend(template::protected_notes(&group.effects, &unseen, protected));
         }
         if let (Kind::Delete, Some(old)) = (group.kind, pair.old) {
             group.notes.extend(template::lost_note(&old.service));

@@ -5,18 +5,68 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::fleet::{Protection, Service};
+use crate::package::Package;
 use crate::plan::preview::{Line, Part};
 use crate::template::{Action, Change, Effect, Replaces, Template, compare};
 
 /// Sections that are compared entry by entry.
 const BY_ENTRY: [&str; 3] = ["Resources", "Outputs", "Parameters"];
-/// A nested stack hides what happens inside.
-const NESTED_STACK: &str = "AWS::CloudFormation::Stack";
+/// Where nested stacks have the address of their template, which says nothing to people.
+const ADDRESSES: [&str; 2] = ["/Properties/TemplateURL", "/Properties/Location"];
 /// More resources than this are counted, not named, in one note.
 const NAMED_RESOURCES: usize = 5;
 
-/// Lines about all that differs; never empty for templates with different digests.
-pub(super) fn differences(old: &Template, new: &Template) -> Vec<Line> {
+/// Lines about all that differs, in nested stacks too; never empty for templates with different
+/// digests.
+pub(super) fn differences(old: &Package, new: &Package) -> Vec<Line> {
+    let mut lines = of_package(old, new);
+    if lines.is_empty() {
+        lines.push(Line::of(Part::Template, "", Some(String::new()), Some(String::new())));
+    }
+    lines
+}
+
+/// The address of a nested template is another whenever something in it is: what that is, is said.
+fn of_package(old: &Package, new: &Package) -> Vec<Line> {
+    let mut lines = of_template(&old.template, &new.template);
+    let both = |name: &str| old.nested.contains_key(name) && new.nested.contains_key(name);
+    for line in lines.iter_mut().filter(|line| line.part == Part::Resource && both(&line.name)) {
+        line.paths.retain(|path| !ADDRESSES.contains(&path.as_str()));
+    }
+    let says_nothing = |line: &Line| {
+        line.part == Part::Resource
+            && line.old.is_some()
+            && line.new.is_some()
+            && line.paths.is_empty()
+            && both(&line.name)
+    };
+    lines.retain(|line| !says_nothing(line));
+    let names: BTreeSet<&String> = old.nested.keys().chain(new.nested.keys()).collect();
+    for name in names {
+        let below = match (old.nested.get(name), new.nested.get(name)) {
+            (Some(old), Some(new)) if old.template.digest() == new.template.digest() => continue,
+            (Some(old), Some(new)) => of_package(old, new),
+            (Some(gone), None) => all_of(gone, |kind| (Some(kind), None)),
+            (None, Some(new)) => all_of(new, |kind| (None, Some(kind))),
+            (None, None) => continue,
+        };
+        lines.extend(below.into_iter().map(|line| line.within(name)));
+    }
+    lines
+}
+
+/// A line for each resource of a nested stack that comes or goes.
+fn all_of(package: &Package, sides: fn(String) -> (Option<String>, Option<String>)) -> Vec<Line> {
+    let all = package.all().into_iter().flat_map(|(way, package)| {
+        package.template.resources().iter().map(move |(name, resource)| {
+            let (old, new) = sides(resource.kind.clone());
+            Line::of(Part::Resource, &[way.as_slice(), &[name]].concat().join("/"), old, new)
+        })
+    });
+    all.collect()
+}
+
+fn of_template(old: &Template, new: &Template) -> Vec<Line> {
     let mut lines: Vec<Line> = compare(old, new)
         .into_iter()
         .map(|resource| {
@@ -44,9 +94,6 @@ pub(super) fn differences(old: &Template, new: &Template) -> Vec<Line> {
     lines.extend(entries(Part::Declaration, &before, &after, &all));
     let others = |name: &str| !BY_ENTRY.contains(&name);
     lines.extend(entries(Part::Section, old.value(), new.value(), &others));
-    if lines.is_empty() {
-        lines.push(Line::of(Part::Template, "", Some(String::new()), Some(String::new())));
-    }
     lines
 }
 
@@ -66,18 +113,21 @@ fn entries(part: Part, old: &Value, new: &Value, of: &dyn Fn(&str) -> bool) -> V
         .collect()
 }
 
-/// Warnings about protected resources that an update removes, or replaces, or may.
-pub(super) fn protected_notes(effects: &[Effect], protection: &Protection) -> Vec<String> {
+/// Warnings about protected resources that an update removes, or replaces, or may, and about nested
+/// stacks that hide what happens inside.
+pub(super) fn protected_notes(
+    effects: &[Effect],
+    unseen: &BTreeSet<String>,
+    protection: &Protection,
+) -> Vec<String> {
     let lost = |effect: &&Effect| {
         let goes = effect.action == Action::Remove
             || (effect.action == Action::Modify && effect.replaces != Replaces::Never);
         goes && effect.certain && protection.covers(&effect.kind)
     };
-    let hides = |effect: &&Effect| effect.kind == NESTED_STACK && effect.action != Action::Add;
     let word = |effect: &Effect| format!("{} ({})", effect.logical_id, effect.kind);
     let lost: Vec<String> = effects.iter().filter(lost).map(word).collect();
-    let hidden: Vec<String> =
-        effects.iter().filter(hides).map(|effect| effect.logical_id.clone()).collect();
+    let hidden: Vec<String> = unseen.iter().cloned().collect();
     let lost = named(&lost)
         .map(|named| format!("{named} is protected: it is not touched until a person approves"));
     let hidden = named(&hidden).map(|named| {
@@ -89,11 +139,32 @@ pub(super) fn protected_notes(effects: &[Effect], protection: &Protection) -> Ve
 /// A warning about protected resources that go when a stack of this service is deleted.
 pub(super) fn lost_note(service: &Service) -> Option<String> {
     let kept = |policy: Option<&str>| policy.is_some_and(|policy| policy.starts_with("Retain"));
-    let lost = service.template.resources().iter().filter(|(_, resource)| {
-        service.protected.covers(&resource.kind) && !kept(resource.deletion_policy.as_deref())
+    let is_kept = |package: &Package, name: &str| match package.template.resources().get(name) {
+        Some(resource) => kept(resource.deletion_policy.as_deref()),
+        None => false,
+    };
+    // What is in a nested stack that is kept is kept with it.
+    let is_on_its_way = |way: &[&str]| {
+        let mut package = service.package.as_ref();
+        way.iter().all(|name| {
+            let goes = !is_kept(package, name);
+            package = package.nested.get(*name).map_or(package, AsRef::as_ref);
+            goes
+        })
+    };
+    let all = service.package.all();
+    let lost = all.iter().filter(|(way, _)| is_on_its_way(way)).flat_map(|(way, package)| {
+        let resources = package.template.resources().iter();
+        resources
+            .filter(|(name, resource)| {
+                service.protected.covers(&resource.kind) && !is_kept(package, name)
+            })
+            .map(|(name, resource)| {
+                let place = [way.as_slice(), &[name.as_str()]].concat().join("/");
+                format!("{place} ({})", resource.kind)
+            })
     });
-    let words: Vec<String> =
-        lost.map(|(name, resource)| format!("{name} ({})", resource.kind)).collect();
+    let words: Vec<String> = lost.collect();
     Some(format!("takes with it {}", named(&words)?))
 }
 

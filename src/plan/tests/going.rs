@@ -33,7 +33,7 @@ fn half_gone() -> World {
         left("Table", "AWS::DynamoDB::Table", false),
         left("Vpc", "AWS::EC2::VPC", true),
     ];
-    let insight = Insight { change_set: None, left_behind };
+    let insight = Insight { left_behind, ..Insight::default() };
     world.insights.insert(key("network").name, insight);
     world
 }

@@ -58,6 +58,7 @@ fn own_set(version: StackVersion) -> OwnChangeSet {
         pays: [].into(),
         reverts: false,
         subjects: Vec::new(),
+        inside: None,
     }
 }
 

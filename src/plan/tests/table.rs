@@ -142,7 +142,7 @@ fn what_never_was_complete_and_could_not_be_deleted_is_deleted_further() {
         reason: "no".into(),
         ..LeftBehind::default()
     };
-    let insight = Insight { change_set: None, left_behind: vec![left] };
+    let insight = Insight { left_behind: vec![left], ..Insight::default() };
     world.insights.insert(key("network").name, insight);
     assert_eq!(world.code("network"), "delete-failed");
     world.memory("network").never_complete = Some(StackId::of("arn:network"));

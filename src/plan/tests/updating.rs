@@ -19,11 +19,12 @@ fn prepared(status: ChangeSetStatus, changes: &[PlannedChange]) -> World {
         pays: [].into(),
         reverts: false,
         subjects: Vec::new(),
+        inside: None,
     };
     world.memory("api").change_set = Some(set);
     let found =
         ChangeSetSeen { status, created_at: None, reverts_drift: false, changes: changes.to_vec() };
-    let insight = Insight { change_set: Some(found), left_behind: Vec::new() };
+    let insight = Insight { change_set: Some(found), ..Insight::default() };
     world.insights.insert(key("api").name, insight);
     world
 }

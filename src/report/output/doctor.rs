@@ -71,7 +71,7 @@ pub struct SettingsCost {
     pub swept_targets: usize,
     /// Stacks, without nested ones.
     pub stacks: usize,
-    /// Stacks that are nested directly in these.
+    /// Stacks that are nested in these, to any depth where their templates are in git.
     pub nested_stacks: usize,
     /// Resources that the templates of the stacks declare.
     pub resources: usize,

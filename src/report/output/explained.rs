@@ -11,7 +11,7 @@ use crate::outcome::{CauseClass, OnRemoval};
 use crate::plan::{StackRecord, Weight};
 use crate::report::output::steering::{Requested, Suspended};
 use crate::report::output::{FORMAT_VERSION, list, time, value};
-use crate::report::{Event, Explanation, InWave};
+use crate::report::{Event, Explanation, InWave, NestedStack};
 
 /// The whole explanation. Times are RFC 3339 in UTC, but those of `wave`.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
@@ -55,6 +55,8 @@ pub struct Explained {
     pub request: Option<Requested>,
     /// How it goes with the releases of its service.
     pub wave: Option<InWave>,
+    /// The stacks that are nested in it by the release that it has, each before those nested in it.
+    pub nested: Vec<NestedStack>,
     /// What happened to it, newest first.
     pub history: Vec<Happened>,
 }
@@ -206,6 +208,7 @@ impl Explained {
             suspension: explanation.suspension.as_ref().map(Suspended::of),
             request: explanation.request.as_ref().map(|asked| Requested::of(asked, None)),
             wave: explanation.wave.clone(),
+            nested: explanation.nested.clone(),
             history: list(&explanation.history, Happened::of),
         }
     }

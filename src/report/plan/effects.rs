@@ -3,9 +3,10 @@
 
 use std::collections::BTreeSet;
 
+use crate::package::content_of;
 use crate::plan::preview::{Group, Kind, Line, Part};
 use crate::report::counted;
-use crate::report::plan::{Row, Sign, clean, paths};
+use crate::report::plan::{PATHS, Row, Sign, clean};
 use crate::template::{Action, Effect, Replaces, replacement};
 
 /// Resources named in one row.
@@ -20,7 +21,7 @@ pub(super) fn warnings(group: &Group, depth: usize) -> Vec<Row> {
         let is_fixed = |path: &&String| replacement(&effect.kind, path) == Replaces::Always;
         let fixed: Vec<String> = effect.paths.iter().filter(is_fixed).cloned().collect();
         let at = if fixed.is_empty() { &effect.paths } else { &fixed };
-        let (name, paths) = (name(effect), paths(at));
+        let (name, paths) = (name(effect), paths(&effect.kind, at));
         match effect.replaces {
             Replaces::Always => {
                 let what = "which cannot be changed in place";
@@ -67,7 +68,7 @@ pub(super) fn rows(group: &Group, depth: usize) -> Vec<Row> {
             Action::Modify => {
                 let own = |path: &&String| !effect.followed.contains(path);
                 let own: Vec<String> = effect.paths.iter().filter(own).cloned().collect();
-                add(Sign::Change, format!("resource {name}{}", paths(&own)));
+                add(Sign::Change, format!("resource {name}{}", paths(&effect.kind, &own)));
             }
         }
     }
@@ -80,6 +81,28 @@ pub(super) fn rows(group: &Group, depth: usize) -> Vec<Row> {
         add(Sign::Plain, format!("and the tags of {}", counted(tagged, "resource")));
     }
     rows
+}
+
+/// The paths of what differs in a resource of a type. Of code and the like only that it is another is
+/// said: its place in the bucket tells nobody anything.
+pub(super) fn paths(kind: &str, paths: &[String]) -> String {
+    if paths.is_empty() {
+        return String::new();
+    }
+    let mut all: Vec<String> = Vec::new();
+    for path in paths {
+        let content = content_of(kind, path).map(|property| format!("{property} (content)"));
+        let text = content.unwrap_or_else(|| path.clone());
+        if !all.contains(&text) {
+            all.push(text);
+        }
+    }
+    let named: Vec<String> = all.iter().take(PATHS).map(|path| clean(path)).collect();
+    let more = match all.len() - named.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!(": {}{more}", named.join(", "))
 }
 
 fn name(effect: &Effect) -> String {

@@ -422,7 +422,8 @@ fn values(line: &Line) -> String {
     match (line.part, &line.old, &line.new) {
         (Part::Resource, old, new) => {
             let kind = new.as_ref().or(old.as_ref()).map(|kind| format!(" ({})", clean(kind)));
-            format!("{}{}", kind.unwrap_or_default(), paths(&line.paths))
+            let of = new.as_ref().or(old.as_ref()).map_or("", String::as_str);
+            format!("{}{}", kind.unwrap_or_default(), effects::paths(of, &line.paths))
         }
         (Part::Output | Part::Section | Part::Declaration, ..) => String::new(),
         (Part::Template, Some(old), Some(new)) if old == new => " differs".to_owned(),
@@ -433,18 +434,6 @@ fn values(line: &Line) -> String {
         (_, Some(value), None) | (_, None, Some(value)) => format!(": {}", quoted(value)),
         (_, None, None) => String::new(),
     }
-}
-
-fn paths(paths: &[String]) -> String {
-    if paths.is_empty() {
-        return String::new();
-    }
-    let named: Vec<String> = paths.iter().take(PATHS).map(|path| clean(path)).collect();
-    let more = match paths.len() - named.len() {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    format!(": {}{more}", named.join(", "))
 }
 
 /// A path of the fleet as it is seen from where the command ran.

@@ -10,15 +10,13 @@ use crate::sim::s3::listing::listing;
 use crate::sim::s3::payload::received;
 use crate::sim::s3::refused::{REGION_HEADER, denied, elsewhere, no_such_key, signed_for_another};
 use crate::sim::s3::shelf::{Label, Object};
-use crate::sim::s3::wish::{Operation, Wish};
+use crate::sim::s3::wish::{OWN, Operation, Wish};
 
 /// The header that says how an object is encrypted, and what S3 does unless it is told otherwise.
 const ENCRYPTION: &str = "x-amz-server-side-encryption";
 const BY_DEFAULT: &str = "AES256";
 /// Headers of a PUT that come back with the object.
 const KEPT: [&str; 3] = ["content-type", ENCRYPTION, "x-amz-server-side-encryption-aws-kms-key-id"];
-/// Where people's own fields of an object begin.
-const OWN: &str = "x-amz-meta-";
 /// The type of an object of which nobody said one.
 const PLAIN: &str = "binary/octet-stream";
 

@@ -47,7 +47,9 @@ pub(crate) fn signed_for_another(signed: &Region, expected: &Region) -> Refusal 
         "The authorization header is malformed; the region '{signed}' is wrong; expecting \
          '{expected}'"
     );
-    Refusal::new("AuthorizationHeaderMalformed", text).with_detail("Region", expected.as_str())
+    Refusal::new("AuthorizationHeaderMalformed", text)
+        .with_detail("Region", expected.as_str())
+        .with_detail(REGION, expected.as_str())
 }
 
 /// Status, code and text that S3 has for what is refused before it is asked, or by a fault: the other

@@ -25,7 +25,7 @@ const OF_LISTINGS: [&str; 8] = [
 ];
 /// Headers that mean something to S3 and are understood here; others that begin like one of
 /// [`MEANINGFUL`] are refused.
-const UNDERSTOOD: [&str; 15] = [
+const UNDERSTOOD: [&str; 16] = [
     "if-match",
     "if-none-match",
     "x-amz-checksum-crc32",
@@ -39,9 +39,12 @@ const UNDERSTOOD: [&str; 15] = [
     "x-amz-sdk-checksum-algorithm",
     "x-amz-security-token",
     "x-amz-server-side-encryption",
+    "x-amz-server-side-encryption-aws-kms-key-id",
     "x-amz-trailer",
     "x-amz-user-agent",
 ];
+/// Where people's own fields of an object begin.
+pub(crate) const OWN: &str = "x-amz-meta-";
 const MEANINGFUL: [&str; 4] = ["x-amz-", "if-", "range", "expires"];
 
 /// What is answered.
@@ -205,7 +208,8 @@ fn understood(
     }
     let means = |name: &&String| MEANINGFUL.iter().any(|start| name.starts_with(start));
     let mut meaningful = headers.keys().filter(means);
-    if let Some(name) = meaningful.find(|name| !UNDERSTOOD.contains(&name.as_str())) {
+    let is_known = |name: &str| UNDERSTOOD.contains(&name) || name.starts_with(OWN);
+    if let Some(name) = meaningful.find(|name| !is_known(name)) {
         return unknown("header", name);
     }
     let writes = operation == Operation::PutObject;

@@ -118,6 +118,7 @@ async fn an_object_that_was_put_is_found_read_and_listed() {
         ("x-amz-checksum-sha256", SHA256),
         ("content-type", "application/zip"),
         ("if-none-match", "*"),
+        ("x-amz-meta-part", "worker"),
     ]);
     let put = put.of(&cloud).await;
     assert_eq!(put.status, 200, "{put:?}");
@@ -134,6 +135,7 @@ async fn an_object_that_was_put_is_found_read_and_listed() {
         let get = asking("GET", place).of(&cloud).await;
         assert_eq!((get.status, get.body.as_str()), (200, "code"), "{place}");
         assert_eq!(get.headers["content-type"], "application/zip");
+        assert_eq!(get.headers["x-amz-meta-part"], "worker");
         assert_eq!(get.headers["last-modified"], "Mon, 23 Nov 2026 20:21:00 GMT");
         assert!(!get.headers.contains_key("x-amz-checksum-sha256"), "nobody asked");
     }

@@ -1,6 +1,6 @@
-"""Makes a bucket in a region of moto, unless it is there, and says what is in it.
+"""Makes a bucket in a region, unless it is there, and says what is in it.
 
-Arguments: the endpoint, the region, the bucket. On stdout: by key, the text of each object, or the names
+Arguments: the endpoint, the id of an access key, the region, the bucket. On stdout: by key, the text of each object, or the names
 in it where it is a zip, and its checksum.
 """
 
@@ -11,9 +11,9 @@ import zipfile
 
 import boto3
 
-endpoint, region, bucket = sys.argv[1:]
+endpoint, key, region, bucket = sys.argv[1:]
 s3 = boto3.client(
-    "s3", endpoint_url=endpoint, region_name=region, aws_access_key_id="test", aws_secret_access_key="test"
+    "s3", endpoint_url=endpoint, region_name=region, aws_access_key_id=key, aws_secret_access_key="test"
 )
 if bucket not in [one["Name"] for one in s3.list_buckets()["Buckets"]]:
     s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": region})

@@ -14,11 +14,11 @@ const READY: &str = "Running on";
 /// The region of all that the test does.
 pub(super) const REGION: &str = "eu-central-1";
 /// The account that driftless runs in. ministack takes an account's id for its root user's key.
-pub(super) const HOME: &str = "999999999999";
+pub(crate) const HOME: &str = "999999999999";
 pub(super) const SECRET: &str = "test";
 
 /// A running ministack.
-pub(super) struct Ministack {
+pub(crate) struct Ministack {
     python: PathBuf,
     endpoint: String,
     _server: Serving,
@@ -26,7 +26,7 @@ pub(super) struct Ministack {
 
 impl Ministack {
     /// Installs it if need be and starts it. An error says why that cannot be done here.
-    pub(super) fn start() -> Result<Self, String> {
+    pub(crate) fn start() -> Result<Self, String> {
         let python = python()?;
         let port = free_port();
         let mut command = clean(&python);
@@ -45,7 +45,7 @@ impl Ministack {
         Ok(Self { python, endpoint: format!("http://127.0.0.1:{port}"), _server: server })
     }
 
-    pub(super) fn endpoint(&self) -> &str {
+    pub(crate) fn endpoint(&self) -> &str {
         &self.endpoint
     }
 
