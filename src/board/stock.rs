@@ -385,13 +385,20 @@ impl Trouble {
         let passes = failures.values().all(|error| error.is_transient());
         let growing = FIRST_PAUSE.saturating_mul(1 << tries.saturating_sub(1).min(10));
         Some(Self {
-            why: format!("{error}{more}"),
+            why: format!("{}{more}", text(name, error)),
             tries,
             lasts: tries >= LASTING || !passes,
             pause: if passes { growing.min(LONGEST_PAUSE) } else { LONGEST_PAUSE },
             failed: *name,
         })
     }
+}
+
+/// Why a content is not there. What is wrong with a bucket is the same for all contents, though S3 names
+/// the one that was asked for.
+fn text(name: &BlobName, error: &artifacts::ArtifactError) -> String {
+    let text = error.to_string();
+    if error.is_of_bucket() { text.replace(&name.key(), "driftless/*") } else { text }
 }
 
 impl Board {
@@ -416,3 +423,6 @@ impl Board {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

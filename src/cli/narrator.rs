@@ -408,6 +408,21 @@ mod tests {
     }
 
     #[test]
+    fn what_is_uploaded_is_said_in_one_line_a_bucket() {
+        let bucket = "gloves-eu-central-1".to_owned();
+        let said = [
+            Stocked::Begun { bucket: bucket.clone(), count: 14, bytes: 12_000_000 },
+            Stocked::Ended { bucket, count: 1, bytes: 700 },
+        ]
+        .map(|news| artifacts_line(&news).text);
+        let expected = [
+            "looking for 14 artifacts (12 MB) in gloves-eu-central-1",
+            "uploaded 1 artifact (700 bytes) to gloves-eu-central-1",
+        ];
+        assert_eq!(said, expected);
+    }
+
+    #[test]
     fn a_wave_that_soaks_is_said_once_with_the_time_that_is_left() {
         let stage = |settled, next| Stage {
             wave: "canary".parse().expect("a name"),

@@ -8,13 +8,12 @@ use crate::ids::{Digest, ServiceName, StackId, TenantName};
 use crate::observed::{Seen, StackStatus, Standing};
 use crate::outcome::{Failure, Memory, OnRemoval, StepKind};
 use crate::plan::decide::{Case, Decided, Decision, Step};
-use crate::plan::lack::unless_lacking;
 use crate::plan::removal::{delete, delete_rest, held_after_refused_delete, unwanted_stack};
 use crate::plan::render::{Missing, render};
 use crate::plan::reviewed::unless_unplanned;
 use crate::plan::{
     ApprovalKind, ApprovalRequest, Hold, Rendered, RevertHold, Scope, adoption, cooldown,
-    elsewhere, may_run, ownership, repair, update,
+    elsewhere, lack, may_run, ownership, repair, update,
 };
 
 /// What git and people want of one stack.
@@ -57,7 +56,7 @@ pub(super) fn decide_stack(case: &Case<'_>) -> Decided {
             (Demand::Retained | Demand::Present(_), _) => Decision::Hold(Hold::Retained),
         },
     };
-    let decision = unless_lacking(case, rendered.as_ref(), decision);
+    let decision = lack::unless_lacking(case, rendered.as_ref(), decision);
     let decision = unless_suspended(case, unless_one_may_run(case, decision));
     let decision = unless_frozen(case, unless_unplanned(case, decision));
     let mut rendered = rendered.and_then(Result::ok);
