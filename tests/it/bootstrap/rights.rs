@@ -23,6 +23,10 @@ const NOT_HERE: &[Api] = &[
     Api::ListStackSets,
     Api::ListStackInstances,
     Api::DescribeStackInstance,
+    Api::HeadBucket,
+    Api::HeadObject,
+    Api::GetObject,
+    Api::PutObject,
 ];
 
 /// Remembers which calls came, and which were refused.
