@@ -99,6 +99,8 @@
 //!     change sets that `--preview` makes and removes.
 //! 11. A stack that belongs to nobody deleted, or changed otherwise than in its tags unless a person said
 //!     yes to that, because it is to be taken over (`plan/adoption.rs`, `tests/it/adopt.rs`).
+//! 12. A template given to CloudFormation before all that it points to is in the bucket of its region
+//!     (`plan/lack.rs`, `tests/it/artifacts.rs`).
 
 pub mod ids;
 pub mod moment;

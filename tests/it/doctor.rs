@@ -114,6 +114,33 @@ fn fleet_in_trouble() -> World {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_region_whose_bucket_is_missing_or_elsewhere_is_named_with_what_to_do() {
+    let world = World::with_tenants(1);
+    world.edit("fleet.yaml", "  limits:", "  artifacts: { bucket: \"test-${region}\" }\n  limits:");
+    world.commit();
+    let complaints = |report: &DoctorReport| -> Vec<String> {
+        let all = report.complaints.iter().map(|one| &one.complaint);
+        all.map(|one| format!("{}: {}", one.code, one.cause)).collect()
+    };
+    let found = complaints(&doctor(&world).await);
+    assert_eq!(
+        found,
+        ["bucket-missing: there is no bucket `test-eu-central-1`: make it in eu-central-1, or \
+             correct `artifacts.bucket` of the Fleet"]
+    );
+    let console = world.cloud.console();
+    let name = "test-eu-central-1";
+    console.make_bucket(name, &"us-east-1".parse().expect("a region")).expect("a bucket");
+    let found = complaints(&doctor(&world).await);
+    assert!(found[0].contains("`test-eu-central-1` is in us-east-1"), "{found:?}");
+    world.edit("fleet.yaml", "test-${region}", "good-${region}");
+    world.commit();
+    let name = "good-eu-central-1";
+    console.make_bucket(name, &"eu-central-1".parse().expect("a region")).expect("a bucket");
+    assert_eq!(complaints(&doctor(&world).await), Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_fleet_with_all_kinds_of_trouble_is_told_in_groups() {
     let world = fleet_in_trouble();
     let report = doctor(&world).await;

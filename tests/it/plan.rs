@@ -164,6 +164,23 @@ fn real_change_sets_of_a_few_targets_are_shown_and_removed() {
     assert!(again.contains("2 real change sets made to look at, and removed"), "{again}");
 }
 
+#[test]
+fn what_real_change_sets_point_to_is_uploaded_before() {
+    let repository = Repository::converged();
+    let fleet = std::fs::read_to_string(repository.root.join("fleet/fleet.yaml")).expect("a file");
+    if !fleet.contains("\n  artifacts:") {
+        let buckets = "  artifacts: { bucket: \"demo-${region}\" }\n  limits:\n";
+        repository.edit("fleet/fleet.yaml", "  limits:\n", buckets);
+    }
+    let large = format!("MessageRetentionPeriod: 600 # {}", "x".repeat(60_000));
+    repository.edit(SCAN, "MessageRetentionPeriod: 1209600", &large);
+    commit_all(&repository.root);
+    let (code, plan) = repository.plan(&["--from", "HEAD~1", "--preview", "2"]);
+    assert_eq!(code, 2, "{plan}");
+    assert!(plan.contains("2 real change sets made to look at, and removed"), "{plan}");
+    assert!(plan.contains("modify Scans (AWS::SQS::Queue): MessageRetentionPeriod"), "{plan}");
+}
+
 /// The simulated cloud's files, as far as they are text.
 fn everything_in(folder: &Path) -> String {
     let mut text = String::new();
