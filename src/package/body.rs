@@ -182,4 +182,33 @@ mod tests {
         assert_eq!(again.nested["In"].template.body(), package.nested["In"].template.body());
         assert!(PackageBody::of(&Package::plain(template)).is_empty());
     }
+
+    #[test]
+    fn the_text_of_a_nested_template_is_kept_once_however_many_stacks_have_it() {
+        let nests = |below: &str| -> String {
+            let stacks = (0..30).map(|number| {
+                format!(
+                    "  S{number}: {{ Type: AWS::CloudFormation::Stack, Properties: {{ TemplateURL: {below} }} }}\n"
+                )
+            });
+            format!("Resources:\n{}", stacks.collect::<String>())
+        };
+        let texts = [
+            ("0.yaml", nests("1.yaml")),
+            ("1.yaml", nests("2.yaml")),
+            ("2.yaml", "Resources: { Q: { Type: t } }".to_owned()),
+        ];
+        let entries = texts
+            .iter()
+            .map(|(path, text)| ((*path).to_owned(), Entry::File(text.as_bytes().into())));
+        let snapshot = Snapshot::of(Revision::of("folder"), None, entries.collect());
+        let template = Arc::new(Template::parse(&texts[0].1).expect("a template"));
+        let package = Packages::of(&snapshot).package("0.yaml", &template).expect("sound");
+        let body = PackageBody::of(&package);
+        assert_eq!(body.templates.len(), 2);
+        let again = body.with(package.template.body()).expect("sound");
+        assert_eq!((again.all().len(), package.all().len()), (931, 931));
+        assert!(Arc::ptr_eq(&again.nested["S0"], &again.nested["S1"]));
+        assert!(again.blobs.keys().eq(package.blobs.keys()));
+    }
 }

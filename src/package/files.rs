@@ -343,4 +343,70 @@ mod tests {
         let Ok(Found::File(file)) = files.find("b/x") else { panic!("a file") };
         assert_eq!(file.path, "out/x");
     }
+
+    #[test]
+    fn ignore_files_behind_links_count_and_unreadable_ones_are_told() {
+        let linked = snapshot(&[
+            ("a/.driftlessignore", "-> ../common/ignore"),
+            ("common/ignore", "*.pem\n"),
+            ("a/app.py", "1"),
+            ("a/key.pem", "2"),
+        ]);
+        assert_eq!(names(&linked, "a"), ["app.py"]);
+        let unread = Entry::Unread(Unread { id: ContentId::of(b"x"), bytes: 2_000_000 });
+        for (entry, says) in [
+            (unread, "`a/.driftlessignore` has 2000000 bytes"),
+            (Entry::File([0xff].as_slice().into()), "`a/.driftlessignore` is not UTF-8 text"),
+            (Entry::Submodule, "`a/.driftlessignore` is a git submodule"),
+            (Entry::Link("gone".to_owned()), "there is nothing at `a/.driftlessignore`"),
+            (Entry::Link("app.py".to_owned()), "`a/app.py` is taken for code by its name"),
+        ] {
+            let code = Entry::Unread(Unread { id: ContentId::of(b"1"), bytes: 1 });
+            let entries = [("a/.driftlessignore", entry), ("a/app.py", code)];
+            let entries = entries.map(|(path, entry)| (path.to_owned(), entry));
+            let snapshot = Snapshot::of(Revision::of("folder"), None, entries.into());
+            let error = files(&snapshot).folder("a").expect_err(says);
+            assert!(error.starts_with(says), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_ignored_need_not_be_followed() {
+        let entries = [
+            ("a/.driftlessignore", Entry::File(b"vendor/\n/out/\n/gone/\n".as_slice().into())),
+            ("a/app.py", Entry::Unread(Unread { id: ContentId::of(b"1"), bytes: 1 })),
+            ("a/vendor", Entry::Submodule),
+            ("a/out", Entry::Link("../../etc".to_owned())),
+            ("a/gone", Entry::Link("nowhere".to_owned())),
+        ];
+        let entries = entries.map(|(path, entry)| (path.to_owned(), entry));
+        let snapshot = Snapshot::of(Revision::of("folder"), None, entries.into());
+        assert_eq!(names(&snapshot, "a"), ["app.py"]);
+    }
+
+    #[test]
+    fn ignore_files_of_other_folders_do_not_slow_down_what_is_listed() {
+        // Ten thousand times ten thousand comparisons would take minutes.
+        let texts: Vec<(String, &str)> = (0..10_000)
+            .flat_map(|number| {
+                [
+                    (format!("a/{number}/.driftlessignore"), "*.md"),
+                    (format!("a/{number}/x.md"), "1"),
+                ]
+            })
+            .chain([("a/y.md".to_owned(), "1")])
+            .collect();
+        let texts: Vec<(&str, &str)> =
+            texts.iter().map(|(path, text)| (path.as_str(), *text)).collect();
+        assert_eq!(names(&snapshot(&texts), "a"), ["y.md"]);
+    }
+
+    #[test]
+    fn all_zips_together_have_a_limit() {
+        let snapshot = snapshot(&[("a/x", "1"), ("a/y", "2")]);
+        let files = files(&snapshot);
+        files.listed.set(MAX_LISTED - 1);
+        let error = files.folder("a").expect_err("too many");
+        assert!(error.starts_with("all zips together have more than 1000000 files"), "{error}");
+    }
 }

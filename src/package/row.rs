@@ -157,16 +157,15 @@ impl Row {
 pub fn content_of(kind: &str, path: &str) -> Option<String> {
     let rows = ROWS.iter().filter(|row| row.kind == kind && row.form != Template);
     let mut pointers = rows.filter_map(|row| Some((row, row.pointer(path)?)));
-    let (_, pointer) = pointers.find(|(row, pointer)| {
-        match (path.strip_prefix(pointer.as_str()), row.form) {
+    let (_, pointer) =
+        pointers.find(|(row, pointer)| match (path.strip_prefix(pointer.as_str()), row.form) {
             (Some(""), _) => true,
             (Some(rest), Parts { bucket, key, version }) => {
                 let parts = [Some(bucket), Some(key), version];
                 parts.into_iter().flatten().any(|part| rest == format!("/{part}"))
             }
             (Some(_) | None, Url | Template | Parts { .. }) => false,
-        }
-    })?;
+        })?;
     Some(pointer)
 }
 
