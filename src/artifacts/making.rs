@@ -47,7 +47,7 @@ impl Making<'_> {
                 Ok(read.values().next().map_or_else(Vec::new, |bytes| bytes.to_vec()))
             }
             Blob::Zip(files) => {
-                let read = self.read(files.clone()).await?;
+                let read = self.read(BTreeMap::clone(files)).await?;
                 let path = files.values().next().map_or_else(String::new, |file| file.path.clone());
                 let zip = blocking(move || archive(&read)).await;
                 zip.map_err(|error| ArtifactError::Zip { path, why: error.to_string() })

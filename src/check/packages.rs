@@ -1,4 +1,4 @@
-//! What services need of buckets, and how many resources their nested stacks have together.
+//! What services need of buckets.
 
 use std::collections::BTreeSet;
 
@@ -8,15 +8,11 @@ use crate::fleet::{BuildOutput, Complaint, Finding, Gathering, Service, Severity
 use crate::package::{Blob, Origin, Packed};
 use crate::template::MAX_INLINE_BYTES;
 
-/// CloudFormation's limit on one operation with nested stacks.
-const MAX_RESOURCES: usize = 2_500;
-
 pub(super) fn check(desired: &Desired, findings: &mut Gathering) {
     for service in desired.services.values() {
         if desired.fleet.artifacts.is_none() {
             needs_bucket(service, findings);
         }
-        too_many_resources(service, findings);
     }
     // With services that could not be read, nobody can tell.
     if !desired.gaps.any_service && desired.gaps.services.is_empty() {
@@ -95,21 +91,6 @@ fn needs_bucket(service: &Service, findings: &mut Gathering) {
         "add `artifacts: { bucket: \"NAME-${region}\" }` to the Fleet document's `spec`".to_owned(),
     );
     findings.add(complaint, None, message);
-}
-
-fn too_many_resources(service: &Service, findings: &mut Gathering) {
-    let packages = service.package.all();
-    let count: usize = packages.iter().map(|(_, package)| package.template.resources().len()).sum();
-    if packages.len() > 1 && count > MAX_RESOURCES {
-        let message = format!(
-            "`{}` and its nested stacks have {count} resources; {MAX_RESOURCES} is CloudFormation's \
-             limit for one operation",
-            service.template_path
-        );
-        let mut complaint = error(&service.source, &["spec", "template"], "too-many-resources");
-        complaint.help = Some("split it into two services".to_owned());
-        findings.add(complaint, None, message);
-    }
 }
 
 #[cfg(test)]
@@ -215,6 +196,7 @@ mod tests {
             (0..450).map(|number| format!("  Q{number}: {{ Type: t }}\n")).collect();
         let inner = format!("Resources:\n{queues}");
         let found = findings(BUCKET, &format!("Resources:\n{nested}"), &inner);
-        assert!(found[0].contains("have 2706 resources; 2500"), "{found:?}");
+        assert!(found[1].starts_with("api/t.yaml:1:1 template-path:"), "{found:?}");
+        assert!(found[1].contains("7 stacks and have 2706 resources; 2500"), "{found:?}");
     }
 }

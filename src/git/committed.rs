@@ -10,7 +10,7 @@ use std::time::Duration;
 use git2::{Commit, ErrorCode, Odb, Oid, Repository, Tree, TreeEntry};
 
 use crate::git::error::GitError;
-use crate::git::tally::{Tally, is_left_out};
+use crate::git::tally::{CACHE_MARK, Tally, is_left_out};
 use crate::ids::Revision;
 use crate::moment::Moment;
 use crate::snapshot::{ContentId, Entry, Snapshot, Unread, is_text};
@@ -366,7 +366,12 @@ impl Reading<'_> {
                 self.tally.enter(&path)?;
                 let what = format!("the folder `{path}`");
                 let tree = self.repository.find_tree(entry.id());
-                self.tree(&tree.map_err(self.committed.damaged(&what))?, &format!("{path}/"))
+                let tree = tree.map_err(self.committed.damaged(&what))?;
+                match tree.get_name(CACHE_MARK) {
+                    // The work tree is read without it too.
+                    Some(_) => Ok(()),
+                    None => self.tree(&tree, &format!("{path}/")),
+                }
             }
             MODE_SUBMODULE => self.tally.add(path, Entry::Submodule),
             MODE_LINK => {
@@ -374,9 +379,9 @@ impl Reading<'_> {
                 let header = self.odb.read_header(entry.id());
                 let (size, _) = header.map_err(self.committed.damaged(&what))?;
                 if size > MAX_LINK_BYTES {
-                    let id = self.content_id(entry.id())?;
-                    let unread = Unread { id, bytes: size as u64 };
-                    return self.tally.add(path, Entry::Unread(unread));
+                    // It leads out of every folder, so that nobody takes its text for a file.
+                    let nowhere = format!("/ ({size} bytes)");
+                    return self.tally.add(path, Entry::Link(nowhere));
                 }
                 let link = self.odb.read(entry.id()).map_err(self.committed.damaged(&what))?;
                 match std::str::from_utf8(link.data()) {

@@ -53,7 +53,7 @@ pub enum Blob {
     /// A file as it is.
     File(Packed),
     /// A zip of files by their names in it, each with the mode 0755 and the same time.
-    Zip(BTreeMap<String, Packed>),
+    Zip(Arc<BTreeMap<String, Packed>>),
     /// The template of a nested stack, packaged itself.
     Template(Arc<Template>),
 }

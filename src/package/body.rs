@@ -1,57 +1,91 @@
 //! A package as the journal keeps it, beside the text of its template: what is needed to make its
 //! contents again, though git's history may have been rewritten.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::package::blob::{Blob, Packed};
-use crate::package::packing::Package;
+use crate::package::blob::{Blob, BlobName, Packed};
+use crate::package::packages::Package;
 use crate::template::Template;
 
-/// All of a package but the text of its template.
+/// More levels than any package has.
+const MAX_DEPTH: usize = 16;
+
+/// All of a package but the text of its template. The templates of nested stacks are there once, however
+/// many stacks are made of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PackageBody {
+    #[serde(flatten)]
+    root: Pointed,
+    /// Templates of nested stacks by the names of their contents.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    templates: BTreeMap<String, Nested>,
+}
+
+/// What one template points to.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Pointed {
     /// Files as they are.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     files: Vec<Packed>,
     /// Files by their names in each zip.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    zips: Vec<BTreeMap<String, Packed>>,
-    /// Nested stacks by their logical ids.
+    zips: Vec<Arc<BTreeMap<String, Packed>>>,
+    /// The names of the templates of nested stacks by their logical ids.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    nested: BTreeMap<String, NestedBody>,
+    nested: BTreeMap<String, String>,
 }
 
-/// A nested stack with its own template.
+/// The template of nested stacks.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct NestedBody {
+struct Nested {
     template: String,
     #[serde(flatten)]
-    package: PackageBody,
+    pointed: Pointed,
 }
 
-impl PackageBody {
-    /// That of a package. What nested stacks point to is theirs.
-    pub fn of(package: &Package) -> Self {
-        let below = |name| package.nested.values().any(|nested| nested.blobs.contains_key(name));
-        let own = package.blobs.iter().filter(|(name, _)| !below(*name)).map(|(_, blob)| blob);
-        let mut body = Self::default();
-        for blob in own {
+/// What the template of a nested stack is called.
+fn name(nested: &Package) -> String {
+    Blob::Template(Arc::clone(&nested.template)).name().to_string()
+}
+
+impl Pointed {
+    /// That of a package, with what it adds to the templates of nested stacks. What nested stacks point to
+    /// is theirs.
+    fn of(package: &Package, templates: &mut BTreeMap<String, Nested>) -> Self {
+        let mut pointed = Self::default();
+        let mut below: BTreeSet<&BlobName> = BTreeSet::new();
+        for (id, nested) in &package.nested {
+            let name = name(nested);
+            if !templates.contains_key(&name) {
+                let (template, within) = (nested.template.body(), Self::of(nested, templates));
+                let template = Nested { template: template.to_owned(), pointed: within };
+                templates.insert(name.clone(), template);
+            }
+            if !pointed.nested.values().any(|known| *known == name) {
+                below.extend(nested.blobs.keys());
+            }
+            pointed.nested.insert(id.clone(), name);
+        }
+        for (_, blob) in package.blobs.iter().filter(|(name, _)| !below.contains(*name)) {
             match blob {
-                Blob::File(file) => body.files.push(file.clone()),
-                Blob::Zip(files) => body.zips.push(files.clone()),
+                Blob::File(file) => pointed.files.push(file.clone()),
+                Blob::Zip(files) => pointed.zips.push(Arc::clone(files)),
                 // Those are the templates of nested stacks, or the package's own.
                 Blob::Template(_) => {}
             }
         }
-        let nested = package.nested.iter().map(|(name, nested)| {
-            let template = nested.template.body().to_owned();
-            (name.clone(), NestedBody { template, package: Self::of(nested) })
-        });
-        body.nested = nested.collect();
-        body
+        pointed
+    }
+}
+
+impl PackageBody {
+    /// That of a package.
+    pub fn of(package: &Package) -> Self {
+        let mut templates = BTreeMap::new();
+        Self { root: Pointed::of(package, &mut templates), templates }
     }
 
     /// Whether the template points to nothing.
@@ -62,19 +96,44 @@ impl PackageBody {
     /// The package of this with the text of its template; `None` where a text is no template any
     /// more. Its source is the packaged template.
     pub fn with(&self, template: &str) -> Option<Package> {
-        let template = Arc::new(Template::parse(template).ok()?);
-        let mut package = Package::plain(template);
-        let files = self.files.iter().cloned().map(Blob::File);
-        let blobs = files.chain(self.zips.iter().cloned().map(Blob::Zip));
-        package.blobs.extend(blobs.map(|blob| (blob.name(), blob)));
-        for (name, body) in &self.nested {
-            let nested = Arc::new(body.package.with(&body.template)?);
-            let template = Blob::Template(Arc::clone(&nested.template));
-            package.blobs.insert(template.name(), template);
-            package.blobs.extend(nested.blobs.iter().map(|(name, blob)| (*name, blob.clone())));
-            package.nested.insert(name.clone(), nested);
+        self.made(template, &self.root, &mut BTreeMap::new(), 0)
+    }
+
+    /// One package; `made` are those of nested stacks so far, by the names of their templates.
+    fn made(
+        &self,
+        template: &str,
+        pointed: &Pointed,
+        made: &mut BTreeMap<String, Arc<Package>>,
+        depth: usize,
+    ) -> Option<Package> {
+        if depth > MAX_DEPTH {
+            return None;
         }
-        Some(package)
+        let template = Arc::new(Template::parse(template).ok()?);
+        let files = pointed.files.iter().cloned().map(Blob::File);
+        let all = files.chain(pointed.zips.iter().cloned().map(Blob::Zip));
+        let mut blobs: BTreeMap<_, _> = all.map(|blob| (blob.name(), blob)).collect();
+        let mut nested = BTreeMap::new();
+        for (id, name) in &pointed.nested {
+            let known = match made.get(name) {
+                Some(known) => Arc::clone(known),
+                None => {
+                    let body = self.templates.get(name)?;
+                    let package = self.made(&body.template, &body.pointed, made, depth + 1)?;
+                    let package = Arc::new(package);
+                    made.insert(name.clone(), Arc::clone(&package));
+                    package
+                }
+            };
+            if !nested.values().any(|other| Arc::ptr_eq(other, &known)) {
+                let template = Blob::Template(Arc::clone(&known.template));
+                blobs.insert(template.name(), template);
+                blobs.extend(known.blobs.iter().map(|(name, blob)| (*name, blob.clone())));
+            }
+            nested.insert(id.clone(), known);
+        }
+        Some(Package::of("", (Arc::clone(&template), template), (blobs, nested)))
     }
 }
 
@@ -122,5 +181,34 @@ mod tests {
         assert_eq!(again.template.digest(), package.template.digest());
         assert_eq!(again.nested["In"].template.body(), package.nested["In"].template.body());
         assert!(PackageBody::of(&Package::plain(template)).is_empty());
+    }
+
+    #[test]
+    fn the_text_of_a_nested_template_is_kept_once_however_many_stacks_have_it() {
+        let nests = |below: &str| -> String {
+            let stacks = (0..30).map(|number| {
+                format!(
+                    "  S{number}: {{ Type: AWS::CloudFormation::Stack, Properties: {{ TemplateURL: {below} }} }}\n"
+                )
+            });
+            format!("Resources:\n{}", stacks.collect::<String>())
+        };
+        let texts = [
+            ("0.yaml", nests("1.yaml")),
+            ("1.yaml", nests("2.yaml")),
+            ("2.yaml", "Resources: { Q: { Type: t } }".to_owned()),
+        ];
+        let entries = texts
+            .iter()
+            .map(|(path, text)| ((*path).to_owned(), Entry::File(text.as_bytes().into())));
+        let snapshot = Snapshot::of(Revision::of("folder"), None, entries.collect());
+        let template = Arc::new(Template::parse(&texts[0].1).expect("a template"));
+        let package = Packages::of(&snapshot).package("0.yaml", &template).expect("sound");
+        let body = PackageBody::of(&package);
+        assert_eq!(body.templates.len(), 2);
+        let again = body.with(package.template.body()).expect("sound");
+        assert_eq!((again.all().len(), package.all().len()), (931, 931));
+        assert!(Arc::ptr_eq(&again.nested["S0"], &again.nested["S1"]));
+        assert!(again.blobs.keys().eq(package.blobs.keys()));
     }
 }

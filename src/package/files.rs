@@ -1,7 +1,7 @@
 //! Finds files and folders as they go into a zip: links are followed, inside the fleet only, and what
 //! ignore files name stays out.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
 use ignore::Match;
@@ -13,6 +13,8 @@ use crate::snapshot::{ContentId, Entry, IGNORE_FILE, Snapshot, Unread, join};
 
 /// How deep links may lead through folders, as in Linux's `ELOOP`.
 const MAX_LINKS: usize = 40;
+/// Files in all zips of a revision together: five times as many as a fleet can have.
+const MAX_LISTED: usize = 1_000_000;
 
 /// What lies at a path, behind all links.
 pub(super) enum Found {
@@ -29,9 +31,33 @@ pub(super) struct Files<'s> {
     pub(super) built: BTreeMap<String, Built>,
     /// Where it was looked: whatever lies at these paths, above or below, the answers depend on.
     pub(super) trail: RefCell<BTreeSet<String>>,
+    /// Files in all folders so far.
+    listed: Cell<usize>,
 }
 
-impl Files<'_> {
+impl<'s> Files<'s> {
+    /// Those of a snapshot.
+    pub(super) fn of(snapshot: &'s Snapshot) -> Self {
+        let (built, trail) = (BTreeMap::new(), RefCell::default());
+        Self { snapshot, built, trail, listed: Cell::new(0) }
+    }
+
+    /// The bytes of the text at `path`. An error is a whole sentence with the fix.
+    pub(super) fn read(&self, path: &str) -> Result<&'s [u8], String> {
+        match self.find(path)? {
+            Found::File(Packed { path: at, origin: Origin::Built(_), .. }) => Err(format!(
+                "`{at}` is a build output, whose text is not read: commit it, or write another path"
+            )),
+            Found::File(Packed { path: at, .. }) => {
+                let read = self.snapshot.read(&at);
+                read.map(|bytes| bytes.as_ref()).map_err(|unreadable| unreadable.to_string())
+            }
+            Found::Folder(_) => {
+                Err(format!("`{path}` is a folder: write the path of a file in it"))
+            }
+        }
+    }
+
     /// What is at `path`. An error says why nothing is, as a whole sentence with the fix.
     pub(super) fn find(&self, path: &str) -> Result<Found, String> {
         let mut at = path.to_owned();
@@ -73,7 +99,7 @@ impl Files<'_> {
     /// The files of a folder by the names that they have in it.
     pub(super) fn folder(&self, root: &str) -> Result<BTreeMap<String, Packed>, String> {
         let mut listing =
-            Listing { within: self, files: BTreeMap::new(), ignores: Vec::new(), links: 0 };
+            Listing { within: self, files: BTreeMap::new(), ignores: BTreeMap::new(), links: 0 };
         listing.walk(root, "")?;
         Ok(listing.files)
     }
@@ -91,8 +117,8 @@ fn code(path: String, Unread { id, bytes }: Unread) -> Packed {
 struct Listing<'a> {
     within: &'a Files<'a>,
     files: BTreeMap<String, Packed>,
-    /// The ignore files so far, each with the folder in the zip that it speaks of.
-    ignores: Vec<(String, Gitignore)>,
+    /// The ignore files so far by the folders in the zip that they speak of, with a slash at the end.
+    ignores: BTreeMap<String, Gitignore>,
     links: usize,
 }
 
@@ -105,32 +131,50 @@ impl Listing<'_> {
             (within.rsplit('/').next() != Some(IGNORE_FILE)).then(|| format!("{prefix}{within}"))
         };
         for (path, entry) in self.within.snapshot.below(at) {
-            let Some(name) = name(path).filter(|name| !self.is_ignored(name)) else { continue };
-            let file = match entry {
-                Entry::File(bytes) => text(path.to_owned(), bytes),
-                Entry::Unread(unread) => code(path.to_owned(), *unread),
-                Entry::Submodule => return Err(in_submodule(path)),
-                Entry::Link(_) => {
-                    self.link(path, &name)?;
-                    continue;
-                }
+            let is_folder = matches!(entry, Entry::Submodule);
+            let Some(name) = name(path).filter(|name| !self.is_ignored(name, is_folder)) else {
+                continue;
             };
-            self.files.insert(name, file);
+            match entry {
+                Entry::File(bytes) => self.add(name, text(path.to_owned(), bytes))?,
+                Entry::Unread(unread) => self.add(name, code(path.to_owned(), *unread))?,
+                Entry::Submodule => return Err(in_submodule(path)),
+                Entry::Link(_) => self.link(path, &name)?,
+            }
         }
         for (path, built) in self.within.built_below(at) {
-            let Some(name) = name(path).filter(|name| !self.is_ignored(name)) else { continue };
+            let Some(name) = name(path).filter(|name| !self.is_ignored(name, false)) else {
+                continue;
+            };
             let origin = Origin::Built(built.clone());
-            self.files.insert(name, Packed { path: path.to_owned(), origin, bytes: 0 });
+            self.add(name, Packed { path: path.to_owned(), origin, bytes: 0 })?;
         }
         Ok(())
     }
 
+    fn add(&mut self, name: String, file: Packed) -> Result<(), String> {
+        let listed = self.within.listed.get() + 1;
+        self.within.listed.set(listed);
+        if listed > MAX_LISTED {
+            return Err(format!(
+                "all zips together have more than {MAX_LISTED} files: point to smaller folders"
+            ));
+        }
+        self.files.insert(name, file);
+        Ok(())
+    }
+
     fn link(&mut self, path: &str, name: &str) -> Result<(), String> {
-        match self.within.find(path)? {
-            Found::File(file) => {
-                self.files.insert(name.to_owned(), file);
-                Ok(())
-            }
+        let found = self.within.find(path);
+        if let Ok(Found::File(file)) = found {
+            return self.add(name.to_owned(), file);
+        }
+        // What leads to no file is ignored like a folder, before anybody misses what it leads to.
+        if self.is_ignored(name, true) {
+            return Ok(());
+        }
+        match found? {
+            Found::File(file) => self.add(name.to_owned(), file),
             // One that leads to a folder around it would go on for ever.
             Found::Folder(folder) if is_in(path, &folder) => {
                 Err(format!("`{path}` links to a folder that it is in: remove the link"))
@@ -145,14 +189,15 @@ impl Listing<'_> {
         }
     }
 
+    /// Those of a folder. One that says nothing, as it cannot be read, would let out what it should keep in.
     fn ignore_files(&mut self, at: &str, prefix: &str) -> Result<(), String> {
-        for (path, entry) in self.within.snapshot.below(at) {
+        let committed = self.within.snapshot.below(at).map(|(path, _)| path);
+        for path in committed.chain(self.within.built_below(at).map(|(path, _)| path)) {
             let Some(folder) = path.strip_suffix(IGNORE_FILE) else { continue };
             if !(folder.is_empty() || folder.ends_with('/')) {
                 continue;
             }
-            let Entry::File(bytes) = entry else { continue };
-            let text = std::str::from_utf8(bytes);
+            let text = std::str::from_utf8(self.within.read(path)?);
             let text = text.map_err(|_| format!("`{path}` is not UTF-8 text: save it as that"))?;
             let mut builder = GitignoreBuilder::new("");
             for (number, line) in text.lines().enumerate() {
@@ -161,22 +206,23 @@ impl Listing<'_> {
             }
             let built = builder.build().map_err(|error| format!("`{path}`: {error}"))?;
             let within = if at.is_empty() { folder } else { &folder[at.len() + 1..] };
-            self.ignores.push((format!("{prefix}{within}"), built));
+            self.ignores.insert(format!("{prefix}{within}"), built);
         }
         Ok(())
     }
 
-    /// The last ignore file that says something of a name counts, and the deepest is the last.
-    fn is_ignored(&self, name: &str) -> bool {
-        let said = self.ignores.iter().filter_map(|(folder, ignore)| {
-            let within = name.strip_prefix(folder.as_str())?;
-            match ignore.matched_path_or_any_parents(within, false) {
-                Match::None => None,
-                Match::Ignore(_) => Some((folder.len(), true)),
-                Match::Whitelist(_) => Some((folder.len(), false)),
+    /// The deepest ignore file that says something of a name counts.
+    fn is_ignored(&self, name: &str, is_folder: bool) -> bool {
+        let folders = name.rmatch_indices('/').map(|(at, _)| at + 1).chain([0]);
+        for folder in folders {
+            let Some(ignore) = self.ignores.get(&name[..folder]) else { continue };
+            match ignore.matched_path_or_any_parents(&name[folder..], is_folder) {
+                Match::None => {}
+                Match::Ignore(_) => return true,
+                Match::Whitelist(_) => return false,
             }
-        });
-        said.max_by_key(|(depth, _)| *depth).is_some_and(|(_, ignored)| ignored)
+        }
+        false
     }
 }
 
@@ -230,7 +276,7 @@ mod tests {
     }
 
     fn files(snapshot: &Snapshot) -> Files<'_> {
-        Files { snapshot, built: BTreeMap::new(), trail: RefCell::default() }
+        Files::of(snapshot)
     }
 
     fn names(snapshot: &Snapshot, root: &str) -> Vec<String> {
@@ -296,5 +342,71 @@ mod tests {
         assert_eq!(files.folder(&folder).expect("files").len(), 1);
         let Ok(Found::File(file)) = files.find("b/x") else { panic!("a file") };
         assert_eq!(file.path, "out/x");
+    }
+
+    #[test]
+    fn ignore_files_behind_links_count_and_unreadable_ones_are_told() {
+        let linked = snapshot(&[
+            ("a/.driftlessignore", "-> ../common/ignore"),
+            ("common/ignore", "*.pem\n"),
+            ("a/app.py", "1"),
+            ("a/key.pem", "2"),
+        ]);
+        assert_eq!(names(&linked, "a"), ["app.py"]);
+        let unread = Entry::Unread(Unread { id: ContentId::of(b"x"), bytes: 2_000_000 });
+        for (entry, says) in [
+            (unread, "`a/.driftlessignore` has 2000000 bytes"),
+            (Entry::File([0xff].as_slice().into()), "`a/.driftlessignore` is not UTF-8 text"),
+            (Entry::Submodule, "`a/.driftlessignore` is a git submodule"),
+            (Entry::Link("gone".to_owned()), "there is nothing at `a/.driftlessignore`"),
+            (Entry::Link("app.py".to_owned()), "`a/app.py` is taken for code by its name"),
+        ] {
+            let code = Entry::Unread(Unread { id: ContentId::of(b"1"), bytes: 1 });
+            let entries = [("a/.driftlessignore", entry), ("a/app.py", code)];
+            let entries = entries.map(|(path, entry)| (path.to_owned(), entry));
+            let snapshot = Snapshot::of(Revision::of("folder"), None, entries.into());
+            let error = files(&snapshot).folder("a").expect_err(says);
+            assert!(error.starts_with(says), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_ignored_need_not_be_followed() {
+        let entries = [
+            ("a/.driftlessignore", Entry::File(b"vendor/\n/out/\n/gone/\n".as_slice().into())),
+            ("a/app.py", Entry::Unread(Unread { id: ContentId::of(b"1"), bytes: 1 })),
+            ("a/vendor", Entry::Submodule),
+            ("a/out", Entry::Link("../../etc".to_owned())),
+            ("a/gone", Entry::Link("nowhere".to_owned())),
+        ];
+        let entries = entries.map(|(path, entry)| (path.to_owned(), entry));
+        let snapshot = Snapshot::of(Revision::of("folder"), None, entries.into());
+        assert_eq!(names(&snapshot, "a"), ["app.py"]);
+    }
+
+    #[test]
+    fn ignore_files_of_other_folders_do_not_slow_down_what_is_listed() {
+        // Ten thousand times ten thousand comparisons would take minutes.
+        let texts: Vec<(String, &str)> = (0..10_000)
+            .flat_map(|number| {
+                [
+                    (format!("a/{number}/.driftlessignore"), "*.md"),
+                    (format!("a/{number}/x.md"), "1"),
+                ]
+            })
+            .chain([("a/y.md".to_owned(), "1")])
+            .collect();
+        let texts: Vec<(&str, &str)> =
+            texts.iter().map(|(path, text)| (path.as_str(), *text)).collect();
+        assert_eq!(names(&snapshot(&texts), "a"), ["y.md"]);
+    }
+
+    #[test]
+    fn all_zips_together_have_a_limit() {
+        let snapshot = snapshot(&[("a/x", "1"), ("a/y", "2")]);
+        let files = files(&snapshot);
+        files.listed.set(MAX_LISTED - 1);
+        let error = files.folder("a").expect_err("too many");
+        assert!(error.starts_with("all zips together have more than 1000000 files"), "{error}");
     }
 }

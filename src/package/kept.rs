@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::package::built::Built;
-use crate::package::packing::Package;
+use crate::package::packages::Package;
 use crate::snapshot::Snapshot;
 
 /// The sound packages of one revision.

@@ -1,260 +1,58 @@
-//! Packages templates: each local path is looked up, named by its content, and written as a place.
+//! Packages one template: each local path is looked up, named by its content, and written as a place.
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
 use crate::package::blob::{Blob, BlobName};
-use crate::package::built::Built;
-use crate::package::files::{Files, Found};
-use crate::package::kept::{Kept, Packaged, unchanged};
-use crate::package::place::{longest, place};
-use crate::package::row::{Form, INCLUDE, METADATA, ROWS, Row};
-use crate::snapshot::{Snapshot, join};
-use crate::template::{MAX_INLINE_BYTES, MAX_TEXT_BYTES, Template, limits};
+use crate::package::packages::{MAX_RESOURCES, Package, Packages, Problem};
+use crate::package::place::{given, is_local, longest, place};
+use crate::package::row::{Form, GLOBALS, Global, INCLUDE, METADATA, ROWS, Row, STACK_SET};
+use crate::snapshot::join;
+use crate::template::{MAX_TEXT_BYTES, Template};
 
 /// What Lambda takes of a function or layer, unzipped, in bytes.
 pub const MAX_CODE_BYTES: u64 = 262_144_000;
-/// Nested deeper than this is no service that anybody understands, and recursion must end somewhere.
-const MAX_NESTED: usize = 10;
-
-/// A template and all that it points to.
-#[derive(Clone, Debug)]
-pub struct Package {
-    /// Where the template lies in the fleet folder; empty where nobody knows any more.
-    pub path: String,
-    /// The template as it is in git.
-    pub source: Arc<Template>,
-    /// The template as CloudFormation gets it, but for the buckets; as it is in git where it points
-    /// to nothing local.
-    pub template: Arc<Template>,
-    /// What must be in the bucket, with all that nested stacks point to.
-    pub blobs: BTreeMap<BlobName, Blob>,
-    /// The packages of nested stacks by their logical ids.
-    pub nested: BTreeMap<String, Arc<Package>>,
-}
-
-/// What is wrong in a template that is packaged.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// The template in which it is written.
-    pub path: String,
-    /// Where in it, as a JSON pointer.
-    pub pointer: String,
-    /// Line and column of what cannot be parsed, which no pointer names; both count from 1.
-    pub position: Option<(usize, usize)>,
-    /// What is wrong.
-    pub message: String,
-    /// How to mend it.
-    pub help: String,
-}
-
-/// Whether CloudFormation takes a template from a bucket only, however long the bucket's name is.
-fn is_large(template: &Template) -> bool {
-    longest(template.body()) > MAX_INLINE_BYTES
-}
-
-impl Package {
-    /// A template that points to nothing.
-    pub fn plain(template: Arc<Template>) -> Self {
-        let root = is_large(&template).then(|| Blob::Template(Arc::clone(&template)));
-        let blobs = root.map(|root| (root.name(), root)).into_iter().collect();
-        let (path, source, nested) = (String::new(), Arc::clone(&template), BTreeMap::new());
-        Self { path, source, template, blobs, nested }
-    }
-
-    /// What the template is called in the bucket, where it is too large for a call.
-    pub fn stored(&self) -> Option<BlobName> {
-        is_large(&self.template).then(|| Blob::Template(Arc::clone(&self.template)).name())
-    }
-
-    /// The package itself and those of all stacks that are nested in it, each with the logical ids on
-    /// the way to it.
-    pub fn all(&self) -> Vec<(Vec<&str>, &Self)> {
-        let mut all = vec![(Vec::new(), self)];
-        let mut next = 0;
-        while let Some((way, package)) = all.get(next).cloned() {
-            all.extend(package.nested.iter().map(|(name, nested)| {
-                ([way.as_slice(), &[name.as_str()]].concat(), nested.as_ref())
-            }));
-            next += 1;
-        }
-        all
-    }
-}
-
-/// Packages the templates of one snapshot, each once.
-pub struct Packages<'s> {
-    files: Files<'s>,
-    /// Packages of an earlier revision of which nothing changed.
-    before: BTreeMap<String, Kept>,
-    /// `None` for one that has problems, which were told.
-    done: BTreeMap<String, Option<Kept>>,
-    /// The templates that are being packaged, the outermost first.
-    open: Vec<String>,
-    problems: Vec<Problem>,
-}
-
-impl<'s> Packages<'s> {
-    /// Nothing packaged yet.
-    pub fn of(snapshot: &'s Snapshot) -> Self {
-        let files = Files { snapshot, built: BTreeMap::new(), trail: RefCell::default() };
-        let (before, done) = (BTreeMap::new(), BTreeMap::new());
-        Self { files, before, done, open: Vec::new(), problems: Vec::new() }
-    }
-
-    /// The same with build outputs by their paths in the fleet folder. They are found like files that
-    /// were committed there; call it first.
-    pub fn with_built(mut self, built: BTreeMap<String, Built>) -> Self {
-        self.files.built = built;
-        self
-    }
-
-    /// The same after an earlier revision: templates of which nothing changed are not packaged again.
-    /// Call it after [`with_built`](Self::with_built).
-    pub fn after(mut self, before: &Packaged) -> Self {
-        self.before = unchanged(before, self.files.snapshot, &self.files.built);
-        self
-    }
-
-    /// What was packaged, for the next revision.
-    pub fn finish(self) -> Packaged {
-        let sound = self.done.into_iter().filter_map(|(path, kept)| Some((path, kept?)));
-        let Files { snapshot, built, .. } = self.files;
-        // Nobody asked for a nested template whose parent did not change either.
-        let packages = self.before.into_iter().chain(sound).collect();
-        Packaged { snapshot: Some(snapshot.clone()), built, packages }
-    }
-
-    /// The template at a path as it is in git, where nothing of its package changed.
-    pub fn unchanged(&self, path: &str) -> Option<Arc<Template>> {
-        self.before.get(path).map(|kept| Arc::clone(&kept.package.source))
-    }
-
-    /// Packages the template at a path of the snapshot; `None` where it has problems.
-    pub fn package(&mut self, path: &str, template: &Arc<Template>) -> Option<Arc<Package>> {
-        if let Some(known) = self.known(path) {
-            return known.map(|kept| kept.package);
-        }
-        self.open.push(path.to_owned());
-        let around = self.files.trail.take();
-        // Where a nested template lies behind links.
-        let _ = self.files.find(path);
-        let package = Packing::of(self, path, template).package().map(Arc::new);
-        let trail = Arc::new(self.files.trail.replace(around));
-        self.open.pop();
-        let kept = package.map(|package| Kept { package, trail: Arc::clone(&trail) });
-        self.looked(&trail);
-        self.done.insert(path.to_owned(), kept.clone());
-        kept.map(|kept| kept.package)
-    }
-
-    /// What came of a template that was packaged already, in this revision or in an earlier one.
-    fn known(&mut self, path: &str) -> Option<Option<Kept>> {
-        if let Some(kept) = self.before.remove(path) {
-            self.done.insert(path.to_owned(), Some(kept));
-        }
-        let known = self.done.get(path)?.clone();
-        if let Some(kept) = &known {
-            self.looked(&kept.trail);
-        }
-        Some(known)
-    }
-
-    /// Whatever a nested template depends on, the one around it depends on as well.
-    fn looked(&self, trail: &BTreeSet<String>) {
-        if !self.open.is_empty() {
-            self.files.trail.borrow_mut().extend(trail.iter().cloned());
-        }
-    }
-
-    /// What was found so far, and not yet taken.
-    pub fn problems(&mut self) -> Vec<Problem> {
-        std::mem::take(&mut self.problems)
-    }
-
-    /// The template of a nested stack.
-    fn nested(&mut self, path: &str) -> Result<Arc<Package>, (String, String)> {
-        if self.open.iter().any(|open| open == path) {
-            let ring = format!("{} -> {path}", self.open.join(" -> "));
-            return Err((
-                format!("the template nests itself: {ring}"),
-                "remove one of these nested stacks".to_owned(),
-            ));
-        }
-        if self.open.len() > MAX_NESTED {
-            return Err((
-                format!("stacks are nested more than {MAX_NESTED} deep"),
-                "nest fewer of them".to_owned(),
-            ));
-        }
-        let has_errors = || {
-            (
-                format!("the template `{path}` has errors"),
-                format!("correct what is found in `{path}`"),
-            )
-        };
-        if let Some(known) = self.known(path) {
-            return known.map(|kept| kept.package).ok_or_else(has_errors);
-        }
-        let Some(template) = self.parsed(path)? else {
-            self.done.insert(path.to_owned(), None);
-            return Err(has_errors());
-        };
-        self.package(path, &template).ok_or_else(has_errors)
-    }
-
-    /// The template of a nested stack; `None` after problems in it, which were told.
-    fn parsed(&mut self, path: &str) -> Result<Option<Arc<Template>>, (String, String)> {
-        let bytes = self.files.snapshot.read(path).map_err(|unreadable| {
-            (unreadable.to_string(), "correct the path, or add the file".to_owned())
-        })?;
-        let text = std::str::from_utf8(bytes)
-            .map_err(|_| (format!("`{path}` is not UTF-8 text"), "save it as UTF-8".to_owned()))?;
-        let template = match Template::parse(text) {
-            Ok(template) => template,
-            Err(error) => {
-                let position = error.position.map(|at| (at.line, at.column));
-                let (path, pointer) = (path.to_owned(), String::new());
-                let help = error.help.unwrap_or_else(|| "Correct the template here.".to_owned());
-                let message = error.message;
-                self.problems.push(Problem { path, pointer, position, message, help });
-                return Ok(None);
-            }
-        };
-        let flaws = limits(&template);
-        let is_sound = flaws.is_empty();
-        self.problems.extend(flaws.into_iter().map(|flaw| Problem {
-            path: path.to_owned(),
-            pointer: flaw.pointer,
-            position: None,
-            message: flaw.message,
-            help: flaw.help,
-        }));
-        Ok(is_sound.then(|| Arc::new(template)))
-    }
-}
+/// What makes no code that a template lacks.
+const KNOWN_TRANSFORMS: [&str; 2] = ["AWS::LanguageExtensions", "AWS::Serverless-2016-10-31"];
 
 /// One template on its way.
-struct Packing<'p, 's> {
+pub(super) struct Packing<'p, 's> {
     packages: &'p mut Packages<'s>,
     path: &'p str,
     template: &'p Arc<Template>,
     blobs: BTreeMap<BlobName, Blob>,
     nested: BTreeMap<String, Arc<Package>>,
+    /// The local paths that the section `Globals` gives to resources.
+    globals: Vec<(&'static Global, String)>,
     is_changed: bool,
     is_broken: bool,
 }
 
+/// A message and how to mend what it tells.
+type Wrong = (String, String);
+
 impl<'p, 's> Packing<'p, 's> {
-    fn of(packages: &'p mut Packages<'s>, path: &'p str, template: &'p Arc<Template>) -> Self {
-        let (blobs, nested) = (BTreeMap::new(), BTreeMap::new());
-        Self { packages, path, template, blobs, nested, is_changed: false, is_broken: false }
+    pub(super) fn of(
+        packages: &'p mut Packages<'s>,
+        path: &'p str,
+        template: &'p Arc<Template>,
+    ) -> Self {
+        let (blobs, nested, globals) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+        Self {
+            packages,
+            path,
+            template,
+            blobs,
+            nested,
+            globals,
+            is_changed: false,
+            is_broken: false,
+        }
     }
 
-    fn package(mut self) -> Option<Package> {
+    pub(super) fn package(mut self) -> Option<Package> {
         let mut value = self.template.value().clone();
         self.includes(&mut value, "");
         for row in METADATA {
@@ -262,152 +60,241 @@ impl<'p, 's> Packing<'p, 's> {
                 value.pointer_mut("/Metadata").and_then(|all| all.get_mut(row.kind))
             {
                 let pointer = format!("/Metadata/{}", escaped(row.kind));
-                self.property(row, row.kind, section, &pointer);
+                self.property(row, row.kind, row.property, (section, &pointer));
             }
         }
-        let code = value.pointer("/Globals/Function/CodeUri").cloned();
+        self.globals(&mut value);
         if let Some(Value::Object(resources)) = value.get_mut("Resources") {
-            self.resources(resources, "/Resources", code.as_ref());
-        }
-        if self.is_broken {
-            return None;
+            self.resources(resources, "/Resources");
         }
         let template =
             if self.is_changed { self.rewritten(&value)? } else { Arc::clone(self.template) };
-        let source = Arc::clone(self.template);
-        let root = is_large(&template).then(|| Blob::Template(Arc::clone(&template)));
-        self.blobs.extend(root.map(|root| (root.name(), root)));
-        let path = self.path.to_owned();
-        Some(Package { path, source, template, blobs: self.blobs, nested: self.nested })
+        let pointed = (std::mem::take(&mut self.blobs), std::mem::take(&mut self.nested));
+        let package = Package::of(self.path, (Arc::clone(self.template), template), pointed);
+        if let Some((stacks, resources)) = package.too_many() {
+            let message = format!(
+                "`{}` and its nested stacks are {stacks} stacks and have {resources} resources; \
+                 {MAX_RESOURCES} is CloudFormation's limit for one operation",
+                self.path
+            );
+            self.problem("/Resources", message, "split it into two services".to_owned());
+        }
+        (!self.is_broken).then_some(package)
     }
 
     /// The template with its new text. JSON, as no reader of YAML can take a text for a number in it.
     fn rewritten(&mut self, value: &Value) -> Option<Arc<Template>> {
-        // Maps with texts for keys always serialise.
-        let body = serde_json::to_string_pretty(value).unwrap_or_default();
-        match Template::parse(&body) {
-            Ok(template) => Some(Arc::new(template)),
-            Err(error) => {
-                let message = format!("packaged, the template is refused: {}", error.message);
-                let help = format!(
-                    "split it: {MAX_TEXT_BYTES} bytes are the most that CloudFormation takes"
-                );
-                self.problem("", message, help);
-                None
+        let body = value.to_string();
+        let bytes = longest(&body);
+        let refused = match Template::parse(&body) {
+            Ok(template) if bytes <= MAX_TEXT_BYTES => return Some(Arc::new(template)),
+            Ok(_) => format!("it can have {bytes} bytes with the names of buckets"),
+            Err(error) => error.message,
+        };
+        let help =
+            format!("split it: {MAX_TEXT_BYTES} bytes are the most that CloudFormation takes");
+        self.problem("", format!("packaged, the template is refused: {refused}"), help);
+        None
+    }
+
+    /// Takes local paths out of the section `Globals`, as each resource gets its own place.
+    fn globals(&mut self, value: &mut Value) {
+        for global in &GLOBALS {
+            let section = value.get_mut("Globals").and_then(|all| all.get_mut(global.section));
+            let Some(Value::Object(section)) = section else { continue };
+            let Some(Value::String(text)) = section.get(global.property) else { continue };
+            if !is_local(text) {
+                continue;
             }
+            self.globals.push((global, text.clone()));
+            section.remove(global.property);
+            self.is_changed = true;
         }
     }
 
-    fn resources(&mut self, resources: &mut Map<String, Value>, at: &str, code: Option<&Value>) {
+    fn resources(&mut self, resources: &mut Map<String, Value>, at: &str) {
         for (name, resource) in resources {
             let pointer = format!("{at}/{}", escaped(name));
             if name.starts_with("Fn::ForEach::") {
                 // The loop's variable, what it goes over, and the resources of each round.
                 if let Some(Value::Object(inner)) = resource.get_mut(2) {
-                    self.resources(inner, &format!("{pointer}/2"), code);
+                    self.resources(inner, &format!("{pointer}/2"));
                 }
                 continue;
             }
-            self.resource(name, resource, &pointer, code);
+            self.resource(name, resource, &pointer);
         }
     }
 
-    fn resource(&mut self, name: &str, resource: &mut Value, at: &str, code: Option<&Value>) {
+    fn resource(&mut self, name: &str, resource: &mut Value, at: &str) {
         let kind = resource.get("Type").and_then(Value::as_str).unwrap_or_default().to_owned();
-        let Some(Value::Object(properties)) = resource.get_mut("Properties") else { return };
-        if kind == "AWS::Serverless::Function" && needs_code(properties) {
-            // SAM's own way of saying it once for all functions.
-            properties.extend(code.map(|code| ("CodeUri".to_owned(), code.clone())));
+        self.own_path(&kind, resource);
+        if self.lacks_code(&kind, resource) {
+            let (message, help) = no_code(name, &kind);
+            self.problem(at, message, help);
         }
-        let mut properties_value = Value::Object(std::mem::take(properties));
+        let Some(properties) = resource.get_mut("Properties") else { return };
+        let at = format!("{at}/Properties");
+        if kind == STACK_SET.kind
+            && let Some(Value::String(text)) = properties.get("TemplateURL")
+            && is_local(text)
+        {
+            let message =
+                format!("`{text}` is a local path, and no template of a StackSet is packaged");
+            let help = "upload it and write its address over https, or write it as `TemplateBody`";
+            self.problem(&format!("{at}/TemplateURL"), message, help.to_owned());
+        }
         for row in ROWS.iter().filter(|row| row.kind == kind) {
-            self.property(row, name, &mut properties_value, &format!("{at}/Properties"));
-        }
-        if let Value::Object(map) = properties_value {
-            *properties = map;
+            self.property(row, name, row.property, (properties, &at));
         }
     }
 
-    fn property(&mut self, row: &Row, name: &str, properties: &mut Value, at: &str) {
-        let mut pointer = at.to_owned();
-        let mut found = Some(properties);
-        for part in row.property {
-            pointer = format!("{pointer}/{part}");
-            found = found.and_then(|value| value.get_mut(*part));
-        }
-        let Some(value) = found else { return };
-        let Value::String(text) = value else { return };
-        let text = text.clone();
-        match self.placed(row, name, &text) {
-            Ok(Some(placed)) => {
-                *value = placed;
-                self.is_changed = true;
+    /// What the section `Globals` says for a resource that says nothing itself.
+    fn own_path(&self, kind: &str, resource: &mut Value) {
+        let Value::Object(resource) = resource else { return };
+        for (global, text) in self.globals.iter().filter(|(global, _)| global.kind == kind) {
+            let properties = resource.entry("Properties").or_insert_with(|| Map::new().into());
+            let Value::Object(properties) = properties else { continue };
+            let says = |name: &&str| properties.contains_key(*name);
+            if !global.own.iter().any(says) && !is_image(properties) {
+                properties.insert(global.property.to_owned(), text.as_str().into());
             }
-            Ok(None) => {}
-            Err((message, help)) => self.problem(&pointer, message, help),
+        }
+    }
+
+    /// Whether nobody says what a function runs. What other people's macros add nobody can know.
+    fn lacks_code(&self, kind: &str, resource: &Value) -> bool {
+        let own: &[&str] = match kind {
+            "AWS::Lambda::Function" => &["Code"],
+            "AWS::Serverless::Function" => GLOBALS[0].own,
+            _ => return false,
+        };
+        let value = self.template.value();
+        let is_known = |name: &String| KNOWN_TRANSFORMS.contains(&name.as_str());
+        let macros = value.get("Transform").is_some_and(|said| match said {
+            Value::Array(all) => all.iter().any(|one| !one.is_string()),
+            Value::Object(_) => true,
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+        });
+        let is_plain = |map: &Map<String, Value>| !map.keys().any(|name| name.starts_with("Fn::"));
+        let nothing = Map::new();
+        let properties = match resource.get("Properties") {
+            None => &nothing,
+            Some(Value::Object(properties)) => properties,
+            Some(_) => return false,
+        };
+        let globals = value.pointer("/Globals/Function").and_then(Value::as_object);
+        let says = |map: &Map<String, Value>| {
+            is_image(map) || own.iter().any(|name| map.contains_key(*name))
+        };
+        !macros
+            && self.template.transforms().iter().all(is_known)
+            && resource.as_object().is_some_and(is_plain)
+            && is_plain(properties)
+            && !says(properties)
+            && (kind == "AWS::Lambda::Function" || !globals.is_some_and(says))
+    }
+
+    /// All values at a property, below the value with its pointer.
+    fn property(
+        &mut self,
+        row: &Row,
+        name: &str,
+        property: &[&str],
+        (value, at): (&mut Value, &str),
+    ) {
+        let Some((part, rest)) = property.split_first() else {
+            let Value::String(text) = value else { return };
+            return match self.placed(row, name, text) {
+                Ok(Some(placed)) => {
+                    *value = placed;
+                    self.is_changed = true;
+                }
+                Ok(None) => {}
+                Err((message, help)) => self.problem(at, message, help),
+            };
+        };
+        match value {
+            Value::Object(map) if *part == "*" => {
+                for (key, value) in map {
+                    let pointer = format!("{at}/{}", escaped(key));
+                    self.property(row, name, rest, (value, &pointer));
+                }
+            }
+            Value::Object(map) => {
+                if let Some(value) = map.get_mut(*part) {
+                    self.property(row, name, rest, (value, &format!("{at}/{part}")));
+                }
+            }
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Array(_) => {}
         }
     }
 
     /// What stands instead of a text; `None` where it is a place already.
-    fn placed(
-        &mut self,
-        row: &Row,
-        name: &str,
-        text: &str,
-    ) -> Result<Option<Value>, (String, String)> {
-        if let Some(url) = text.strip_prefix("s3://") {
-            return Ok(of_url(row.form, url));
+    fn placed(&mut self, row: &Row, name: &str, text: &str) -> Result<Option<Value>, Wrong> {
+        if text.starts_with("s3://") {
+            return given(row.form, text);
         }
-        let is_web = text.starts_with("https://") || text.starts_with("http://");
-        if is_web && row.form == Form::Template {
+        if !is_local(text) && row.form == Form::Template {
             return Ok(None);
         }
-        if is_web {
-            let message = format!("`{text}` is no place in S3");
-            return Err((
-                message,
-                "write s3://BUCKET/KEY, or a path below the fleet folder".to_owned(),
-            ));
+        if !is_local(text) {
+            let help = "write s3://BUCKET/KEY, or a path below the fleet folder";
+            return Err((format!("`{text}` is no place in S3"), help.to_owned()));
+        }
+        if text.is_empty() && !row.is_needed() {
+            return Ok(None);
+        }
+        if text.is_empty() {
+            let help = "write a path below the fleet folder, `.` for the folder of the template";
+            return Err(("this names no file or folder".to_owned(), help.to_owned()));
         }
         let path = join(self.path, text).ok_or_else(|| {
             let message = format!("`{text}` leaves the fleet folder");
             (message, "only files of the fleet folder are packaged: move it there".to_owned())
         })?;
-        let blob = match row.form {
+        let (blob_name, blob) = match row.form {
             Form::Template => {
                 let package = self.packages.nested(&path)?;
-                self.blobs.extend(package.blobs.iter().map(|(name, blob)| (*name, blob.clone())));
+                let is_known = |known: &Arc<Package>| Arc::ptr_eq(known, &package);
+                if !self.nested.values().any(is_known) {
+                    let blobs = package.blobs.iter().map(|(name, blob)| (*name, blob.clone()));
+                    self.blobs.extend(blobs);
+                }
                 self.nested.insert(name.to_owned(), Arc::clone(&package));
-                Blob::Template(Arc::clone(&package.template))
+                let blob = Blob::Template(Arc::clone(&package.template));
+                (blob.name(), blob)
             }
             Form::Url | Form::Parts { .. } => self.content(row, &path)?,
         };
-        let name = blob.name();
-        self.blobs.insert(name, blob);
-        Ok(Some(place(row.form, &name.to_string())))
+        self.blobs.insert(blob_name, blob);
+        Ok(Some(place(row.form, &blob_name.to_string())))
     }
 
     /// The file or folder at a path, zipped where the row wants that.
-    fn content(&self, row: &Row, path: &str) -> Result<Blob, (String, String)> {
+    fn content(&mut self, row: &Row, path: &str) -> Result<(BlobName, Blob), Wrong> {
         let mend = |message| {
             let help = "correct the path, commit what it means, or name what a build makes of it in \
                         `artifacts` of the Service";
             (message, help.to_owned())
         };
-        let files = &self.packages.files;
-        let blob = match files.find(path).map_err(mend)? {
-            Found::File(file) if row.is_zipped && !is_zip(&file.path) => {
-                let name = path.rsplit('/').next().unwrap_or(path).to_owned();
-                Blob::Zip(BTreeMap::from([(name, file)]))
-            }
-            Found::File(file) => Blob::File(file),
-            Found::Folder(folder) => Blob::Zip(files.folder(&folder).map_err(mend)?),
-        };
+        let (name, blob) = self.packages.content(path, row.is_zipped).map_err(mend)?;
         if let Blob::Zip(files) = &blob
             && files.is_empty()
         {
             let help = "commit what belongs there; see what its .driftlessignore leaves out";
             return Err((format!("nothing of `{path}` is left to be zipped"), help.to_owned()));
+        }
+        if row.kind == INCLUDE.kind && matches!(blob, Blob::Zip(_)) {
+            let help = "write the path of a file in it";
+            return Err((
+                format!("`{path}` is a folder; {} takes a file", row.kind),
+                help.to_owned(),
+            ));
         }
         if row.is_code() && blob.bytes() > MAX_CODE_BYTES {
             let message = format!(
@@ -417,7 +304,7 @@ impl<'p, 's> Packing<'p, 's> {
             let help = "leave out what is not needed with a .driftlessignore, or use an image";
             return Err((message, help.to_owned()));
         }
-        Ok(blob)
+        Ok((name, blob))
     }
 
     /// `AWS::Include` anywhere.
@@ -431,12 +318,14 @@ impl<'p, 's> Packing<'p, 's> {
             Value::Object(map) => {
                 for (key, value) in map {
                     let pointer = format!("{at}/{}", escaped(key));
-                    if matches!(key.as_str(), "Fn::Transform" | "Transform")
-                        && value["Name"] == INCLUDE.kind
-                    {
-                        self.property(&INCLUDE, INCLUDE.kind, value, &pointer);
-                    } else {
-                        self.includes(value, &pointer);
+                    match (key.as_str(), value) {
+                        ("Fn::Transform" | "Transform", Value::Array(items)) => {
+                            for (number, item) in items.iter_mut().enumerate() {
+                                self.transform(item, &format!("{pointer}/{number}"));
+                            }
+                        }
+                        ("Fn::Transform" | "Transform", value) => self.transform(value, &pointer),
+                        (_, value) => self.includes(value, &pointer),
                     }
                 }
             }
@@ -444,38 +333,32 @@ impl<'p, 's> Packing<'p, 's> {
         }
     }
 
+    fn transform(&mut self, value: &mut Value, at: &str) {
+        if value.get("Name").is_some_and(|name| name == INCLUDE.kind) {
+            self.property(&INCLUDE, INCLUDE.kind, INCLUDE.property, (value, at));
+        } else {
+            self.includes(value, at);
+        }
+    }
+
     fn problem(&mut self, pointer: &str, message: String, help: String) {
         self.is_broken = true;
         let (path, pointer) = (self.path.to_owned(), pointer.to_owned());
-        self.packages.problems.push(Problem { path, pointer, position: None, message, help });
+        self.packages.tell(Problem { path, pointer, position: None, message, help });
     }
 }
 
-/// A place in S3 that the template gives itself.
-fn of_url(form: Form, url: &str) -> Option<Value> {
-    let Form::Parts { bucket, key, version } = form else { return None };
-    let (named, rest) = url.split_once('/')?;
-    let (object, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let mut parts = Map::from_iter([
-        (bucket.to_owned(), named.into()),
-        (key.to_owned(), object.trim_start_matches('/').into()),
-    ]);
-    if let (Some(name), Some(id)) = (version, query.strip_prefix("versionId=")) {
-        parts.insert(name.to_owned(), id.into());
-    }
-    Some(Value::Object(parts))
+/// Whether a function runs an image.
+fn is_image(properties: &Map<String, Value>) -> bool {
+    properties.get("PackageType").and_then(Value::as_str) == Some("Image")
 }
 
-/// Whether a function has no code of its own yet.
-fn needs_code(properties: &Map<String, Value>) -> bool {
-    let own = ["CodeUri", "InlineCode", "ImageUri"];
-    !own.iter().any(|name| properties.contains_key(*name))
-        && properties.get("PackageType").and_then(Value::as_str) != Some("Image")
-}
-
-/// Whether a file is an archive already. Its name says so: what is in it is not read.
-fn is_zip(path: &str) -> bool {
-    [".zip", ".jar", ".war", ".whl"].iter().any(|ending| path.ends_with(ending))
+fn no_code(name: &str, kind: &str) -> Wrong {
+    let help = match kind {
+        "AWS::Lambda::Function" => "write `Code: FOLDER`, a path from the template's folder",
+        _ => "write `CodeUri: FOLDER`, a path from the template's folder, or `InlineCode`",
+    };
+    (format!("function `{name}` has no code"), help.to_owned())
 }
 
 /// A part of a JSON pointer.

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::ids::{Digest, Region};
 use crate::package::blob::BlobName;
 use crate::package::row::Form;
-use crate::template::{Template, canonical_digest};
+use crate::template::{Template, canonical_digest, mangle};
 
 /// Stands for the bucket until a call is made.
 const BUCKET: &str = "<driftless:bucket>";
@@ -59,6 +59,35 @@ pub(super) fn place(form: Form, name: &str) -> Value {
     }
 }
 
+/// What a template says itself of a place: `None` where it stays as it is. An error is what is wrong, and
+/// the fix.
+pub(super) fn given(form: Form, text: &str) -> Result<Option<Value>, (String, String)> {
+    let malformed = || {
+        let message = format!("`{text}` names no object in S3");
+        (message, "write s3://BUCKET/KEY".to_owned())
+    };
+    let url = text.strip_prefix("s3://").unwrap_or(text);
+    let (bucket, rest) = url.split_once('/').ok_or_else(malformed)?;
+    let (key, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let key = key.trim_start_matches('/');
+    if bucket.is_empty() || key.is_empty() {
+        return Err(malformed());
+    }
+    let Form::Parts { bucket: of_bucket, key: of_key, version } = form else { return Ok(None) };
+    let mut parts =
+        Map::from_iter([(of_bucket.to_owned(), bucket.into()), (of_key.to_owned(), key.into())]);
+    let id = query.split('&').find_map(|pair| pair.strip_prefix("versionId="));
+    if let (Some(name), Some(id)) = (version, id.filter(|id| !id.is_empty())) {
+        parts.insert(name.to_owned(), id.into());
+    }
+    Ok(Some(Value::Object(parts)))
+}
+
+/// Whether a text is a path, and no address.
+pub(super) fn is_local(text: &str) -> bool {
+    !["s3://", "https://", "http://"].iter().any(|scheme| text.starts_with(scheme))
+}
+
 /// The text of a template for one region, in whose `bucket` everything is.
 pub fn filled(body: &str, bucket: &str, region: &Region) -> String {
     let suffix = if region.partition() == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
@@ -83,8 +112,8 @@ pub fn address(name: &BlobName, bucket: &str, region: &Region) -> String {
 }
 
 /// The digest of a template that AWS gave back, whatever bucket our contents are in there: equal to
-/// [`Template::returned_digest`] of the packaged template that it was made from. A text that is no
-/// template has the digest of its bytes, which is that of no template.
+/// [`Package::returned_digest`](crate::package::Package::returned_digest) of the package that it was made
+/// from. A text that is no template has the digest of its bytes, which is that of no template.
 pub fn digest_of_seen(text: &str) -> Digest {
     let Ok(seen) = Template::parse(text) else { return Digest::of(text.as_bytes()) };
     if !text.contains(PREFIX) {
@@ -96,6 +125,20 @@ pub fn digest_of_seen(text: &str) -> Digest {
         return seen.digest();
     }
     canonical_digest(&value.to_string()).unwrap_or_else(|_| seen.digest())
+}
+
+/// What [`digest_of_seen`] makes of a template when AWS gives it back. Places that somebody wrote out are
+/// compared without their buckets too: their keys say what is there.
+pub(super) fn returned_digest(template: &Template) -> Digest {
+    if !template.body().contains(PREFIX) {
+        return template.returned_digest();
+    }
+    let mut value = template.value().clone();
+    without_buckets(&mut value);
+    if value == *template.value() {
+        return template.returned_digest();
+    }
+    canonical_digest(&mangle(&value.to_string())).unwrap_or_else(|_| template.returned_digest())
 }
 
 /// A template with the placeholders instead of whatever bucket our contents are in, so that two that
@@ -174,5 +217,41 @@ mod tests {
         let plain = Template::parse(plain).expect("a template");
         assert_eq!(digest_of_seen(plain.body()), plain.returned_digest());
         assert_eq!(digest_of_seen("a: ["), Digest::of(b"a: ["));
+    }
+
+    #[test]
+    fn a_template_with_one_of_our_places_written_out_comes_back_equal() {
+        let name = "a1".repeat(32);
+        for note in ["plain", "\u{e4}"] {
+            let text = json!({ "Resources": { "F": { "Type": "AWS::Lambda::Function", "Properties": {
+                "Code": { "S3Bucket": "theirs", "S3Key": format!("driftless/{name}.zip") },
+                "Description": note,
+            } } } });
+            let template = Template::parse(&text.to_string()).expect("a template");
+            let back = digest_of_seen(&mangle(template.body()));
+            assert_eq!(back, returned_digest(&template), "{note}");
+            assert_eq!(back == template.returned_digest(), false, "the bucket is no part of it");
+        }
+    }
+
+    #[test]
+    fn what_names_no_object_is_told_and_versions_are_found_among_other_questions() {
+        let parts = Form::Parts { bucket: "B", key: "K", version: Some("V") };
+        for (query, version) in [
+            ("?a=1&versionId=v", Some("v")),
+            ("?versionId=v&a=1", Some("v")),
+            ("?a=1", None),
+            ("", None),
+        ] {
+            let found = given(parts, &format!("s3://b/k{query}")).expect("sound").expect("parts");
+            assert_eq!(found.get("V").and_then(Value::as_str), version, "{query}");
+            assert_eq!((&found["B"], &found["K"]), (&json!("b"), &json!("k")));
+        }
+        for text in ["s3://", "s3://b", "s3://b/", "s3:///k", "s3://b/?versionId=v"] {
+            for form in [parts, Form::Url, Form::Template] {
+                let (message, _) = given(form, text).expect_err(text);
+                assert_eq!(message, format!("`{text}` names no object in S3"));
+            }
+        }
     }
 }

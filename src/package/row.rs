@@ -27,7 +27,7 @@ pub enum Form {
 pub struct Row {
     /// The type of the resource.
     pub kind: &'static str,
-    /// The property, below others where it is in one.
+    /// The property, below others where it is in one; `*` is each of a map.
     pub property: &'static [&'static str],
     /// How the place is written.
     pub form: Form,
@@ -47,7 +47,9 @@ const fn zipped(kind: &'static str, property: &'static [&'static str], form: For
 const S3_PARTS: Form = Parts { bucket: "S3Bucket", key: "S3Key", version: Some("S3ObjectVersion") };
 const PARTS: Form = Parts { bucket: "Bucket", key: "Key", version: Some("Version") };
 
-/// All of them. Those of HttpApi and of the code of AppSync are SAM's, the others are the AWS CLI's.
+/// All of them. Those of modules, HttpApi, GraphQLApi and the code of AppSync are SAM's, the others are the
+/// AWS CLI's. One thing is not as there: where nothing is said, or an empty text, both take the folder of the
+/// template for the code of a function, and that is an error here.
 pub const ROWS: &[Row] = &[
     row("AWS::ApiGateway::RestApi", &["BodyS3Location"], PARTS),
     row("AWS::AppSync::FunctionConfiguration", &["CodeS3Location"], Url),
@@ -57,6 +59,8 @@ pub const ROWS: &[Row] = &[
     row("AWS::AppSync::Resolver", &["CodeS3Location"], Url),
     row("AWS::AppSync::Resolver", &["RequestMappingTemplateS3Location"], Url),
     row("AWS::AppSync::Resolver", &["ResponseMappingTemplateS3Location"], Url),
+    row("AWS::CloudFormation::ModuleVersion", &["ModulePackage"], Url),
+    row("AWS::CloudFormation::ResourceVersion", &["SchemaHandlerPackage"], Url),
     row("AWS::CloudFormation::Stack", &["TemplateURL"], Template),
     zipped(
         "AWS::CodeCommit::Repository",
@@ -74,6 +78,9 @@ pub const ROWS: &[Row] = &[
     row("AWS::Serverless::Api", &["DefinitionUri"], Url),
     row("AWS::Serverless::Application", &["Location"], Template),
     zipped("AWS::Serverless::Function", &["CodeUri"], Url),
+    row("AWS::Serverless::GraphQLApi", &["Functions", "*", "CodeUri"], Url),
+    row("AWS::Serverless::GraphQLApi", &["Resolvers", "*", "*", "CodeUri"], Url),
+    row("AWS::Serverless::GraphQLApi", &["SchemaUri"], Url),
     row("AWS::Serverless::HttpApi", &["DefinitionUri"], Url),
     zipped("AWS::Serverless::LayerVersion", &["ContentUri"], Url),
     row("AWS::Serverless::StateMachine", &["DefinitionUri"], PARTS),
@@ -89,7 +96,56 @@ pub(super) const METADATA: &[Row] = &[
 /// What `AWS::Include` includes.
 pub(super) const INCLUDE: Row = row("AWS::Include", &["Parameters", "Location"], Url);
 
+/// No template of a StackSet is packaged: other accounts could not read what it points to.
+pub(super) const STACK_SET: Row = row("AWS::CloudFormation::StackSet", &["TemplateURL"], Template);
+
+/// A property that SAM lets one write once for all resources of a type.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Global {
+    /// What the section `Globals` calls the type.
+    pub(super) section: &'static str,
+    /// The property.
+    pub(super) property: &'static str,
+    /// The type of the resources.
+    pub(super) kind: &'static str,
+    /// What a resource says instead.
+    pub(super) own: &'static [&'static str],
+}
+
+/// Those that hold local paths.
+pub(super) const GLOBALS: [Global; 2] = [
+    Global {
+        section: "Function",
+        property: "CodeUri",
+        kind: "AWS::Serverless::Function",
+        own: &["CodeUri", "InlineCode", "ImageUri"],
+    },
+    Global {
+        section: "Api",
+        property: "DefinitionUri",
+        kind: "AWS::Serverless::Api",
+        own: &["DefinitionUri", "DefinitionBody"],
+    },
+];
+
 impl Row {
+    /// Whether an empty text is a mistake: elsewhere the AWS CLI leaves it as it is.
+    pub(super) fn is_needed(&self) -> bool {
+        let is_bundle = self.kind == "AWS::ElasticBeanstalk::ApplicationVersion";
+        self.is_code() || is_bundle || self.form == Template
+    }
+
+    /// Its property as a pointer, in which `path` may be: what a `*` is, that says.
+    fn pointer(&self, path: &str) -> Option<String> {
+        let mut said = path.strip_prefix("/Properties")?.split('/').skip(1);
+        let parts = self.property.iter().map(|part| {
+            let said = said.next()?;
+            (*part == "*" || *part == said).then_some(said)
+        });
+        let parts: Option<Vec<&str>> = parts.collect();
+        Some(format!("/Properties/{}", parts?.join("/")))
+    }
+
     /// Whether Lambda runs what is there, and so limits it.
     pub(super) fn is_code(&self) -> bool {
         self.is_zipped && self.kind != "AWS::CodeCommit::Repository"
@@ -100,9 +156,9 @@ impl Row {
 /// resource is made of: code, a definition, a schema.
 pub fn content_of(kind: &str, path: &str) -> Option<String> {
     let rows = ROWS.iter().filter(|row| row.kind == kind && row.form != Template);
-    let mut pointers = rows.map(|row| (row, format!("/Properties/{}", row.property.join("/"))));
+    let mut pointers = rows.filter_map(|row| Some((row, row.pointer(path)?)));
     let (_, pointer) =
-        pointers.find(|(row, pointer)| match (path.strip_prefix(pointer), row.form) {
+        pointers.find(|(row, pointer)| match (path.strip_prefix(pointer.as_str()), row.form) {
             (Some(""), _) => true,
             (Some(rest), Parts { bucket, key, version }) => {
                 let parts = [Some(bucket), Some(key), version];

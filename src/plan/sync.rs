@@ -51,7 +51,7 @@ pub fn differences(
         Some(KnownTemplate { version: known, template: Some(template), .. })
             if *known == version =>
         {
-            if *template != rendered.template.returned_digest() {
+            if *template != rendered.package.returned_digest() {
                 found.push(Difference::Template);
             }
         }

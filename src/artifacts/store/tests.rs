@@ -240,7 +240,7 @@ fn file(bytes: &[u8]) -> Blob {
 }
 
 fn zip(bytes: &[u8]) -> Blob {
-    Blob::Zip(BTreeMap::from([("app.py".to_owned(), committed("s/app.py", bytes))]))
+    Blob::Zip(Arc::new([("app.py".to_owned(), committed("s/app.py", bytes))].into()))
 }
 
 fn nested() -> Blob {
@@ -545,10 +545,11 @@ async fn build_outputs_come_from_the_disk_or_from_a_bucket_of_any_region() {
     }
     // One among committed files of a zip.
     let (s3, artifacts) = S3::usual();
-    let mixed = Blob::Zip(BTreeMap::from([
+    let mixed = [
         ("app.py".to_owned(), committed("s/app.py", b"1")),
         ("lib".to_owned(), built_of("file:code.zip", b"built")),
-    ]));
+    ];
+    let mixed = Blob::Zip(Arc::new(mixed.into()));
     let held = Held {
         files: vec![b"1".to_vec()],
         folder: Some(folder.path().to_owned()),
@@ -637,7 +638,7 @@ async fn large_contents_wait_for_room_in_memory() {
     for number in 0..4_u8 {
         // What the document says of its size counts, not what it holds.
         let Blob::Zip(mut files) = zip(&[number]) else { unreachable!("a zip") };
-        files.values_mut().for_each(|file| file.bytes = 250_000_000);
+        Arc::make_mut(&mut files).values_mut().for_each(|file| file.bytes = 250_000_000);
         code.push(vec![number]);
         let held = Held { files: code.clone(), ..Held::default() };
         let (artifacts, code) = (artifacts.clone(), Arc::new(held) as Arc<dyn Contents>);

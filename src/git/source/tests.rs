@@ -430,10 +430,45 @@ fn a_link_that_no_system_could_follow_is_not_read() {
     let snapshot = open(root.path()).read().unwrap();
     let entries: Vec<_> = snapshot.entries().collect();
     let longest = Entry::Link("x".repeat(4_096));
-    let id = ContentId::of(&[b'x'; 4_097]);
-    let longer = Entry::Unread(Unread { id, bytes: 4_097 });
+    let longer = Entry::Link("/ (4097 bytes)".to_owned());
     let all = [("longer.yaml", &longer), ("longest.yaml", &longest)];
     assert_eq!(entries, all);
+}
+
+#[test]
+fn a_name_that_leads_elsewhere_is_refused() {
+    for name in ["..", ".", "a/b", "/etc"] {
+        let (root, repository) = repository();
+        let odb = repository.odb().unwrap();
+        let blob = repository.blob(b"x").unwrap();
+        // Whoever means harm writes the object itself.
+        let mut tree = format!("100644 {name}\0").into_bytes();
+        tree.extend_from_slice(blob.as_bytes());
+        let tree = odb.write(git2::ObjectType::Tree, &tree).unwrap();
+        let text = format!("tree {tree}\nauthor a <a@b> 1 +0000\ncommitter a <a@b> 1 +0000\n\nx");
+        let commit = odb.write(git2::ObjectType::Commit, text.as_bytes()).unwrap();
+        let branch = repository.find_reference("HEAD").unwrap();
+        let branch = branch.symbolic_target().unwrap().unwrap().to_owned();
+        repository.reference(&branch, commit, true, "test").unwrap();
+        let error = refusal(open(root.path()).read());
+        assert!(
+            error.contains(&format!("`{name}` has a name in it that leads elsewhere")),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn folders_of_build_results_stay_out_of_the_commit_as_of_the_work_tree() {
+    let (root, repository) = repository();
+    write(root.path(), "fleet.yaml", "x");
+    write(root.path(), "s/cache/CACHEDIR.TAG", "Signature: 8a477f597d28d172789f06886806bc55");
+    write(root.path(), "s/cache/a.py", "1");
+    commit(&repository);
+    let committed = open(root.path()).read().unwrap();
+    let lying = worktree(root.path()).read().unwrap();
+    assert_eq!(paths(&committed), ["fleet.yaml"]);
+    assert_eq!(paths(&lying), paths(&committed));
 }
 
 #[test]

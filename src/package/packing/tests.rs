@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::ids::Revision;
 use crate::package::without_buckets;
-use crate::snapshot::{ContentId, Entry, Unread, is_text};
+use crate::snapshot::{ContentId, Entry, Snapshot, Unread, is_text};
 
 fn snapshot(files: &[(&str, &str)]) -> Snapshot {
     let entries = files.iter().map(|(path, text)| {
@@ -270,6 +270,259 @@ fn templates_that_nest_themselves_or_are_broken_are_told() {
     chain.push(("12.yaml", "Resources: { Q: { Type: t } }"));
     let problems = packaged(&chain).expect_err("deep");
     assert!(problems[0].contains("nested more than 10 deep"), "{problems:?}");
+}
+
+fn nesting(paths: &[&str]) -> String {
+    let stacks: String = paths
+        .iter()
+        .enumerate()
+        .map(|(number, path)| {
+            format!(
+                "  S{number}: {{ Type: AWS::CloudFormation::Stack, Properties: {{ TemplateURL: {path} }} }}\n"
+            )
+        })
+        .collect();
+    format!("Resources:\n{stacks}")
+}
+
+#[test]
+fn stacks_of_stacks_are_refused_where_they_are_too_many_and_keep_nobody_busy() {
+    // Thirty to the power of six stacks.
+    let texts: Vec<(String, String)> = (0..6)
+        .map(|level| {
+            let below = format!("{}.yaml", level + 1);
+            (format!("{level}.yaml"), nesting(&[below.as_str(); 30]))
+        })
+        .collect();
+    let mut files: Vec<(&str, &str)> =
+        texts.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    files.push(("6.yaml", "Resources: { Q: { Type: t } }"));
+    let problems = packaged(&files).expect_err("too many");
+    let expected = "3.yaml#/Resources: `3.yaml` and its nested stacks are 27931 stacks and have 54930 \
+                    resources; 2500 is CloudFormation's limit for one operation";
+    assert_eq!(problems[0], expected);
+    // Two levels of them are as many as are allowed.
+    let package = packaged(&files[4..]).expect("a package");
+    assert_eq!(package.all().len(), 931);
+    assert_eq!(package.blobs.len(), 2);
+}
+
+#[test]
+fn the_depth_of_stacks_counts_in_whatever_order_they_are_packaged() {
+    let texts: Vec<(String, String)> = (0..12)
+        .map(|number| {
+            (format!("{number}.yaml"), nesting(&[format!("{}.yaml", number + 1).as_str()]))
+        })
+        .collect();
+    let mut files: Vec<(&str, &str)> =
+        texts.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect();
+    files.push(("12.yaml", "Resources: { Q: { Type: t } }"));
+    let snapshot = snapshot(&files);
+    for first in 0..=2 {
+        let mut packages = Packages::of(&snapshot);
+        let mut package = |number: usize| {
+            let template = Arc::new(Template::parse(files[number].1).expect("a template"));
+            packages.package(files[number].0, &template).is_some()
+        };
+        package(first);
+        package(5);
+        assert!(!package(1), "eleven levels, after {first}");
+    }
+    assert!(packaged(&files[2..]).is_ok(), "ten levels");
+}
+
+#[test]
+fn a_comment_in_a_nested_template_changes_nothing_and_the_root_keeps_its_text() {
+    let text = "# of the parent\nResources: { N: { Type: AWS::CloudFormation::Stack, Properties: { TemplateURL: n.yaml } } }";
+    let child = "Resources: { Q: { Type: AWS::SQS::Queue, Properties: { DelaySeconds: 010 } } }";
+    let commented = format!("# changed\n{child}\n");
+    let one = packaged(&[("t.yaml", text), ("n.yaml", child)]).expect("a package");
+    let two = packaged(&[("t.yaml", text), ("n.yaml", &commented)]).expect("a package");
+    assert_eq!(one.template.digest(), two.template.digest());
+    assert!(one.blobs.keys().eq(two.blobs.keys()));
+    let nested = &two.nested["N"];
+    assert_eq!(nested.source.body(), commented);
+    assert_eq!(nested.template.digest(), nested.source.digest());
+    assert_eq!(packaged(&[("n.yaml", &commented)]).expect("a package").template.body(), commented);
+    // One that is too large for a call is there in one form only.
+    let large = format!("{child}\n#{}", "x".repeat(60_000));
+    let large = packaged(&[("t.yaml", text), ("n.yaml", &large)]).expect("a package");
+    assert!(large.blobs.keys().eq(one.blobs.keys()));
+}
+
+#[test]
+fn what_is_too_large_with_the_names_of_buckets_is_told() {
+    let function = "F: { Type: AWS::Lambda::Function, Properties: { Code: code } }";
+    let text = |filling: usize| {
+        format!("Description: {}\nResources: {{ {function} }}", "x".repeat(filling))
+    };
+    let packaged = |filling| packaged(&[("t.yaml", &text(filling)), ("code/a.py", "1")]);
+    assert!(packaged(999_700).is_ok());
+    let problems = packaged(999_770).expect_err("too large");
+    assert!(problems[0].starts_with("t.yaml#: packaged, the template is refused: it can have "));
+}
+
+#[test]
+fn one_folder_of_many_functions_is_looked_up_once_and_each_template_depends_on_it() {
+    let function = |name: &str| {
+        format!("  {name}: {{ Type: AWS::Lambda::Function, Properties: {{ Code: code }} }}\n")
+    };
+    let text = format!("Resources:\n{}{}", function("A"), function("B"));
+    let files = [("a.yaml", &*text), ("b.yaml", &*text), ("code/app.py", "1")];
+    let all = snapshot(&files);
+    let template = Arc::new(Template::parse(&text).expect("a template"));
+    let mut packages = Packages::of(&all);
+    let zips: Vec<_> = ["a.yaml", "b.yaml"]
+        .iter()
+        .map(|path| match packages.package(path, &template).expect("sound").blobs.clone().pop_first() {
+            Some((_, Blob::Zip(files))) => files,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert!(Arc::ptr_eq(&zips[0], &zips[1]));
+    let before = packages.finish();
+    let changed = snapshot(&[files[0], files[1], ("code/app.py", "2")]);
+    let packages = Packages::of(&changed).after(&before);
+    assert!(packages.unchanged("a.yaml").is_none() && packages.unchanged("b.yaml").is_none());
+}
+
+#[test]
+fn globals_reach_resources_without_properties_and_no_local_path_stays() {
+    let text = "
+Transform: AWS::Serverless-2016-10-31
+Globals: { Function: { CodeUri: code, Timeout: 3 }, Api: { DefinitionUri: api.yaml } }
+Resources:
+  F: { Type: AWS::Serverless::Function }
+  I: { Type: AWS::Serverless::Function, Properties: { PackageType: Image } }
+  A: { Type: AWS::Serverless::Api, Properties: { StageName: s } }
+  B: { Type: AWS::Serverless::Api, Properties: { DefinitionBody: {} } }
+";
+    let files = [("t.yaml", text), ("api.yaml", "openapi: 3.0.1"), ("code/a.py", "1")];
+    let package = packaged(&files).expect("a package");
+    let value = package.template.value();
+    assert_eq!(value["Globals"], json!({ "Function": { "Timeout": 3 }, "Api": {} }));
+    for (at, is_there) in [
+        ("/Resources/F/Properties/CodeUri", true),
+        ("/Resources/I/Properties/CodeUri", false),
+        ("/Resources/A/Properties/DefinitionUri", true),
+        ("/Resources/B/Properties/DefinitionUri", false),
+    ] {
+        let found = value.pointer(at).and_then(Value::as_str);
+        assert_eq!(found.is_some_and(|text| text.starts_with("s3://")), is_there, "{at}");
+    }
+    let code = "s3://theirs/code.zip";
+    let theirs = packaged(&[
+        ("t.yaml", &text.replace("CodeUri: code", &format!("CodeUri: {code}"))),
+        files[1],
+    ]);
+    let theirs = theirs.expect("AWS takes it");
+    assert_eq!(theirs.template.value()["Globals"]["Function"]["CodeUri"], code);
+}
+
+#[test]
+fn a_function_without_code_is_told_unless_somebody_may_add_it() {
+    let of = |head: &str, function: &str| {
+        let text = format!("{head}Resources: {{ F: {function} }}");
+        packaged(&[("t.yaml", &text)]).err()
+    };
+    let told = Some(vec!["t.yaml#/Resources/F: function `F` has no code".to_owned()]);
+    let sam = "Transform: AWS::Serverless-2016-10-31\n";
+    let (plain, serverless) = ("AWS::Lambda::Function", "AWS::Serverless::Function");
+    let function = |kind: &str, properties: &str| {
+        format!("{{ Type: {kind}, Properties: {{ {properties} }} }}")
+    };
+    assert_eq!(of("", &function(plain, "Handler: a.b")), told);
+    assert_eq!(of(sam, &format!("{{ Type: {serverless} }}")), told);
+    assert_eq!(of(sam, &function(serverless, "Handler: a.b")), told);
+    for (head, function) in [
+        (sam, function(serverless, "InlineCode: x")),
+        (sam, function(serverless, "PackageType: Image")),
+        (sam, function(serverless, "ImageUri: x")),
+        ("Transform: Theirs\n", function(plain, "Handler: a.b")),
+        ("Transform: [{ Name: AWS::Include }]\n", function(plain, "Handler: a.b")),
+        ("", function(plain, "Fn::Transform: { Name: Theirs }")),
+        ("", function(plain, "Code: { ZipFile: x }")),
+    ] {
+        assert_eq!(of(head, &function), None, "{head}{function}");
+    }
+}
+
+#[test]
+fn an_include_is_found_in_lists_and_takes_files_only() {
+    let of = |location: &str| {
+        let text = format!(
+            "Transform: [AWS::LanguageExtensions, {{ Name: AWS::Include, Parameters: {{ Location: {location} }} }}]\n\
+             Resources: {{ Q: {{ Type: t }} }}"
+        );
+        packaged(&[("t.yaml", &text), ("more.yaml", "A: 1"), ("code/a.py", "1")])
+    };
+    let package = of("more.yaml").expect("a package");
+    let place = package.template.value().pointer("/Transform/1/Parameters/Location");
+    assert!(place.and_then(Value::as_str).is_some_and(|text| text.starts_with("s3://<")));
+    let problems = of("code").expect_err("a folder");
+    let expected =
+        "t.yaml#/Transform/1/Parameters/Location: `code` is a folder; AWS::Include takes a file";
+    assert_eq!(problems, [expected]);
+}
+
+#[test]
+fn empty_texts_stay_where_they_mean_nothing_and_are_told_elsewhere() {
+    for row in ROWS {
+        let template = json!({ "Resources": { "R": {
+            "Type": row.kind, "Properties": in_place(row, "".into()),
+        } } });
+        let found = packaged(&[("t.json", &template.to_string()), ("code.py", "1")]);
+        let expected = format!("t.json#{}: this names no file or folder", pointer(row));
+        match found {
+            Ok(package) => {
+                assert!(!row.is_needed() && package.blobs.is_empty(), "{}", row.kind);
+            }
+            Err(problems) => {
+                assert!(row.is_needed());
+                assert_eq!(problems, [expected]);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_local_template_of_a_stack_set_is_told() {
+    let of = |url: &str| {
+        let text = format!(
+            "Resources: {{ S: {{ Type: AWS::CloudFormation::StackSet, Properties: {{ TemplateURL: '{url}' }} }} }}"
+        );
+        packaged(&[("t.yaml", &text), ("n.yaml", "Resources: { Q: { Type: t } }")])
+    };
+    let problems = of("n.yaml").expect_err("local");
+    assert_eq!(
+        problems,
+        [
+            "t.yaml#/Resources/S/Properties/TemplateURL: `n.yaml` is a local path, and no template of a \
+          StackSet is packaged"
+        ]
+    );
+    assert!(of("https://s3.amazonaws.com/b/k").is_ok());
+}
+
+#[test]
+fn templates_behind_links_to_folders_are_found() {
+    let text = nesting(&["l/n.yaml"]);
+    let child = "Resources: { F: { Type: AWS::Lambda::Function, Properties: { Code: A.ZIP } } }";
+    let entries = [
+        ("t.yaml", Entry::File(text.as_bytes().into())),
+        ("d/n.yaml", Entry::File(child.as_bytes().into())),
+        ("d/A.ZIP", Entry::Unread(Unread { id: ContentId::of(b"x"), bytes: 1 })),
+        ("l", Entry::Link("d".to_owned())),
+    ];
+    let entries = entries.map(|(path, entry)| (path.to_owned(), entry));
+    let snapshot = Snapshot::of(Revision::of("folder"), None, entries.into());
+    let template = Arc::new(Template::parse(&text).expect("a template"));
+    let mut packages = Packages::of(&snapshot);
+    let package = packages.package("t.yaml", &template);
+    let package = package.unwrap_or_else(|| panic!("{:?}", packages.problems()));
+    // An archive is one however its name is written.
+    let is_archive = |blob: &Blob| matches!(blob, Blob::File(file) if file.path == "d/A.ZIP");
+    assert!(package.blobs.values().any(is_archive), "{:?}", package.blobs);
 }
 
 #[test]
