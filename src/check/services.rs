@@ -1,6 +1,6 @@
 //! What each service shows against its template, the tenants and AWS's limits.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -89,19 +89,24 @@ fn capabilities(service: &Service, findings: &mut Gathering) {
         findings.add(complaint, None, why);
     };
     let named = has("CAPABILITY_NAMED_IAM");
-    let resources = || service.template.resources().iter();
+    let made = service.template.processed(&BTreeMap::new());
+    let resources = || made.template().resources().iter();
+    let named_as = |id: &str| match made.origin(id) {
+        origin if origin == id => format!("`{id}`"),
+        origin => format!("`{id}`, which a macro makes of `{origin}`,"),
+    };
     if let Some((id, resource)) =
         resources().find(|(_, resource)| iam_name(resource)).filter(|_| !named)
     {
         needs(
             "CAPABILITY_NAMED_IAM",
-            format!("`{id}` is an {} with a name of its own", resource.kind),
+            format!("{} is an {} with a name of its own", named_as(id), resource.kind),
         );
     } else if let Some((id, resource)) = resources()
         .find(|(_, resource)| IAM.iter().any(|(kind, _)| *kind == resource.kind))
         .filter(|_| !named && !has("CAPABILITY_IAM"))
     {
-        needs("CAPABILITY_IAM", format!("`{id}` is an {}", resource.kind));
+        needs("CAPABILITY_IAM", format!("{} is an {}", named_as(id), resource.kind));
     }
     let macros = service.template.transforms().first();
     if let Some(name) = macros.filter(|_| !has("CAPABILITY_AUTO_EXPAND")) {

@@ -11,7 +11,9 @@ use crate::desired::{Desired, Wanted};
 use crate::ids::{AccountId, Digest, Region, ServiceName};
 use crate::plan::preview::compare::Side;
 use crate::plan::preview::{Line, Part};
-use crate::template::{Effect, Filled, Given, Inputs, Replaces, Template, effects, fill};
+use crate::template::{
+    Effect, Filled, Given, Inputs, Processed, Replaces, Template, effects, fill,
+};
 
 /// Functions whose result may be the same or another for any value of what they are given.
 const CHOOSING: [&str; 3] = ["Fn::FindInMap", "Fn::Select", "Fn::Split"];
@@ -127,7 +129,10 @@ impl<'a> Consequences<'a> {
                 symbol.push('\'');
             }
         }
-        let found = Rc::new(effects(&fill(template, &before), &fill(template, &after), false));
+        let made = [&before, &after].map(|inputs| template.processed(&inputs.parameters));
+        let [old, new] = &made;
+        let (old, new) = (fill(old.template(), &before), fill(new.template(), &after));
+        let found = Rc::new(effects(&old, &new, false));
         self.followed.insert(key, Rc::clone(&found));
         found
     }
@@ -148,10 +153,11 @@ impl<'a> Consequences<'a> {
         lines: &[Line],
     ) -> Consequence {
         let inputs = (before.map(|side| side.inputs()), after.map(|side| side.inputs()));
-        let filled = |side: Option<Side<'a>>, inputs: &Option<Inputs>| -> Option<Filled<'a>> {
-            Some(fill(&side?.wanted.service.template, inputs.as_ref()?))
+        let made = |side: Option<Side<'a>>, inputs: &Option<Inputs>| -> Option<Processed<'a>> {
+            Some(side?.wanted.service.template.processed(&inputs.as_ref()?.parameters))
         };
-        let (old, new) = (filled(before, &inputs.0), filled(after, &inputs.1));
+        let (old, new) = (made(before, &inputs.0), made(after, &inputs.1));
+        let (old, new) = (filled(&old, &inputs.0), filled(&new, &inputs.1));
         let tags_differ = lines.iter().any(|line| line.part == Part::Tag);
         let effects = match (&old, &new) {
             (Some(old), Some(new)) => effects(old, new, tags_differ),
@@ -174,6 +180,11 @@ impl<'a> Consequences<'a> {
             effects,
         }
     }
+}
+
+/// What macros make of a template, filled in.
+fn filled<'m>(made: &'m Option<Processed<'_>>, inputs: &Option<Inputs>) -> Option<Filled<'m>> {
+    Some(fill(made.as_ref()?.template(), inputs.as_ref()?))
 }
 
 impl Side<'_> {
@@ -216,6 +227,11 @@ fn text(given: Given) -> String {
 /// what they cost.
 fn deciding(template: &Template) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
+    let made = template.processed(&BTreeMap::new());
+    if made.hangs_on_parameters() {
+        return template.parameters().keys().cloned().collect();
+    }
+    let template = made.template();
     for condition in template.conditions().values() {
         referred(condition, &mut names);
     }
