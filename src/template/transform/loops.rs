@@ -2,6 +2,7 @@
 //! known are written out.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
@@ -15,19 +16,34 @@ const LOOP: &str = "Fn::ForEach";
 /// How many bytes loops may make in one template, as much as the longest text that is read: a small
 /// text with loops in loops cannot become a large one.
 const MAX_MADE_BYTES: usize = 4_000_000;
+/// The pointer of the section in which loops make resources.
+const RESOURCES: &str = "/Resources";
 /// The sections in which loops stand.
 const SECTIONS: [&str; 3] = ["Conditions", "Resources", "Outputs"];
 
-/// Expands a template in place; what comes back stays as it is.
-pub(super) fn expand(template: &mut Value, known: &Known<'_>) -> Vec<Unknown> {
-    let mut expander = Expander { known, left: Cell::new(MAX_MADE_BYTES), unknown: Vec::new() };
+/// What loops made.
+pub(super) struct Repeated {
+    /// What stays as it is.
+    pub(super) unknown: Vec<Unknown>,
+    /// Of each resource that a loop made: the key of the outermost loop.
+    pub(super) origins: BTreeMap<String, String>,
+}
+
+/// Expands a template in place.
+pub(super) fn expand(template: &mut Value, known: &Known<'_>) -> Repeated {
+    let mut expander = Expander {
+        known,
+        left: Cell::new(MAX_MADE_BYTES),
+        unknown: Vec::new(),
+        origins: BTreeMap::new(),
+    };
     for section in SECTIONS {
         if let Some(value) = template.get_mut(section) {
             let old = value.take();
             *value = expander.value(old, &below("", section));
         }
     }
-    expander.unknown
+    Repeated { unknown: expander.unknown, origins: expander.origins }
 }
 
 /// Whether there is a loop left.
@@ -45,6 +61,7 @@ struct Expander<'a> {
     known: &'a Known<'a>,
     left: Cell<usize>,
     unknown: Vec<Unknown>,
+    origins: BTreeMap<String, String>,
 }
 
 impl Expander<'_> {
@@ -77,6 +94,9 @@ impl Expander<'_> {
             match self.repeated(&value, &pointer) {
                 Ok(all) => {
                     for (name, value) in all {
+                        if at == RESOURCES {
+                            self.origins.insert(name.clone(), key.clone());
+                        }
                         if made.contains_key(&name) {
                             self.say(&pointer, format!("The loop makes `{name}`, which is there."));
                         }

@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 
 use serde_json::Value;
 
-use crate::template::resource::texts;
+use crate::template::resource::{below, texts};
 use crate::template::transform::known::Known;
 pub(super) use crate::template::transform::loops::{json_text, length};
 use crate::template::{Given, Template};
@@ -20,6 +20,8 @@ use crate::template::{Given, Template};
 pub(super) const EXTENSIONS: &str = "AWS::LanguageExtensions";
 /// SAM.
 const SAM: &str = "AWS::Serverless-2016-10-31";
+
+const RESOURCES: &str = "/Resources";
 
 /// Something that could not be expanded.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -109,14 +111,26 @@ fn expansion(source: &Template, parameters: &BTreeMap<String, Given>) -> Expansi
     let mut unknown = Vec::new();
     let mut left: Vec<String> = Vec::new();
     let mut made = sam::Made::default();
+    let mut of_loops = BTreeMap::new();
     for name in source.transforms() {
         match name.as_str() {
             EXTENSIONS => {
-                unknown.extend(loops::expand(&mut value, &known));
+                let repeated = loops::expand(&mut value, &known);
+                unknown.extend(repeated.unknown);
+                of_loops = repeated.origins;
             }
             SAM => {
                 made = sam::expand(&mut value, &known);
                 unknown.append(&mut made.unknown);
+                // What SAM takes may come out of a loop.
+                let places = of_loops.iter();
+                let places = places.map(|(id, key)| (below(RESOURCES, id), below(RESOURCES, key)));
+                let places: BTreeMap<String, String> = places.collect();
+                for one in &mut unknown {
+                    if let Some(place) = places.get(&one.pointer) {
+                        one.pointer.clone_from(place);
+                    }
+                }
             }
             other => left.push(other.to_owned()),
         }
@@ -136,7 +150,14 @@ fn expansion(source: &Template, parameters: &BTreeMap<String, Given>) -> Expansi
     unknown.dedup();
     let is_partial = source.is_partial || !unknown.is_empty();
     let template = Template::made(value, is_partial);
-    let sam::Made { origins, approximate, .. } = made;
+    let sam::Made { mut origins, approximate, .. } = made;
+    for origin in origins.values_mut() {
+        if let Some(key) = of_loops.get(origin) {
+            origin.clone_from(key);
+        }
+    }
+    of_loops.append(&mut origins);
+    let origins = of_loops;
     let hangs_on_parameters = known.mattered();
     Expansion { template, unknown, origins, approximate, hangs_on_parameters }
 }

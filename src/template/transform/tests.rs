@@ -295,6 +295,27 @@ Resources:
 }
 
 #[test]
+fn what_is_made_of_what_a_loop_made_leads_back_to_the_loop() {
+    let template = template(
+        "Transform: [AWS::LanguageExtensions, AWS::Serverless-2016-10-31]
+Resources:
+  Fn::ForEach::Functions:
+    - Name
+    - [A, B]
+    - 'F${Name}': {Type: AWS::Serverless::Function, Properties: {Events: {E: {Type: New}}}}
+",
+    );
+    let made = template.processed(&BTreeMap::new());
+    let kinds = made.template().resources().keys().collect::<Vec<_>>();
+    assert_eq!(kinds, ["FA", "FARole", "FB", "FBRole"]);
+    for id in ["FA", "FBRole"] {
+        assert_eq!(made.origin(id), "Fn::ForEach::Functions");
+    }
+    let places: BTreeSet<&str> = made.unknown().iter().map(|one| one.pointer.as_str()).collect();
+    assert_eq!(places, BTreeSet::from(["/Resources/Fn::ForEach::Functions"]));
+}
+
+#[test]
 fn other_macros_stay() {
     let template = template(
         "Transform: [Own, AWS::LanguageExtensions, {Name: AWS::Include, Parameters: {Location: l}}]\n\
