@@ -216,7 +216,8 @@ fn looking_into(desired: &Desired, standing: &[&Wanted], interval: f64) -> Looki
         let looks = (due.as_secs_f64() / interval).ceil().max(1.0) + 1.0 + nested;
         let a_day = DAY / (looks * interval);
         let resources = resources_of(wanted);
-        let pages = wanted.service.template.resources().len().div_ceil(RESOURCES_A_PAGE).max(1);
+        let made = wanted.service.template.processed(&BTreeMap::new());
+        let pages = made.template().resources().len().div_ceil(RESOURCES_A_PAGE).max(1);
         all = all.plus(&Looking {
             detections: a_day * (1.0 + nested),
             lists: a_day * (count(pages) + nested),
@@ -245,12 +246,14 @@ fn session(intervals: &[f64]) -> f64 {
 }
 
 fn nested_in(wanted: &Wanted) -> usize {
-    let resources = wanted.service.template.resources().values();
+    let made = wanted.service.template.processed(&BTreeMap::new());
+    let resources = made.template().resources().values();
     resources.filter(|resource| resource.kind == NESTED_STACK).count()
 }
 
 fn resources_of(wanted: &Wanted) -> usize {
-    wanted.service.template.resources().len() - nested_in(wanted)
+    let made = wanted.service.template.processed(&BTreeMap::new());
+    made.template().resources().len() - nested_in(wanted)
 }
 
 /// No fleet has so many of anything that this loses some.

@@ -24,7 +24,7 @@ fn masked(id: &str, approximate: &BTreeSet<String>) -> String {
     let hit =
         starts.filter(|start| id.len() == start.len() + HASH_LENGTH && id.starts_with(*start));
     let is_hash = |hash: &str| hash.bytes().all(|byte| byte.is_ascii_hexdigit());
-    match hit.last().filter(|start| is_hash(&id[start.len()..])) {
+    match hit.max_by_key(|start| start.len()).filter(|start| is_hash(&id[start.len()..])) {
         Some(start) => format!("{start}*"),
         None => id.to_owned(),
     }

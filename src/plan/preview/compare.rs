@@ -1,7 +1,6 @@
 //! What differs between two wanted stacks, as lines.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::desired::{Desired, Scope, Wanted};
 use crate::fleet::{DriftSettings, Text, Variable};
@@ -165,7 +164,8 @@ fn plain(text: String) -> String {
 /// What a new stack is made of: its template, and the parameters that are given explicitly.
 pub(super) fn made_of(new: Side<'_>, wording: Wording) -> Vec<Line> {
     let service = &new.wanted.service;
-    let resources = match service.template.resources().len() {
+    let made = service.template.processed(&BTreeMap::new());
+    let resources = match made.template().resources().len() {
         1 => "1 resource".to_owned(),
         count => format!("{count} resources"),
     };

@@ -1,6 +1,6 @@
 //! What differs between two templates, and what of it touches protected resources.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -89,7 +89,8 @@ pub(super) fn protected_notes(effects: &[Effect], protection: &Protection) -> Ve
 /// A warning about protected resources that go when a stack of this service is deleted.
 pub(super) fn lost_note(service: &Service) -> Option<String> {
     let kept = |policy: Option<&str>| policy.is_some_and(|policy| policy.starts_with("Retain"));
-    let lost = service.template.resources().iter().filter(|(_, resource)| {
+    let made = service.template.processed(&BTreeMap::new());
+    let lost = made.template().resources().iter().filter(|(_, resource)| {
         service.protected.covers(&resource.kind) && !kept(resource.deletion_policy.as_deref())
     });
     let words: Vec<String> =

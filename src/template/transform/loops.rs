@@ -194,10 +194,7 @@ impl Expander<'_> {
 
 /// A list inside the list of a loop counts with its items.
 fn flat(item: &Value) -> Vec<&Value> {
-    match item {
-        Value::Array(items) => items.iter().collect(),
-        one => vec![one],
-    }
+    item.as_array().map_or_else(|| vec![item], |items| items.iter().collect())
 }
 
 /// `${Name}` is the item, `&{Name}` the item's letters and digits.

@@ -164,12 +164,8 @@ fn expansion(source: &Template, parameters: &BTreeMap<String, Given>) -> Expansi
 
 /// The macros of a section `Transform` that are maps with a name and parameters of their own.
 fn includes(section: &Value) -> Vec<Value> {
-    let is_plain = |one: &&Value| !texts(one).is_empty();
-    match section {
-        Value::Array(items) => items.iter().filter(|one| !is_plain(one)).cloned().collect(),
-        one if is_plain(&one) => Vec::new(),
-        one => vec![one.clone()],
-    }
+    let items = section.as_array().map_or(std::slice::from_ref(section), Vec::as_slice);
+    items.iter().filter(|one| texts(one).is_empty()).cloned().collect()
 }
 
 #[cfg(test)]

@@ -82,7 +82,23 @@ pub(super) fn expand(template: &mut Value, known: &Known<'_>) -> Made {
         section.as_object_mut().into_iter().for_each(|all| all.extend(conditions.clone()));
     }
     references::resolve(template, &names, &renamed);
+    strip(template);
     made
+}
+
+/// Takes out what SAM's resource lacks: there is nothing null in a template.
+fn strip(value: &mut Value) {
+    match value {
+        Value::Object(entries) => {
+            entries.retain(|_, value| !value.is_null());
+            entries.values_mut().for_each(strip);
+        }
+        Value::Array(items) => {
+            items.retain(|item| !item.is_null());
+            items.iter_mut().for_each(strip);
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
 }
 
 /// A template on its way.

@@ -76,9 +76,10 @@ impl Resolver<'_> {
     }
 
     fn needs(&self, value: &mut Value) {
-        match value {
-            Value::Array(items) => items.iter_mut().for_each(|item| self.reference(item)),
-            one => self.reference(one),
+        if let Some(items) = value.as_array_mut() {
+            items.iter_mut().for_each(|item| self.reference(item));
+        } else {
+            self.reference(value);
         }
     }
 
@@ -91,7 +92,9 @@ impl Resolver<'_> {
                     self.value(own);
                 }
             }
-            other => self.value(other),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => {
+                self.value(argument);
+            }
         }
     }
 

@@ -41,7 +41,11 @@ pub(super) fn own(
         match policy {
             Value::String(name) => managed.push(named(name)),
             Value::Object(entries) if is_reference(entries) => managed.push(policy.clone()),
-            _ => {
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::Array(_)
+            | Value::Object(_) => {
                 let name = format!("{id}Policy{index}");
                 policies.push(json!({ "PolicyName": name, "PolicyDocument": document(policy) }));
             }
