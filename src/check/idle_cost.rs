@@ -13,15 +13,18 @@ use crate::template::{Given, Inputs, fill};
 
 /// The names in `spec.idleCost` of the Fleet document.
 pub(super) fn check(desired: &Desired, findings: &mut Gathering) {
-    let types: BTreeSet<&str> = desired
-        .services
-        .values()
-        .flat_map(|service| service.package.all())
-        .flat_map(|(_, package)| package.template.resources().values())
-        .map(|resource| resource.kind.as_str())
-        .collect();
+    let all = desired.services.values().flat_map(|service| service.package.all());
+    let types: BTreeSet<String> = all.flat_map(|(_, package)| kinds(package)).collect();
+    let types: BTreeSet<&str> = types.iter().map(String::as_str).collect();
     prices(desired, &types, findings);
     patterns(desired, &types, findings);
+}
+
+/// The types of a template, as they are written and as macros leave them.
+fn kinds(package: &Package) -> Vec<String> {
+    let made = package.template.processed(&BTreeMap::new());
+    let all = made.template().resources().values().chain(package.template.resources().values());
+    all.map(|resource| resource.kind.clone()).collect()
 }
 
 fn prices(desired: &Desired, types: &BTreeSet<&str>, findings: &mut Gathering) {
@@ -80,49 +83,61 @@ struct There {
 }
 
 /// A resource of a forbidden type in a service's template, or in one that is nested in it.
+#[derive(Clone)]
 struct Suspect<'d> {
     package: &'d Package,
     /// The nested stacks on the way to it.
     way: Vec<&'d str>,
-    logical_id: &'d str,
+    logical_id: String,
+    kind: String,
+    /// What the template has that a macro makes it of; itself where none does.
+    origin: String,
     /// Whether it has a condition, or a nested stack on the way to it has one.
     has_condition: bool,
 }
 
 /// The template and the logical id of a resource.
-type Place<'d> = (&'d str, &'d str);
+type Place<'d> = (&'d str, String);
 
 /// Resources of forbidden types that somebody gets, at their lines in the templates. Those whose
 /// condition is false for all who get the service do not count.
 pub(super) fn forbidden(desired: &Desired) -> Vec<Finding> {
-    let mut found: BTreeMap<Place<'_>, (&Package, There)> = BTreeMap::new();
+    let mut found: BTreeMap<Place<'_>, (Suspect<'_>, There)> = BTreeMap::new();
     let suspects: BTreeMap<_, _> = desired
         .services
         .iter()
-        .map(|(name, service)| (name, suspects(service, desired)))
-        .filter(|(_, suspects)| !suspects.is_empty())
+        .map(|(name, service)| {
+            let none = BTreeMap::new();
+            let hangs = service.package.template.processed(&none).hangs_on_parameters();
+            (name, (suspects(service, &none, desired), hangs))
+        })
+        .filter(|(_, (suspects, hangs))| !suspects.is_empty() || *hangs)
         .collect();
     if suspects.is_empty() {
         return Vec::new();
     }
     for wanted in desired.all_wanted().filter(|wanted| !wanted.asked_to_go) {
-        let Some(suspects) = suspects.get(&wanted.service.name) else { continue };
+        let Some((suspects, hangs)) = suspects.get(&wanted.service.name) else { continue };
         let account = wanted.key.target.account;
         // Without a condition a resource is there, and there is nothing to evaluate.
         let conditional = suspects.iter().any(|suspect| suspect.has_condition);
-        let inputs = conditional.then(|| inputs(desired, wanted));
-        for suspect in suspects {
+        let inputs = (conditional || *hangs).then(|| inputs(desired, wanted));
+        // What loops make of a stack's own parameters is there for this stack alone.
+        let own = inputs.as_ref().filter(|_| *hangs);
+        let own = own.map(|inputs| self::suspects(&wanted.service, &inputs.parameters, desired));
+        for suspect in own.as_ref().unwrap_or(suspects) {
             let inputs = inputs.as_ref().filter(|_| suspect.has_condition);
             let package = &wanted.service.package;
             let is_there = inputs.map_or(Some(true), |inputs| {
-                is_there(package, inputs, &suspect.way, suspect.logical_id)
+                is_there(package, inputs, &suspect.way, &suspect.logical_id)
             });
             if is_there == Some(false) {
                 continue;
             }
-            let place = (path_of(suspect.package, &wanted.service), suspect.logical_id);
+            let path = path_of(suspect.package, &wanted.service);
+            let place = (path, suspect.logical_id.clone());
             let (_, there) =
-                found.entry(place).or_insert_with(|| (suspect.package, There::default()));
+                found.entry(place).or_insert_with(|| (suspect.clone(), There::default()));
             there.accounts.insert(account);
             if is_there.is_none() {
                 there.perhaps.insert(account);
@@ -131,7 +146,7 @@ pub(super) fn forbidden(desired: &Desired) -> Vec<Finding> {
     }
     let findings = found
         .into_iter()
-        .filter_map(|(place, (package, there))| finding(place, package, &there, desired));
+        .filter_map(|((path, _), (suspect, there))| finding(path, &suspect, &there, desired));
     findings.collect()
 }
 
@@ -141,16 +156,24 @@ fn path_of<'d>(package: &'d Package, service: &'d Service) -> &'d str {
 }
 
 /// The resources of forbidden types in all templates of a service.
-fn suspects<'d>(service: &'d Service, desired: &Desired) -> Vec<Suspect<'d>> {
+fn suspects<'d>(
+    service: &'d Service,
+    parameters: &BTreeMap<String, Given>,
+    desired: &Desired,
+) -> Vec<Suspect<'d>> {
+    let none = BTreeMap::new();
     let of = |(way, package): (Vec<&'d str>, &'d Package)| {
         let nested_conditionally = has_condition(&service.package, &way);
-        let resources = package.template.resources().iter();
+        let made = package.template.processed(if way.is_empty() { parameters } else { &none });
+        let resources = made.template().resources().iter();
         resources
             .filter(|(_, resource)| desired.fleet.idle_cost.forbids(&resource.kind).is_some())
-            .map(move |(logical_id, resource)| Suspect {
+            .map(|(logical_id, resource)| Suspect {
                 package,
                 way: way.clone(),
-                logical_id,
+                logical_id: logical_id.clone(),
+                kind: resource.kind.clone(),
+                origin: made.origin(logical_id).to_owned(),
                 has_condition: nested_conditionally || resource.condition.is_some(),
             })
             .collect::<Vec<_>>()
@@ -169,7 +192,8 @@ fn has_condition(package: &Package, way: &[&str]) -> bool {
 
 /// Whether a resource is there, and all nested stacks on the way to it; `None` where nobody can say.
 fn is_there(package: &Package, inputs: &Inputs, way: &[&str], logical_id: &str) -> Option<bool> {
-    let filled = fill(&package.template, inputs);
+    let made = package.template.processed(&inputs.parameters);
+    let filled = fill(made.template(), inputs);
     let Some((name, rest)) = way.split_first() else {
         return filled.resources.get(logical_id).map_or(Some(true), |resource| resource.is_there);
     };
@@ -203,17 +227,16 @@ fn inputs(desired: &Desired, wanted: &Wanted) -> Inputs {
     }
 }
 
-fn finding(
-    (path, logical_id): Place<'_>,
-    package: &Package,
-    there: &There,
-    desired: &Desired,
-) -> Option<Finding> {
-    let kind = &package.template.resources().get(logical_id)?.kind;
+fn finding(path: &str, suspect: &Suspect<'_>, there: &There, desired: &Desired) -> Option<Finding> {
+    let Suspect { package, logical_id, kind, origin, .. } = suspect;
     let idle_cost = &desired.fleet.idle_cost;
     let pattern = idle_cost.forbid.get(idle_cost.forbids(kind)?)?;
-    let pointer = format!("/Resources/{}", logical_id.replace('~', "~0").replace('/', "~1"));
+    let pointer = format!("/Resources/{}", origin.replace('~', "~0").replace('/', "~1"));
     let place = package.source.position(&pointer);
+    let made_of = match origin == logical_id {
+        true => String::new(),
+        false => format!("a macro makes it of `{origin}`: "),
+    };
     let (accounts, perhaps) = (there.accounts.len(), there.perhaps.len());
     let plural = if accounts == 1 { " gets" } else { "s get" };
     let perhaps = match perhaps {
@@ -228,7 +251,7 @@ fn finding(
         line: place.map_or(0, |place| place.line),
         column: place.map_or(0, |place| place.column),
         message: format!(
-            "`{logical_id}` is of the type {kind}, which the Fleet document forbids: \
+            "{made_of}`{logical_id}` is of the type {kind}, which the Fleet document forbids: \
              {accounts} account{plural} it{perhaps}"
         ),
         help: Some(format!(

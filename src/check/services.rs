@@ -1,6 +1,6 @@
 //! What each service shows against its template, the tenants and AWS's limits.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -91,11 +91,19 @@ fn capabilities(service: &Service, findings: &mut Gathering) {
     let named = has("CAPABILITY_NAMED_IAM");
     // What nested stacks make is acknowledged for all of them at their root.
     let all = service.package.all();
+    let made: Vec<_> = all
+        .iter()
+        .map(|(way, package)| (way, package.template.processed(&BTreeMap::new())))
+        .collect();
     let resources = || {
-        all.iter().flat_map(|(way, package)| {
-            let resources = package.template.resources().iter();
-            resources.map(move |(name, resource)| {
-                ([way.as_slice(), &[name.as_str()]].concat().join("/"), resource)
+        made.iter().flat_map(|(way, made)| {
+            made.template().resources().iter().map(move |(name, resource)| {
+                let place = |name: &str| [way.as_slice(), &[name]].concat().join("/");
+                let named = match made.origin(name) {
+                    origin if origin == name => format!("`{}`", place(name)),
+                    origin => format!("`{}`, which a macro makes of `{origin}`,", place(name)),
+                };
+                (named, resource)
             })
         })
     };
@@ -104,13 +112,13 @@ fn capabilities(service: &Service, findings: &mut Gathering) {
     {
         needs(
             "CAPABILITY_NAMED_IAM",
-            format!("`{id}` is an {} with a name of its own", resource.kind),
+            format!("{id} is an {} with a name of its own", resource.kind),
         );
     } else if let Some((id, resource)) = resources()
         .find(|(_, resource)| IAM.iter().any(|(kind, _)| *kind == resource.kind))
         .filter(|_| !named && !has("CAPABILITY_IAM"))
     {
-        needs("CAPABILITY_IAM", format!("`{id}` is an {}", resource.kind));
+        needs("CAPABILITY_IAM", format!("{id} is an {}", resource.kind));
     }
     let macros = all.iter().find_map(|(_, package)| package.template.transforms().first());
     if let Some(name) = macros.filter(|_| !has("CAPABILITY_AUTO_EXPAND")) {

@@ -10,7 +10,8 @@ use crate::template::{FilledResource, Inputs, fill};
 /// What a stack costs a month while nothing runs, with what is nested in it: there resources are named
 /// with the way to them, `Storage/Table`. A nested stack that cannot be seen is of unknown price.
 pub fn charges_in_all(tree: &Tree, inputs: &Inputs, prices: &Prices) -> Standing {
-    let filled = fill(&tree.template, inputs);
+    let made = tree.template.processed(&inputs.parameters);
+    let filled = fill(made.template(), inputs);
     let mut standing = charges(&filled, prices);
     for (name, entry) in &filled.resources {
         if !is_nested(entry.kind) || entry.is_there == Some(false) {

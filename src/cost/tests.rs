@@ -468,6 +468,38 @@ fn resources_that_macros_make_are_said_to_be_unknown() {
 }
 
 #[test]
+fn resources_of_sam_cost_what_those_cost_that_it_makes() {
+    let template = template(
+        "Transform: AWS::Serverless-2016-10-31
+Resources:
+  F:
+    Type: AWS::Serverless::Function
+    Properties:
+      MemorySize: 1024
+      CodeUri: 's3://b/k'
+      AutoPublishAlias: live
+      ProvisionedConcurrencyConfig: { ProvisionedConcurrentExecutions: 2 }
+  Items: { Type: AWS::Serverless::SimpleTable }
+",
+    );
+    let inputs = Inputs {
+        parameters: BTreeMap::new(),
+        account: account(1),
+        region: "eu-central-1".parse().expect("a region"),
+        stack_name: "api".parse().expect("a name"),
+    };
+    let made = template.processed(&inputs.parameters);
+    let filled = fill(made.template(), &inputs);
+    assert!(!filled.is_partial);
+    let standing = charges(&filled, &Prices::default());
+    let charged: Vec<&str> =
+        standing.charges.iter().map(|charge| charge.logical_id.as_str()).collect();
+    assert_eq!(charged, ["FAliaslive"]);
+    assert!(standing.unknown.is_empty(), "{:?}", standing.unknown);
+    assert!(standing.by_use.contains_key("AWS::DynamoDB::Table"));
+}
+
+#[test]
 fn prices_of_the_fleet_go_before_those_of_the_list() {
     let own = [
         ("AWS::KMS::Key", "0.8"),

@@ -1,6 +1,6 @@
 //! Which values may be shown: reports, chat and the journal never hold a secret.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -57,14 +57,16 @@ impl Hidden {
             references(value).iter().any(|name| secrets.contains(name)) || is_dynamic(value)
         };
         let mut properties = BTreeSet::new();
-        for (logical_id, resource) in template.resources() {
+        // AWS knows the resources that macros make.
+        let made = template.processed(&BTreeMap::new());
+        for (logical_id, resource) in made.template().resources() {
             for (name, value) in resource.properties().as_object().into_iter().flatten() {
                 if is_secret(value) {
                     properties.insert((logical_id.clone(), name.clone()));
                 }
             }
         }
-        Self { properties, unknown: false }
+        Self { properties, unknown: made.hangs_on_parameters() || !made.unknown().is_empty() }
     }
 
     /// A nested stack, whose template nobody here has.

@@ -1,6 +1,6 @@
 //! What a drift-aware change set would touch besides what is to be brought back.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::drift::{DriftRecord, Finding, What};
 use crate::fleet::Protection;
@@ -17,7 +17,9 @@ pub(super) fn phantoms(
     template: &Template,
     protected: &Protection,
 ) -> Vec<String> {
-    let view = View::of(record, todo, template, protected);
+    // AWS lists the resources that macros make.
+    let made = template.processed(&BTreeMap::new());
+    let view = View::of(record, todo, made.template(), protected);
     let name = |change: &PlannedChange| format!("{} ({})", change.place(), change.kind);
     let names: BTreeSet<String> =
         changes.iter().filter(|change| !view.expects(change)).map(name).collect();

@@ -1,7 +1,7 @@
 //! Bringing back what drifted, one look at a time: make a drift-aware change set, check that it
 //! touches nothing but what our own detection listed, execute the very set that was checked.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::desired::{Desired, Wanted};
@@ -75,7 +75,8 @@ pub(super) fn decide(
     let subjects: Vec<String> = todo.iter().map(|finding| finding.subject()).collect();
     let why = format!("drifted: {}", subjects.join(", "));
     // Without looking into nested stacks CloudFormation lists them all as changed.
-    let mut resources = rendered.template.resources().values();
+    let made = rendered.template.processed(&BTreeMap::new());
+    let mut resources = made.template().resources().values();
     let nested = todo.iter().any(|finding| !finding.within.is_empty())
         || resources.any(|resource| resource.kind == NESTED_STACK);
     let what = Box::new(BringBack { nested, subjects });

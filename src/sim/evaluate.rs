@@ -30,6 +30,9 @@ pub(crate) const FUNCTIONS: &[&str] = &[
     "Fn::Sub",
 ];
 
+/// Those that come with `AWS::LanguageExtensions`.
+pub(crate) const EXTENDED_FUNCTIONS: &[&str] = &["Fn::Length", "Fn::ToJsonString"];
+
 /// Why a template cannot be evaluated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Trouble {
@@ -135,6 +138,14 @@ impl Scope<'_> {
             "Fn::ImportValue" => self.import(argument),
             "Fn::Base64" => Ok(Some(Value::String(base_64(self.text(argument)?.as_bytes())))),
             "Fn::GetAZs" => self.zones(argument),
+            "Fn::Length" => {
+                let items = self.list(argument, name)?;
+                Ok(Some(Value::String(items.len().to_string())))
+            }
+            "Fn::ToJsonString" => {
+                let value = self.evaluate(argument)?.ok_or_else(|| malformed(name))?;
+                Ok(Some(Value::String(value.to_string())))
+            }
             "Fn::Equals" | "Fn::And" | "Fn::Or" | "Fn::Not" | "Condition" => {
                 Ok(Some(Value::Bool(self.holds(name, argument, 0)?)))
             }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
-use crate::sim::evaluate::{FUNCTIONS, mentions};
+use crate::sim::evaluate::{EXTENDED_FUNCTIONS, FUNCTIONS, mentions};
 use crate::sim::refusal::{Answer, Refusal};
 use crate::sim::resources::kind;
 
@@ -64,8 +64,12 @@ pub(crate) const IN_NEED_OF_CAPABILITY: &[&str] = &[
     "AWS::IAM::UserToGroupAddition",
 ];
 
-/// Refuses what AWS refuses in any template, and what this simulation does not know.
-pub(crate) fn inspect(template: &Value, opaque: &BTreeSet<String>) -> Answer<()> {
+/// Refuses what AWS refuses in any template, and what this simulation does not know. One that is
+/// `extended` has the functions of `AWS::LanguageExtensions`.
+pub(crate) fn inspect(template: &Value, extended: bool, opaque: &BTreeSet<String>) -> Answer<()> {
+    if let Some(name) = texts(&template["Transform"]).first() {
+        return Err(Refusal::not_simulated(format!("the macro `{name}`")));
+    }
     for section in template.as_object().into_iter().flat_map(Map::keys) {
         if !SECTIONS.contains(&section.as_str()) {
             return Err(Refusal::not_simulated(format!("the template section `{section}`")));
@@ -76,11 +80,17 @@ pub(crate) fn inspect(template: &Value, opaque: &BTreeSet<String>) -> Answer<()>
     resources(template, opaque)?;
     for (section, value) in template.as_object().into_iter().flatten() {
         if section != "Metadata" {
-            functions(value)?;
+            functions(value, extended)?;
         }
     }
     references(template, "Resources")?;
     references(template, "Outputs")
+}
+
+/// A text, or the texts of a list.
+fn texts(value: &Value) -> Vec<&str> {
+    let items = value.as_array().into_iter().flatten();
+    value.as_str().into_iter().chain(items.filter_map(Value::as_str)).collect()
 }
 
 fn format_error(text: impl AsRef<str>) -> Refusal {
@@ -216,14 +226,16 @@ fn policy_word(logical_id: &str, attribute: &str, value: &Value) -> Answer<()> {
 }
 
 /// Refuses unknown functions by name, also where no evaluation ever comes.
-fn functions(value: &Value) -> Answer<()> {
+fn functions(value: &Value, extended: bool) -> Answer<()> {
+    let is_known =
+        |name: &str| FUNCTIONS.contains(&name) || (extended && EXTENDED_FUNCTIONS.contains(&name));
     match value {
-        Value::Array(items) => items.iter().try_for_each(functions),
+        Value::Array(items) => items.iter().try_for_each(|item| functions(item, extended)),
         Value::Object(map) => map.iter().try_for_each(|(key, member)| {
-            if key.starts_with("Fn::") && !FUNCTIONS.contains(&key.as_str()) {
+            if key.starts_with("Fn::") && !is_known(key) {
                 return Err(Refusal::not_simulated(format!("the function `{key}`")));
             }
-            functions(member)
+            functions(member, extended)
         }),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(()),
     }

@@ -9,7 +9,8 @@ use crate::ids::Digest;
 use crate::sim::folder::{CloudError, write_whole};
 use crate::sim::inspection::inspect;
 use crate::sim::refusal::{Answer, Refusal};
-use crate::template::Template;
+use crate::sim::state::ParameterValue;
+use crate::template::{Given, Processed, Template};
 
 /// One template.
 #[derive(Debug)]
@@ -21,10 +22,42 @@ pub(crate) struct Body {
     inspected: OnceLock<Answer<()>>,
 }
 
+/// The macros that are simulated.
+pub(crate) const MACROS: [&str; 2] = ["AWS::LanguageExtensions", "AWS::Serverless-2016-10-31"];
+
 impl Body {
-    /// Refuses what AWS refuses in any template.
-    pub(crate) fn inspect(&self, opaque: &BTreeSet<String>) -> Answer<()> {
-        self.inspected.get_or_init(|| inspect(self.template.value(), opaque)).clone()
+    /// Refuses what AWS refuses in any template; of one with macros, what they make of it.
+    pub(crate) fn inspect(
+        &self,
+        parameters: &BTreeMap<String, ParameterValue>,
+        opaque: &BTreeSet<String>,
+    ) -> Answer<()> {
+        let inspected = || {
+            let processed = self.processed(parameters);
+            if let Some(unknown) = processed.unknown().first() {
+                let what = format!("{} ({})", unknown.pointer, unknown.message);
+                return Err(Refusal::not_simulated(what));
+            }
+            let extended = self.template.transforms().iter().any(|name| name == MACROS[0]);
+            inspect(processed.template().value(), extended, opaque)
+        };
+        if self.processed(parameters).hangs_on_parameters() {
+            return inspected();
+        }
+        self.inspected.get_or_init(inspected).clone()
+    }
+
+    /// The template as its macros leave it.
+    pub(crate) fn processed(&self, parameters: &BTreeMap<String, ParameterValue>) -> Processed<'_> {
+        // Most templates have none, and need no copies of what is given.
+        if self.template.transforms().is_empty() {
+            return self.template.processed(&BTreeMap::new());
+        }
+        let given = parameters.iter().map(|(name, value)| {
+            let text = value.resolved.as_ref().unwrap_or(&value.value);
+            (name.clone(), Given::Text(text.clone()))
+        });
+        self.template.processed(&given.collect())
     }
 }
 

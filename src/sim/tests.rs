@@ -4,6 +4,7 @@ mod drift;
 mod durations;
 mod lifecycle;
 mod limits;
+mod macros;
 mod nested;
 mod nested_edges;
 mod quotas;

@@ -15,6 +15,8 @@ use crate::ids::{AccountId, Digest, Region, StackName};
 use crate::template::canonical::digest;
 use crate::template::create_only::is_function;
 use crate::template::fill::choose::Truth;
+pub(super) use crate::template::fill::choose::is_known;
+use crate::template::transform::{EXTENSIONS, json_text, length};
 use crate::template::{Parameter, Template};
 
 /// The key of the map that stands where a value is not known. No text of a template has it: a zero
@@ -146,7 +148,8 @@ fn symbol_of(name: &str) -> Value {
     json!({ SYMBOL: name })
 }
 
-/// Fills in what is known. `Ref` and `Fn::GetAtt` of resources, exports and zones stay as they are;
+/// Fills in what is known; of a template with macros, give what they make of it
+/// ([`Template::processed`]). `Ref` and `Fn::GetAtt` of resources, exports and zones stay as they are;
 /// so does what CloudFormation would refuse. An SSM parameter counts as unknown: equal names stand for
 /// equal values.
 ///
@@ -166,7 +169,7 @@ pub fn fill<'t>(template: &'t Template, inputs: &Inputs) -> Filled<'t> {
         left: Cell::new(MAX_FILLED_BYTES),
         // The extensions of the language alone make no resources; their loops are seen by name.
         is_partial: Cell::new(
-            template.transforms().iter().any(|macro_| macro_ != "AWS::LanguageExtensions"),
+            template.is_partial || template.transforms().iter().any(|name| name != EXTENSIONS),
         ),
     };
     let resources = template.resources().iter().map(|(logical_id, resource)| {
@@ -197,7 +200,7 @@ pub fn fill<'t>(template: &'t Template, inputs: &Inputs) -> Filled<'t> {
 }
 
 /// The value of a parameter as a template sees it; none where it has neither value nor default.
-fn value_of(parameter: &Parameter, given: Option<&Given>) -> Option<Value> {
+pub(super) fn value_of(parameter: &Parameter, given: Option<&Given>) -> Option<Value> {
     let text = match given {
         Some(Given::Symbol(symbol)) if parameter.is_ssm() => {
             return Some(symbol_of(&format!("{} {symbol}", parameter.kind)));
@@ -325,6 +328,8 @@ impl<'t> Scope<'t, '_> {
             "Fn::Join" => self.join(&argument_filled),
             "Fn::Select" => texts::select(&argument_filled),
             "Fn::Split" => self.split(&argument_filled),
+            "Fn::Length" => length(&argument_filled),
+            "Fn::ToJsonString" => json_text(&argument_filled),
             _ => None,
         };
         match (known, Some(argument_filled)) {

@@ -107,12 +107,18 @@ impl Flaws<'_> {
     }
 
     fn check_size(&mut self) {
+        let made = self.template.processed(&BTreeMap::new());
         for (section, most) in MAX_ENTRIES {
-            let entries = self.template.value().get(section).and_then(Value::as_object);
-            let count = entries.map_or(0, serde_json::Map::len);
+            let count_in = |template: &Template| {
+                let entries = template.value().get(section).and_then(Value::as_object);
+                entries.map_or(0, serde_json::Map::len)
+            };
+            let (written, count) = (count_in(self.template), count_in(made.template()));
             if count > most {
+                let made = if written == count { "" } else { " after its macros" };
                 let message = format!(
-                    "The section `{section}` has {count} entries; {most} is CloudFormation's limit."
+                    "The section `{section}` has {count} entries{made}; {most} is \
+                     CloudFormation's limit."
                 );
                 self.add(below("", section), message, "Split the template into two services.");
             }

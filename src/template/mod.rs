@@ -10,6 +10,7 @@ mod limits;
 mod parameter;
 mod references;
 mod resource;
+mod transform;
 mod tree;
 mod yaml;
 
@@ -20,6 +21,7 @@ pub use limits::{Flaw, MAX_INLINE_BYTES, limits};
 pub use parameter::{MAX_PARAMETER_BYTES, Parameter};
 pub use references::references;
 pub use resource::{Change, Resource, ResourceChange, compare};
+pub use transform::{Processed, Unknown};
 pub use tree::{MAX_TEXT_BYTES, Position, TemplateError, line_starts};
 
 use std::collections::BTreeMap;
@@ -44,6 +46,9 @@ pub struct Template {
     outputs: BTreeMap<String, Value>,
     conditions: BTreeMap<String, Value>,
     mappings: BTreeMap<String, Value>,
+    /// Whether macros left something out that nobody knows.
+    is_partial: bool,
+    processed: transform::Cache,
 }
 
 impl Template {
@@ -57,10 +62,21 @@ impl Template {
                 .with_help("Start with `Resources:`."));
         }
         let digest = canonical::digest(&value);
+        let returned_digest = if text.is_ascii() { digest } else { digest_of_mangled(text) };
+        Ok(Self { returned_digest, ..Self::of(value, text.to_owned(), digest) })
+    }
+
+    /// What macros made of a template: its text is JSON.
+    fn made(value: Value, is_partial: bool) -> Self {
+        let (text, digest) = (value.to_string(), canonical::digest(&value));
+        Self { is_partial, ..Self::of(value, text, digest) }
+    }
+
+    fn of(value: Value, body: String, digest: Digest) -> Self {
         let section = |name: &str| value.get(name).and_then(Value::as_object).into_iter().flatten();
         let values = |name: &str| section(name).map(|(key, value)| (key.clone(), value.clone()));
-        Ok(Self {
-            returned_digest: if text.is_ascii() { digest } else { digest_of_mangled(text) },
+        Self {
+            returned_digest: digest,
             transforms: value.get("Transform").map(resource::texts).unwrap_or_default(),
             parameters: section("Parameters")
                 .map(|(name, value)| (name.clone(), Parameter::of(value)))
@@ -73,10 +89,12 @@ impl Template {
             outputs: values("Outputs").collect(),
             conditions: values("Conditions").collect(),
             mappings: values("Mappings").collect(),
-            body: text.to_owned(),
+            is_partial: false,
+            processed: transform::Cache::new(),
+            body,
             digest,
             value,
-        })
+        }
     }
 
     /// The text as given.

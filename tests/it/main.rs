@@ -53,4 +53,5 @@ mod serve;
 mod stall;
 mod swarm;
 mod tidy;
+mod transform;
 mod world;

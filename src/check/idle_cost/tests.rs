@@ -77,6 +77,33 @@ const FORBID: &str = "{ forbid: ['AWS::EC2::NatGateway'] }";
 const YES: &str = "  parameters: { Nat: 'yes' }\n";
 
 #[test]
+fn capabilities_are_those_that_the_resources_need_which_macros_make() {
+    let named = "  R: { Type: AWS::IAM::Role, Properties: { RoleName: r } }\n";
+    let function = "Transform: AWS::Serverless-2016-10-31
+Resources:
+  F: { Type: AWS::Serverless::Function, Properties: { Runtime: nodejs22.x, InlineCode: a } }
+";
+    let own = function.replace("InlineCode: a", "InlineCode: a, Role: r");
+    let loops = "Transform: AWS::LanguageExtensions
+Resources:
+  Fn::ForEach::Roles: [Name, [A, B], { 'Role${Name}': { Type: AWS::IAM::Role } }]
+";
+    let mut told = String::new();
+    for (template, capabilities) in [
+        (function.to_owned(), "CAPABILITY_AUTO_EXPAND, CAPABILITY_IAM"),
+        (function.to_owned(), "CAPABILITY_AUTO_EXPAND"),
+        (format!("{function}{named}"), "CAPABILITY_IAM"),
+        (own, "CAPABILITY_AUTO_EXPAND"),
+        (loops.to_owned(), ""),
+    ] {
+        let service = format!("{SERVICE}  capabilities: [{capabilities}]\n");
+        let found = findings("{}", &[tenant(1, "")], &template, &service);
+        told += &format!("# [{capabilities}]\n{}", said(&found));
+    }
+    insta::assert_snapshot!(told);
+}
+
+#[test]
 fn a_forbidden_resource_that_nobody_gets_is_no_finding() {
     let gone = tenant(2, &format!("  lifecycle: offboarded\n{YES}"));
     assert_eq!(said(&findings(FORBID, &[tenant(1, ""), gone], TEMPLATE, SERVICE)), "");
@@ -103,6 +130,40 @@ fn a_forbidden_resource_refuses_the_revision_and_says_for_how_many_accounts() {
     ];
     let cases = cases.map(|(name, findings)| format!("# {name}\n{}", said(&findings)));
     insta::assert_snapshot!(cases.concat());
+}
+
+#[test]
+fn a_forbidden_resource_that_a_macro_makes_is_found_where_it_is_written() {
+    let service = format!("{SERVICE}  capabilities: [CAPABILITY_AUTO_EXPAND, CAPABILITY_IAM]\n");
+    let sam = "Transform: AWS::Serverless-2016-10-31
+Resources:
+  Front:
+    Type: AWS::Serverless::Api
+    Properties: { StageName: v1, CacheClusterEnabled: true }
+  Items: { Type: AWS::Serverless::SimpleTable }
+";
+    let loops = "Transform: AWS::LanguageExtensions
+Parameters: { Zones: { Type: CommaDelimitedList, Default: '' } }
+Resources:
+  Fn::ForEach::Gateways:
+    - Zone
+    - !Ref Zones
+    - 'Gateway${Zone}': { Type: AWS::EC2::NatGateway }
+  Vpc: { Type: AWS::EC2::VPC }
+";
+    let zones =
+        |number, zones: &str| tenant(number, &format!("  parameters: {{ Zones: '{zones}' }}\n"));
+    let tenants = [zones(1, "a,b"), zones(2, "a"), zones(3, "c")];
+    let cases = [
+        findings(
+            "{ forbid: ['AWS::ApiGateway::Stage', 'AWS::DynamoDB::*'] }",
+            &[tenant(1, "")],
+            sam,
+            &service,
+        ),
+        findings(FORBID, &tenants, loops, &service),
+    ];
+    insta::assert_snapshot!(cases.map(|findings| said(&findings)).join("\n"));
 }
 
 #[test]

@@ -62,8 +62,9 @@ struct Child {
 }
 
 fn compare(old: Side<'_>, new: Side<'_>, tags_differ: bool) -> Found {
-    let (before, after) =
-        (fill(&old.tree.template, old.inputs), fill(&new.tree.template, new.inputs));
+    let made = [old, new].map(|side| side.tree.template.processed(&side.inputs.parameters));
+    let before = fill(made[0].template(), old.inputs);
+    let after = fill(made[1].template(), new.inputs);
     let seen: Vec<&String> =
         old.tree.nested.keys().filter(|name| new.tree.nested.contains_key(*name)).collect();
     let mut known: BTreeMap<String, Inside> =
@@ -220,7 +221,8 @@ fn whole(
         return all;
     };
     let given = below(name, entry, inputs);
-    let filled = fill(&tree.template, &given);
+    let made = tree.template.processed(&given.parameters);
+    let filled = fill(made.template(), &given);
     for (logical_id, resource) in &filled.resources {
         if resource.is_there == Some(false) {
             continue;

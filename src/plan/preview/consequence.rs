@@ -12,7 +12,7 @@ use crate::ids::{AccountId, Digest, Region, ServiceName};
 use crate::package::{Package, Tree, inside, is_nested};
 use crate::plan::preview::compare::Side;
 use crate::plan::preview::{Line, Part};
-use crate::template::{Action, Effect, Filled, Given, Inputs, Replaces, effects, fill};
+use crate::template::{Action, Effect, Filled, Given, Inputs, Processed, Replaces, effects, fill};
 
 /// Functions whose result may be the same or another for any value of what they are given.
 const CHOOSING: [&str; 3] = ["Fn::FindInMap", "Fn::Select", "Fn::Split"];
@@ -154,10 +154,11 @@ impl<'a> Consequences<'a> {
         lines: &[Line],
     ) -> Consequence {
         let inputs = (before.map(|side| side.inputs()), after.map(|side| side.inputs()));
-        let filled = |side: Option<Side<'a>>, inputs: &Option<Inputs>| -> Option<Filled<'a>> {
-            Some(fill(&side?.wanted.service.template, inputs.as_ref()?))
+        let made = |side: Option<Side<'a>>, inputs: &Option<Inputs>| -> Option<Processed<'a>> {
+            Some(side?.wanted.service.template.processed(&inputs.as_ref()?.parameters))
         };
-        let (old, new) = (filled(before, &inputs.0), filled(after, &inputs.1));
+        let (old, new) = (made(before, &inputs.0), made(after, &inputs.1));
+        let (old, new) = (filled(&old, &inputs.0), filled(&new, &inputs.1));
         let tags_differ = lines.iter().any(|line| line.part == Part::Tag);
         let tree = |side: Option<Side<'a>>| Some(side?.wanted.service.package.tree());
         let (old_tree, new_tree) = (tree(before), tree(after));
@@ -190,6 +191,10 @@ impl<'a> Consequences<'a> {
     }
 }
 
+fn filled<'m>(made: &'m Option<Processed<'_>>, inputs: &Option<Inputs>) -> Option<Filled<'m>> {
+    Some(fill(made.as_ref()?.template(), inputs.as_ref()?))
+}
+
 /// What an update does to all resources: to those of the root all that a change set may list, but for
 /// the nested stacks that were looked into, and to those inside. With the nested stacks of which nobody
 /// can say what happens inside.
@@ -198,7 +203,10 @@ fn all_effects(
     (new, after): (&Tree, &Inputs),
     tags_differ: bool,
 ) -> (Vec<Effect>, BTreeSet<String>) {
-    let here = effects(&fill(&old.template, before), &fill(&new.template, after), tags_differ);
+    let made =
+        (old.template.processed(&before.parameters), new.template.processed(&after.parameters));
+    let filled = (fill(made.0.template(), before), fill(made.1.template(), after));
+    let here = effects(&filled.0, &filled.1, tags_differ);
     if !here.iter().any(|effect| is_nested(&effect.kind)) {
         return (here, BTreeSet::new());
     }

@@ -1,6 +1,6 @@
 //! What differs between two templates, and what of it touches protected resources.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -154,15 +154,18 @@ pub(super) fn lost_note(service: &Service) -> Option<String> {
     };
     let all = service.package.all();
     let lost = all.iter().filter(|(way, _)| is_on_its_way(way)).flat_map(|(way, package)| {
-        let resources = package.template.resources().iter();
+        let made = package.template.processed(&BTreeMap::new());
+        let resources = made.template().resources().iter();
         resources
-            .filter(|(name, resource)| {
-                service.protected.covers(&resource.kind) && !is_kept(package, name)
+            .filter(|(_, resource)| {
+                service.protected.covers(&resource.kind)
+                    && !kept(resource.deletion_policy.as_deref())
             })
             .map(|(name, resource)| {
                 let place = [way.as_slice(), &[name.as_str()]].concat().join("/");
                 format!("{place} ({})", resource.kind)
             })
+            .collect::<Vec<_>>()
     });
     let words: Vec<String> = lost.collect();
     Some(format!("takes with it {}", named(&words)?))

@@ -100,7 +100,7 @@ pub(crate) fn create_change_set(context: &mut Context<'_>, mut form: Form) -> An
     if wish.sight.at_drift && wish.creates {
         return Err(Refusal::not_simulated("drift-aware change sets that create a stack"));
     }
-    let requested = Requested::take(&mut form)?;
+    let requested = Requested::take(&mut form)?.shown_first();
     form.finish("CreateChangeSet")?;
     let found = existing(context, &stack_name).ok();
     if let Some(answer) = found.as_ref().and_then(|stack| repeated(stack, &wish).transpose()) {

@@ -135,8 +135,9 @@ impl Context<'_> {
         let mut exports = self.place().exports();
         exports.extend(self.upcoming.clone());
         let ssm = self.referred_to(body, definition);
+        let processed = body.processed(&definition.parameters);
         let question = Question {
-            template: body.template.value(),
+            template: processed.template().value(),
             parameters: &definition.parameters,
             at: &at,
             stack_name: stack.0,
@@ -200,7 +201,8 @@ impl Context<'_> {
         let body = self.library.find(&definition.template)?;
         let names = (&*stack.name, &*stack.id);
         let blueprint = self.blueprint(&body, definition, names, &BTreeMap::new())?;
-        let template = &body.template;
+        let processed = body.processed(&definition.parameters);
+        let template = processed.template();
         Ok(differences(stack, template, template, definition, &blueprint)?)
     }
 

@@ -146,10 +146,11 @@ pub(crate) fn get_template(context: &mut Context<'_>, mut form: Form) -> Answer<
     let change_set = form.optional("ChangeSetName");
     let stage = form.optional("TemplateStage");
     form.finish("GetTemplate")?;
-    if let Some(stage) = stage.filter(|stage| stage != "Original" && stage != "Processed") {
+    let is_processed = stage.as_deref() == Some("Processed");
+    if let Some(stage) = stage.filter(|stage| stage != "Original" && !is_processed) {
         return Err(Refusal::validation(format!("`{stage}` is no template stage")));
     }
-    let key = match (&name, &change_set) {
+    let definition = match (&name, &change_set) {
         (Some(name), None) => {
             let missing = || Refusal::validation(format!("Stack with id {name} does not exist"));
             let stack = context.stack(name).ok_or_else(missing)?;
@@ -159,19 +160,18 @@ pub(crate) fn get_template(context: &mut Context<'_>, mut form: Form) -> Answer<
                     stack.id
                 )));
             }
-            stack.definition.template.clone()
+            &stack.definition
         }
-        (name, Some(change_set)) => {
-            let set = find(context, name.as_deref(), change_set)?;
-            set.1.definition.template.clone()
-        }
+        (name, Some(change_set)) => &find(context, name.as_deref(), change_set)?.1.definition,
         (None, None) => {
             return Err(Refusal::validation("Either StackName or ChangeSetName must be specified"));
         }
     };
-    let body = context.library.find(&key)?;
+    let body = context.library.find(&definition.template)?;
+    let processed = body.processed(&definition.parameters);
+    let template = if is_processed { processed.template() } else { &body.template };
     let mut xml = Xml::default();
-    xml.text("TemplateBody", &mangle(body.template.body()));
+    xml.text("TemplateBody", &mangle(template.body()));
     xml.texts("StagesAvailable", ["Original", "Processed"]);
     Ok(xml)
 }

@@ -171,8 +171,10 @@ impl Planner<'_, '_> {
         let templates = &self.context.library;
         let body = templates.find(&definition.template)?;
         let was = templates.find(&stack.definition.template)?;
+        let was = was.processed(&stack.definition.parameters);
+        let is = body.processed(&definition.parameters);
         let mut difference =
-            differences(&begun, &was.template, &body.template, &definition, &blueprint)?;
+            differences(&begun, was.template(), is.template(), &definition, &blueprint)?;
         let (reverts, shows) =
             reach_into(self.context, &stack, &definition, &blueprint, &mut difference);
         let (denied, denied_removal) = match &stack.policy {

@@ -29,6 +29,12 @@ pub(crate) struct Requested {
     parameters: Vec<BTreeMap<String, String>>,
     tags: Option<Vec<BTreeMap<String, String>>>,
     capabilities: Vec<String>,
+    shown_first: bool,
+}
+
+fn insufficient(capability: &str) -> Refusal {
+    let text = format!("Requires capabilities : [{capability}]");
+    Refusal::new("InsufficientCapabilitiesException", text)
 }
 
 impl Requested {
@@ -47,6 +53,7 @@ impl Requested {
             parameters: form.structures("Parameters").unwrap_or_default(),
             tags: form.structures("Tags"),
             capabilities,
+            shown_first: false,
         })
     }
 
@@ -67,6 +74,7 @@ impl Requested {
             parameters,
             tags: Some(tags.collect()),
             capabilities,
+            shown_first: false,
         }
     }
 
@@ -78,17 +86,24 @@ impl Requested {
     ) -> Answer<(Definition, Arc<Body>)> {
         let body = self.template(context, previous)?;
         let template = &body.template;
-        body.inspect(&context.settings.opaque_types)?;
+        let opaque = &context.settings.opaque_types;
+        let macros = !template.transforms().is_empty();
+        if !macros {
+            body.inspect(&BTreeMap::new(), opaque)?;
+        }
         let parameters = parameters(context, template, &self.parameters, previous)?;
+        if macros {
+            body.inspect(&parameters, opaque)?;
+            self.may_expand()?;
+        }
         let tags = match self.tags {
             Some(tags) => checked_tags(tags)?,
             None => previous.map(|previous| previous.tags.clone()).unwrap_or_default(),
         };
-        if let Some(capability) = missing_capability(template.value(), &self.capabilities) {
-            return Err(Refusal::new(
-                "InsufficientCapabilitiesException",
-                format!("Requires capabilities : [{capability}]"),
-            ));
+        let processed = body.processed(&parameters);
+        let needed = missing_capability(processed.template().value(), &self.capabilities);
+        if let Some(capability) = needed {
+            return Err(insufficient(capability));
         }
         let definition = Definition {
             template: body.key.clone(),
@@ -98,6 +113,19 @@ impl Requested {
             capabilities: self.capabilities,
         };
         Ok((definition, body))
+    }
+
+    /// The same in a change set, which shows what macros make before anybody says yes to it: AWS wants
+    /// no capability for them there.
+    pub(crate) fn shown_first(mut self) -> Self {
+        self.shown_first = true;
+        self
+    }
+
+    fn may_expand(&self) -> Answer<()> {
+        let capability = "CAPABILITY_AUTO_EXPAND";
+        let given = self.capabilities.iter().any(|one| one == capability);
+        if given || self.shown_first { Ok(()) } else { Err(insufficient(capability)) }
     }
 
     /// Whether a template came along.

@@ -91,6 +91,8 @@ pub(crate) fn plan(
     let old = context.library.find(&stack.definition.template)?;
     let names = (&*stack.name, &*stack.id);
     let blueprint = context.blueprint(&body, &definition, names, &stack.resources)?;
-    let difference = differences(stack, &old.template, &body.template, &definition, &blueprint)?;
+    let was = old.processed(&stack.definition.parameters);
+    let is = body.processed(&definition.parameters);
+    let difference = differences(stack, was.template(), is.template(), &definition, &blueprint)?;
     Ok(Update { definition, blueprint, difference, reverts: BTreeSet::new() })
 }

@@ -9,6 +9,7 @@ const UNREAD_TYPES: &[&str] = &[
     "AWS::CloudFormation::WaitConditionHandle",
     "AWS::IAM::Policy",
     "AWS::Route53::RecordSet",
+    "AWS::Route53::RecordSetGroup",
     "AWS::SNS::TopicPolicy",
     "AWS::SQS::QueuePolicy",
 ];

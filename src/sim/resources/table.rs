@@ -98,14 +98,19 @@ macro_rules! kinds {
 kinds! {
     "AWS::ApiGateway::Account" 10 "" "{name}" [] plain { "Id": "" }
     "AWS::ApiGateway::ApiKey" 5 "Name" "{hex}" ["GenerateDistinctId" "Value"] tagged { "APIKeyId": "{id}" }
+    "AWS::ApiGateway::BasePathMapping" 3 "" "{name}" ["BasePath" "DomainName"] plain {}
     "AWS::ApiGateway::Deployment" 5 "" "{hex}" ["DeploymentCanarySettings" "RestApiId"] plain { "DeploymentId": "{id}" }
+    "AWS::ApiGateway::DomainName" 60 "DomainName" "{name}" [] tagged { "DistributionDomainName": "{hex}.cloudfront.net" "DistributionHostedZoneId": "" "DomainNameArn": "" "RegionalDomainName": "d-{hex}.execute-api.{region}.amazonaws.com" "RegionalHostedZoneId": "" }
     "AWS::ApiGateway::Method" 3 "" "{name}" ["RestApiId" "ResourceId" "HttpMethod"] plain {}
     "AWS::ApiGateway::Resource" 3 "" "{hex}" ["RestApiId" "ParentId" "PathPart"] plain { "ResourceId": "{id}" }
     "AWS::ApiGateway::RestApi" 10 "" "{hex}" [] tagged { "RestApiId": "{id}" "RootResourceId": "{hex}" }
     "AWS::ApiGateway::Stage" 5 "StageName" "{name}" ["RestApiId"] tagged {}
     "AWS::ApiGateway::UsagePlan" 5 "" "{hex}" [] tagged { "Id": "{id}" }
+    "AWS::ApiGateway::UsagePlanKey" 3 "" "{name}" ["KeyId" "KeyType" "UsagePlanId"] plain { "Id": "{id}" }
     "AWS::ApiGatewayV2::Api" 10 "" "{hex}" ["ProtocolType"] tagged { "ApiId": "{id}" "ApiEndpoint": "https://{id}.execute-api.{region}.amazonaws.com" "ExecuteApiArn": "" }
+    "AWS::ApiGatewayV2::ApiMapping" 3 "" "{hex}" ["DomainName"] plain { "ApiMappingId": "{id}" }
     "AWS::ApiGatewayV2::Authorizer" 3 "" "{hex}" ["ApiId"] plain { "AuthorizerId": "{id}" }
+    "AWS::ApiGatewayV2::DomainName" 60 "DomainName" "{name}" [] tagged { "DomainNameArn": "" "RegionalDomainName": "d-{hex}.execute-api.{region}.amazonaws.com" "RegionalHostedZoneId": "" }
     "AWS::ApiGatewayV2::Integration" 3 "" "{hex}" ["ApiId"] plain { "IntegrationId": "{id}" }
     "AWS::ApiGatewayV2::Route" 3 "" "{hex}" ["ApiId"] plain { "RouteId": "{id}" }
     "AWS::ApiGatewayV2::Stage" 5 "StageName" "{name}" ["ApiId"] tagged {}
@@ -166,6 +171,7 @@ kinds! {
     "AWS::ResourceGroups::Group" 5 "Name" "{name}" [] tagged { "Arn": "arn:{partition}:resource-groups:{region}:{account}:group/{id}" }
     "AWS::Route53::HostedZone" 30 "" "Z{HEX}" ["DelegationSetId" "Name"] plain { "Id": "{id}" "NameServers": "" }
     "AWS::Route53::RecordSet" 30 "" "{name}" ["HostedZoneId" "HostedZoneName" "Name"] plain {}
+    "AWS::Route53::RecordSetGroup" 30 "" "{name}" ["HostedZoneId" "HostedZoneName"] plain { "Id": "{id}" }
     "AWS::S3::Bucket" 20 "BucketName" "{lower}" ["BucketNamePrefix" "BucketNamespace"] tagged { "Arn": "arn:{partition}:s3:::{id}" "DomainName": "{id}.s3.amazonaws.com" "RegionalDomainName": "{id}.s3.{region}.amazonaws.com" "WebsiteURL": "http://{id}.s3-website-{region}.amazonaws.com" "DualStackDomainName": "" }
     "AWS::S3::BucketPolicy" 5 "" "{name}" ["Bucket"] plain {}
     "AWS::SNS::Subscription" 5 "" "arn:{partition}:sns:{region}:{account}:subscription:{uuid}" ["Endpoint" "Protocol" "~Region" "TopicArn"] plain { "Arn": "{id}" }
@@ -180,6 +186,8 @@ kinds! {
     "AWS::SecretsManager::Secret" 10 "Name" "arn:{partition}:secretsmanager:{region}:{account}:secret:{name}-SimAbc" [] tagged { "Id": "{id}" }
     "AWS::SecretsManager::SecretTargetAttachment" 10 "" "{name}" ["SecretId"] plain { "Id": "" }
     "AWS::StepFunctions::StateMachine" 15 "StateMachineName" "arn:{partition}:states:{region}:{account}:stateMachine:{name}" ["StateMachineType"] tagged { "Arn": "{id}" "Name": "{tail}" "StateMachineRevisionId": "" }
+    "AWS::StepFunctions::StateMachineAlias" 3 "" "arn:{partition}:states:{region}:{account}:stateMachine:{name}" ["Name"] plain { "Arn": "{id}" }
+    "AWS::StepFunctions::StateMachineVersion" 3 "" "arn:{partition}:states:{region}:{account}:stateMachine:{name}:1" ["Description" "StateMachineArn" "StateMachineRevisionId"] plain { "Arn": "{id}" }
     "AWS::WAFv2::WebACL" 15 "Name" "{name}|{uuid}|REGIONAL" ["Scope"] tagged { "Arn": "arn:{partition}:wafv2:{region}:{account}:regional/webacl/{name}" "Capacity": "" "Id": "" "LabelNamespace": "" }
     "AWS::WAFv2::WebACLAssociation" 10 "" "{name}" ["ResourceArn" "WebACLArn"] plain {}
     "AWS::XRay::Group" 3 "" "arn:{partition}:xray:{region}:{account}:group/{name}" [] tagged { "GroupARN": "{id}" }

@@ -126,10 +126,7 @@ async fn what_is_not_simulated_in_a_template_is_refused_by_name() {
             TOPIC.replace("{Resources: {", "{Resources: {'Fn::ForEach::X': [], "),
             "the function `Fn::ForEach::X`",
         ),
-        (
-            TOPIC.replace("{Resources", "{Transform: A, Resources"),
-            "the template section `Transform`",
-        ),
+        (TOPIC.replace("{Resources", "{Transform: A, Resources"), "the macro `A`"),
         (TOPIC.replace("'}", "', CreationPolicy: {}}"), "the attribute `CreationPolicy`"),
         (TOPIC.replace("'}", "', DeletionPolicy: Snapshot}"), "DeletionPolicy `Snapshot`"),
         (

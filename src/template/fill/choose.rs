@@ -160,7 +160,7 @@ impl<'t> Scope<'t, '_> {
 }
 
 /// Whether nothing in a value is still to be filled in.
-pub(super) fn is_known(value: &Value) -> bool {
+pub(in crate::template) fn is_known(value: &Value) -> bool {
     match value {
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => true,
         Value::Array(items) => items.iter().all(is_known),
