@@ -374,9 +374,11 @@ fn one_folder_of_many_functions_is_looked_up_once_and_each_template_depends_on_i
     let mut packages = Packages::of(&all);
     let zips: Vec<_> = ["a.yaml", "b.yaml"]
         .iter()
-        .map(|path| match packages.package(path, &template).expect("sound").blobs.clone().pop_first() {
-            Some((_, Blob::Zip(files))) => files,
-            other => panic!("{other:?}"),
+        .map(|path| {
+            match packages.package(path, &template).expect("sound").blobs.clone().pop_first() {
+                Some((_, Blob::Zip(files))) => files,
+                other => panic!("{other:?}"),
+            }
         })
         .collect();
     assert!(Arc::ptr_eq(&zips[0], &zips[1]));
