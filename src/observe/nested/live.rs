@@ -58,7 +58,7 @@ impl<'a> InGit<'a> {
     fn of(desired: &'a Desired, seen: &Seen) -> Self {
         let package = desired.wanted(&seen.key).map(|wanted| wanted.service.package.as_ref());
         let all = || package.into_iter().flat_map(Package::all).map(|(_, package)| package);
-        let by_digest = all().map(|package| (package.template.returned_digest(), package));
+        let by_digest = all().map(|package| (package.returned_digest(), package));
         let nested = all().flat_map(|package| {
             package.nested.iter().filter_map(|(name, nested)| {
                 let entry = package.template.resources().get(name)?;
