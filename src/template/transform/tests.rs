@@ -1,3 +1,5 @@
+//! What SAM and the loops make of whole templates, and that they take any JSON.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;

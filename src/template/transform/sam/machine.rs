@@ -44,7 +44,7 @@ pub(super) fn make(source: &Source, making: &mut Making<'_>) {
     properties.insert("Tags".to_owned(), source.tags(Some(TAG)));
     making.add_main(source, id, "AWS::StepFunctions::StateMachine", properties);
     if own {
-        let xray = source.get("Tracing").and_then(|tracing| tracing.get("Enabled"));
+        let xray = source.get("Tracing").and_then(|traces| traces.get("Enabled"));
         let xray = xray.filter(|enabled| **enabled == Value::Bool(true));
         let managed = xray.map(|_| "arn:aws:iam::aws:policy/AWSXrayWriteOnlyAccess".into());
         let policies = (managed.into_iter().collect(), Vec::new());
