@@ -9,21 +9,21 @@ use crate::desired::{Desired, Wanted};
 use crate::fleet::{Finding, Gathering, Glob, Service, Severity, nearest};
 use crate::ids::AccountId;
 use crate::package::{Package, below};
-use crate::template::{Given, Inputs, fill};
+use crate::template::{Given, Inputs, Processed, fill};
 
 /// The names in `spec.idleCost` of the Fleet document.
 pub(super) fn check(desired: &Desired, findings: &mut Gathering) {
-    let all = desired.services.values().flat_map(|service| service.package.all());
-    let types: BTreeSet<String> = all.flat_map(|(_, package)| kinds(package)).collect();
+    let packages = desired.services.values().flat_map(|service| service.package.all());
+    let types: BTreeSet<String> = packages.flat_map(|(_, package)| kinds(package)).collect();
     let types: BTreeSet<&str> = types.iter().map(String::as_str).collect();
     prices(desired, &types, findings);
     patterns(desired, &types, findings);
 }
 
-/// The types of a template, as they are written and as macros leave them.
+/// The types in a template, before and after macros.
 fn kinds(package: &Package) -> Vec<String> {
-    let made = package.template.processed(&BTreeMap::new());
-    let all = made.template().resources().values().chain(package.template.resources().values());
+    let made = package.template.processed_by_default();
+    let all = package.template.resources().values().chain(made.template().resources().values());
     all.map(|resource| resource.kind.clone()).collect()
 }
 
@@ -86,68 +86,56 @@ struct There {
 #[derive(Clone)]
 struct Suspect<'d> {
     package: &'d Package,
-    /// The nested stacks on the way to it.
-    way: Vec<&'d str>,
     logical_id: String,
     kind: String,
-    /// What the template has that a macro makes it of; itself where none does.
+    /// The key in the template as written that it is made of.
     origin: String,
-    /// Whether it has a condition, or a nested stack on the way to it has one.
-    has_condition: bool,
 }
 
 /// The template and the logical id of a resource.
 type Place<'d> = (&'d str, String);
 
+/// What is forbidden in the templates of a service.
+struct Suspicion<'d> {
+    suspects: Vec<Suspect<'d>>,
+    /// Whether parameters decide which of them are there.
+    depends: bool,
+}
+
 /// Resources of forbidden types that somebody gets, at their lines in the templates. Those whose
 /// condition is false for all who get the service do not count.
 pub(super) fn forbidden(desired: &Desired) -> Vec<Finding> {
-    let mut found: BTreeMap<Place<'_>, (Suspect<'_>, There)> = BTreeMap::new();
-    let suspects: BTreeMap<_, _> = desired
-        .services
-        .iter()
-        .map(|(name, service)| {
-            let none = BTreeMap::new();
-            let hangs = service.package.template.processed(&none).hangs_on_parameters();
-            (name, (suspects(service, &none, desired), hangs))
-        })
-        .filter(|(_, (suspects, hangs))| !suspects.is_empty() || *hangs)
-        .collect();
-    if suspects.is_empty() {
+    if desired.fleet.idle_cost.forbid.is_empty() {
         return Vec::new();
     }
+    let mut found: BTreeMap<Place<'_>, (Suspect<'_>, There)> = BTreeMap::new();
+    let suspicions = desired.services.iter();
+    let suspicions: BTreeMap<_, _> = suspicions
+        .map(|(name, service)| (name, suspicion(service, desired)))
+        .filter(|(_, suspicion)| suspicion.depends || !suspicion.suspects.is_empty())
+        .collect();
     for wanted in desired.all_wanted().filter(|wanted| !wanted.asked_to_go) {
-        let Some((suspects, hangs)) = suspects.get(&wanted.service.name) else { continue };
+        let Some(suspicion) = suspicions.get(&wanted.service.name) else { continue };
         let account = wanted.key.target.account;
         // Without a condition a resource is there, and there is nothing to evaluate.
-        let conditional = suspects.iter().any(|suspect| suspect.has_condition);
-        let inputs = (conditional || *hangs).then(|| inputs(desired, wanted));
-        // What loops make of a stack's own parameters is there for this stack alone.
-        let own = inputs.as_ref().filter(|_| *hangs);
-        let own = own.map(|inputs| self::suspects(&wanted.service, &inputs.parameters, desired));
-        for suspect in own.as_ref().unwrap_or(suspects) {
-            let inputs = inputs.as_ref().filter(|_| suspect.has_condition);
-            let package = &wanted.service.package;
-            let is_there = inputs.map_or(Some(true), |inputs| {
-                is_there(package, inputs, &suspect.way, &suspect.logical_id)
-            });
-            if is_there == Some(false) {
-                continue;
-            }
+        let all = match suspicion.depends {
+            true => looked_at(&wanted.service.package, &inputs(desired, wanted), desired),
+            false => suspicion.suspects.iter().map(|one| (one.clone(), true)).collect(),
+        };
+        for (suspect, is_certain) in all {
             let path = path_of(suspect.package, &wanted.service);
             let place = (path, suspect.logical_id.clone());
-            let (_, there) =
-                found.entry(place).or_insert_with(|| (suspect.clone(), There::default()));
+            let (_, there) = found.entry(place).or_insert_with(|| (suspect, There::default()));
             there.accounts.insert(account);
-            if is_there.is_none() {
+            if !is_certain {
                 there.perhaps.insert(account);
             }
         }
     }
-    let findings = found
-        .into_iter()
-        .filter_map(|((path, _), (suspect, there))| finding(path, &suspect, &there, desired));
-    findings.collect()
+    let findings = found.into_iter();
+    findings
+        .filter_map(|((path, _), (suspect, there))| finding(path, &suspect, &there, desired))
+        .collect()
 }
 
 /// Where a template lies.
@@ -156,57 +144,80 @@ fn path_of<'d>(package: &'d Package, service: &'d Service) -> &'d str {
 }
 
 /// The resources of forbidden types in all templates of a service.
-fn suspects<'d>(
-    service: &'d Service,
-    parameters: &BTreeMap<String, Given>,
-    desired: &Desired,
-) -> Vec<Suspect<'d>> {
-    let none = BTreeMap::new();
-    let of = |(way, package): (Vec<&'d str>, &'d Package)| {
-        let nested_conditionally = has_condition(&service.package, &way);
-        let made = package.template.processed(if way.is_empty() { parameters } else { &none });
-        let resources = made.template().resources().iter();
-        resources
-            .filter(|(_, resource)| desired.fleet.idle_cost.forbids(&resource.kind).is_some())
-            .map(|(logical_id, resource)| Suspect {
-                package,
-                way: way.clone(),
-                logical_id: logical_id.clone(),
-                kind: resource.kind.clone(),
-                origin: made.origin(logical_id).to_owned(),
-                has_condition: nested_conditionally || resource.condition.is_some(),
-            })
-            .collect::<Vec<_>>()
-    };
-    service.package.all().into_iter().flat_map(of).collect()
+fn suspicion<'d>(service: &'d Service, desired: &Desired) -> Suspicion<'d> {
+    let mut found = Suspicion { suspects: Vec::new(), depends: false };
+    for (way, package) in service.package.all() {
+        let made = package.template.processed_by_default();
+        let here = suspects(package, &made, desired);
+        let is_conditional = |one: &Suspect<'_>| {
+            let resource = made.template().resources().get(&one.logical_id);
+            resource.is_some_and(|resource| resource.condition.is_some())
+        };
+        found.depends |= made.hangs_on_parameters()
+            || here.iter().any(is_conditional)
+            || (!here.is_empty() && has_condition(&service.package, &way));
+        found.suspects.extend(here);
+    }
+    found
+}
+
+/// Those in one template.
+fn suspects<'d>(package: &'d Package, made: &Processed<'_>, desired: &Desired) -> Vec<Suspect<'d>> {
+    let resources = made.template().resources().iter();
+    resources
+        .filter(|(_, resource)| desired.fleet.idle_cost.forbids(&resource.kind).is_some())
+        .map(|(logical_id, resource)| Suspect {
+            package,
+            logical_id: logical_id.clone(),
+            kind: resource.kind.clone(),
+            origin: made.origin(logical_id).to_owned(),
+        })
+        .collect()
 }
 
 /// Whether a nested stack on the way has a condition.
 fn has_condition(package: &Package, way: &[&str]) -> bool {
     let Some((name, rest)) = way.split_first() else { return false };
-    let entry = package.template.resources().get(*name);
+    let made = package.template.processed_by_default();
+    let entry = made.template().resources().get(*name);
     let nested = package.nested.get(*name);
     entry.is_some_and(|entry| entry.condition.is_some())
         || nested.is_some_and(|nested| has_condition(nested, rest))
 }
 
-/// Whether a resource is there, and all nested stacks on the way to it; `None` where nobody can say.
-fn is_there(package: &Package, inputs: &Inputs, way: &[&str], logical_id: &str) -> Option<bool> {
+/// Those that a stack has with what it gives to its template, in nested stacks too, each with whether
+/// it surely is there.
+fn looked_at<'d>(
+    package: &'d Package,
+    inputs: &Inputs,
+    desired: &Desired,
+) -> Vec<(Suspect<'d>, bool)> {
     let made = package.template.processed(&inputs.parameters);
     let filled = fill(made.template(), inputs);
-    let Some((name, rest)) = way.split_first() else {
-        return filled.resources.get(logical_id).map_or(Some(true), |resource| resource.is_there);
-    };
-    let (Some(entry), Some(nested)) = (filled.resources.get(*name), package.nested.get(*name))
-    else {
-        return Some(true);
-    };
-    let inside = is_there(nested, &below(name, entry, inputs), rest, logical_id);
-    match (entry.is_there, inside) {
-        (Some(false), _) | (_, Some(false)) => Some(false),
-        (Some(true), Some(true)) => Some(true),
-        (None, _) | (_, None) => None,
+    let is_there =
+        |name: &str| filled.resources.get(name).map_or(Some(true), |resource| resource.is_there);
+    let here = suspects(package, &made, desired).into_iter();
+    let mut found: Vec<(Suspect<'d>, bool)> = here
+        .filter_map(|one| match is_there(&one.logical_id) {
+            Some(false) => None,
+            known => Some((one, known.is_some())),
+        })
+        .collect();
+    for (name, nested) in &package.nested {
+        let entry = filled.resources.get(name.as_str());
+        if entry.is_some_and(|entry| entry.is_there == Some(false)) {
+            continue;
+        }
+        let is_certain = entry.is_some_and(|entry| entry.is_there.is_some());
+        let given = match entry {
+            Some(entry) => below(name, entry, inputs),
+            // A loop makes it, or does not.
+            None => Inputs { parameters: BTreeMap::new(), ..inputs.clone() },
+        };
+        let inside = looked_at(nested, &given, desired).into_iter();
+        found.extend(inside.map(|(one, certain)| (one, certain && is_certain)));
     }
+    found
 }
 
 /// What a stack gives to its template; what an output of another stack goes into is not known.
@@ -228,12 +239,12 @@ fn inputs(desired: &Desired, wanted: &Wanted) -> Inputs {
 }
 
 fn finding(path: &str, suspect: &Suspect<'_>, there: &There, desired: &Desired) -> Option<Finding> {
-    let Suspect { package, logical_id, kind, origin, .. } = suspect;
+    let Suspect { package, logical_id, kind, origin } = suspect;
     let idle_cost = &desired.fleet.idle_cost;
     let pattern = idle_cost.forbid.get(idle_cost.forbids(kind)?)?;
     let pointer = format!("/Resources/{}", origin.replace('~', "~0").replace('/', "~1"));
     let place = package.source.position(&pointer);
-    let made_of = match origin == logical_id {
+    let made_of = match logical_id == origin {
         true => String::new(),
         false => format!("a macro makes it of `{origin}`: "),
     };

@@ -1,6 +1,6 @@
 //! What each service shows against its template, the tenants and AWS's limits.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
@@ -90,21 +90,14 @@ fn capabilities(service: &Service, findings: &mut Gathering) {
     };
     let named = has("CAPABILITY_NAMED_IAM");
     // What nested stacks make is acknowledged for all of them at their root.
-    let all = service.package.all();
-    let made: Vec<_> = all
-        .iter()
-        .map(|(way, package)| (way, package.template.processed(&BTreeMap::new())))
-        .collect();
+    let all = service.package.all().into_iter();
+    let all: Vec<_> =
+        all.map(|(way, package)| (way, package, package.template.processed_by_default())).collect();
     let resources = || {
-        made.iter().flat_map(|(way, made)| {
-            made.template().resources().iter().map(move |(name, resource)| {
-                let place = |name: &str| [way.as_slice(), &[name]].concat().join("/");
-                let named = match made.origin(name) {
-                    origin if origin == name => format!("`{}`", place(name)),
-                    origin => format!("`{}`, which a macro makes of `{origin}`,", place(name)),
-                };
-                (named, resource)
-            })
+        all.iter().flat_map(|(way, _, made)| {
+            let resources = made.template().resources().iter();
+            resources
+                .map(move |(name, resource)| (named_as(way, name, made.origin(name)), resource))
         })
     };
     if let Some((id, resource)) =
@@ -120,9 +113,19 @@ fn capabilities(service: &Service, findings: &mut Gathering) {
     {
         needs("CAPABILITY_IAM", format!("{id} is an {}", resource.kind));
     }
-    let macros = all.iter().find_map(|(_, package)| package.template.transforms().first());
+    let macros = all.iter().find_map(|(_, package, _)| package.template.transforms().first());
     if let Some(name) = macros.filter(|_| !has("CAPABILITY_AUTO_EXPAND")) {
         needs("CAPABILITY_AUTO_EXPAND", format!("the template uses the macro `{name}`"));
+    }
+}
+
+/// A resource for people, with what a macro makes it of.
+fn named_as(way: &[&str], name: &str, origin: &str) -> String {
+    let place = [way, &[name]].concat().join("/");
+    if name == origin {
+        format!("`{place}`")
+    } else {
+        format!("`{place}`, which a macro makes of `{origin}`,")
     }
 }
 

@@ -80,7 +80,8 @@ impl Package {
     ) -> Self {
         let root = is_large(&template).then(|| Blob::Template(Arc::clone(&template)));
         blobs.extend(root.map(|root| (root.name(), root)));
-        let mut size = Size { stacks: 1, resources: template.resources().len(), depth: 0 };
+        let resources = template.processed_by_default().template().resources().len();
+        let mut size = Size { stacks: 1, resources, depth: 0 };
         for Size { stacks, resources, depth } in nested.values().map(|nested| nested.size) {
             size.stacks = size.stacks.saturating_add(stacks);
             size.resources = size.resources.saturating_add(resources);

@@ -13,9 +13,6 @@ use crate::plan::decide::{Case, Decided};
 use crate::plan::{NESTED_STACK, Rendered};
 use crate::template::{Action, Effect, Given, Inputs, Replaces, mangle};
 
-/// SAM's short form of a table, which becomes one with the same logical id.
-const SIMPLE_TABLE: &str = "AWS::Serverless::SimpleTable";
-
 /// Remembers what a change set does inside nested stacks, once that was worked out.
 pub fn note_inside(memory: &mut Memory, decided: &Decided) {
     if let (Some(set), Some(inside)) = (&mut memory.change_set, &decided.inside) {
@@ -159,13 +156,12 @@ fn listed(all: InsideAll, changes: &[PlannedChange], live: &Tree, new: &Tree) ->
 fn planned(effect: Effect) -> PlannedChange {
     let (within, logical_id) =
         effect.logical_id.rsplit_once('/').unwrap_or(("", &effect.logical_id));
-    let is_table = effect.kind == SIMPLE_TABLE;
     let touches = effect.paths.iter().filter_map(|path| path.split('/').nth(2));
     PlannedChange {
         within: within.to_owned(),
         logical_id: logical_id.to_owned(),
         physical_id: None,
-        kind: if is_table { "AWS::DynamoDB::Table".to_owned() } else { effect.kind.clone() },
+        kind: effect.kind.clone(),
         action: match effect.action {
             Action::Add => ChangeAction::Add,
             Action::Modify => ChangeAction::Modify,

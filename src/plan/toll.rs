@@ -245,25 +245,27 @@ fn session(intervals: &[f64]) -> f64 {
     (0..POINTS).map(lasts).sum::<f64>() / f64::from(POINTS)
 }
 
-fn resources(wanted: &Wanted) -> impl Iterator<Item = &Resource> {
-    let all = wanted.service.package.all().into_iter();
-    all.flat_map(|(_, package)| package.template.resources().values())
+/// How many resources there are with those of nested stacks that count.
+fn resources(wanted: &Wanted, counts: impl Fn(&Resource) -> bool) -> usize {
+    let all = wanted.service.package.all();
+    let made = all.iter().map(|(_, package)| package.template.processed_by_default());
+    made.map(|made| made.template().resources().values().filter(|one| counts(one)).count()).sum()
 }
 
 fn nested_in(wanted: &Wanted) -> usize {
-    resources(wanted).filter(|resource| is_nested(&resource.kind)).count()
+    resources(wanted, |resource| is_nested(&resource.kind))
 }
 
 fn resources_of(wanted: &Wanted) -> usize {
-    resources(wanted).filter(|resource| !is_nested(&resource.kind)).count()
+    resources(wanted, |resource| !is_nested(&resource.kind))
 }
 
 /// Pages that list the resources of a stack and of each nested one; of what is not in git, one each.
 fn pages_of(wanted: &Wanted) -> usize {
     let all = wanted.service.package.all();
-    let pages = all
-        .iter()
-        .map(|(_, package)| package.template.resources().len().div_ceil(RESOURCES_A_PAGE).max(1));
+    let made = all.iter().map(|(_, package)| package.template.processed_by_default());
+    let pages =
+        made.map(|made| made.template().resources().len().div_ceil(RESOURCES_A_PAGE).max(1));
     let elsewhere = nested_in(wanted) - (all.len() - 1).min(nested_in(wanted));
     pages.sum::<usize>() + elsewhere
 }

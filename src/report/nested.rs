@@ -38,7 +38,8 @@ impl NestedStack {
             .filter(|(way, _)| !way.is_empty())
             .map(|(way, package)| {
                 let path = way.join("/");
-                let resources = package.template.resources();
+                let made = package.template.processed_by_default();
+                let resources = made.template().resources();
                 let keeps = resources.iter().filter(|(_, one)| protection.covers(&one.kind));
                 Self {
                     resources: resources.values().filter(|one| !is_nested(&one.kind)).count(),

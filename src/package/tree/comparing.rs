@@ -7,13 +7,6 @@ use crate::template::{
     Action, Effect, Effects, Filled, Given, Inputs, Inside, Replaces, effects_around, fill,
 };
 
-/// The macro that makes resources of others whose types say what they are; of all others nobody knows
-/// what is there.
-const SAM: &str = "AWS::Serverless-2016-10-31";
-
-/// The macro whose functions give values; its loops are seen by name.
-const LANGUAGE: &str = "AWS::LanguageExtensions";
-
 /// What an update does inside the nested stacks of a stack.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InsideAll {
@@ -63,8 +56,8 @@ struct Child {
 
 fn compare(old: Side<'_>, new: Side<'_>, tags_differ: bool) -> Found {
     let made = [old, new].map(|side| side.tree.template.processed(&side.inputs.parameters));
-    let before = fill(made[0].template(), old.inputs);
-    let after = fill(made[1].template(), new.inputs);
+    let [was, is] = &made;
+    let (before, after) = (fill(was.template(), old.inputs), fill(is.template(), new.inputs));
     let seen: Vec<&String> =
         old.tree.nested.keys().filter(|name| new.tree.nested.contains_key(*name)).collect();
     let mut known: BTreeMap<String, Inside> =
@@ -118,15 +111,8 @@ fn child(old: Side<'_>, new: Side<'_>, tags_differ: bool) -> Found {
         return Found::default();
     }
     let mut found = compare(old, new, tags_differ);
-    let has_macro = |name: &str| {
-        let sides = [old, new].into_iter();
-        sides.flat_map(|side| side.tree.template.transforms()).any(|one| one == name)
-    };
-    let has_others = [old, new].into_iter().any(|side| {
-        let macros = side.tree.template.transforms();
-        macros.iter().any(|name| name != SAM && name != LANGUAGE)
-    });
-    if has_others || (found.is_partial && !has_macro(SAM)) {
+    // Somebody's own macros make what they like.
+    if found.is_partial {
         found.below.unseen.insert(String::new());
     }
     found

@@ -167,8 +167,12 @@ fn plain(text: String) -> String {
 pub(super) fn made_of(new: Side<'_>, wording: Wording) -> Vec<Line> {
     let service = &new.wanted.service;
     let all = service.package.all();
-    let own = all.iter().flat_map(|(_, package)| package.template.resources().values());
-    let mut resources = match own.filter(|resource| !is_nested(&resource.kind)).count() {
+    let made = all.iter().map(|(_, package)| package.template.processed_by_default());
+    let own = made.map(|made| {
+        let resources = made.template().resources().values();
+        resources.filter(|resource| !is_nested(&resource.kind)).count()
+    });
+    let mut resources = match own.sum() {
         1 => "1 resource".to_owned(),
         count => format!("{count} resources"),
     };

@@ -12,7 +12,7 @@ use crate::ids::{AccountId, Digest, Region, ServiceName};
 use crate::package::{Package, Tree, inside, is_nested};
 use crate::plan::preview::compare::Side;
 use crate::plan::preview::{Line, Part};
-use crate::template::{Action, Effect, Filled, Given, Inputs, Processed, Replaces, effects, fill};
+use crate::template::{Action, Effect, Given, Inputs, Replaces, effects, fill};
 
 /// Functions whose result may be the same or another for any value of what they are given.
 const CHOOSING: [&str; 3] = ["Fn::FindInMap", "Fn::Select", "Fn::Split"];
@@ -154,11 +154,6 @@ impl<'a> Consequences<'a> {
         lines: &[Line],
     ) -> Consequence {
         let inputs = (before.map(|side| side.inputs()), after.map(|side| side.inputs()));
-        let made = |side: Option<Side<'a>>, inputs: &Option<Inputs>| -> Option<Processed<'a>> {
-            Some(side?.wanted.service.template.processed(&inputs.as_ref()?.parameters))
-        };
-        let (old, new) = (made(before, &inputs.0), made(after, &inputs.1));
-        let (old, new) = (filled(&old, &inputs.0), filled(&new, &inputs.1));
         let tags_differ = lines.iter().any(|line| line.part == Part::Tag);
         let tree = |side: Option<Side<'a>>| Some(side?.wanted.service.package.tree());
         let (old_tree, new_tree) = (tree(before), tree(after));
@@ -182,7 +177,7 @@ impl<'a> Consequences<'a> {
             effects.iter().filter(is_kept).map(|effect| effect.logical_id.as_str()).collect();
         let before = standing(old_side).map(|standing| standing.without(&kept));
         Consequence {
-            is_partial: [&old, &new].into_iter().flatten().any(|filled| filled.is_partial),
+            is_partial: [old_side, new_side].into_iter().flatten().any(is_partial),
             before,
             after: standing(new_side),
             effects,
@@ -191,8 +186,10 @@ impl<'a> Consequences<'a> {
     }
 }
 
-fn filled<'m>(made: &'m Option<Processed<'_>>, inputs: &Option<Inputs>) -> Option<Filled<'m>> {
-    Some(fill(made.as_ref()?.template(), inputs.as_ref()?))
+/// Whether macros make resources of the root of which nothing is known.
+fn is_partial((tree, inputs): (&Tree, &Inputs)) -> bool {
+    let made = tree.template.processed(&inputs.parameters);
+    fill(made.template(), inputs).is_partial
 }
 
 /// What an update does to all resources: to those of the root all that a change set may list, but for
@@ -203,10 +200,10 @@ fn all_effects(
     (new, after): (&Tree, &Inputs),
     tags_differ: bool,
 ) -> (Vec<Effect>, BTreeSet<String>) {
-    let made =
-        (old.template.processed(&before.parameters), new.template.processed(&after.parameters));
-    let filled = (fill(made.0.template(), before), fill(made.1.template(), after));
-    let here = effects(&filled.0, &filled.1, tags_differ);
+    let was = old.template.processed(&before.parameters);
+    let is = new.template.processed(&after.parameters);
+    let (filled_before, filled_after) = (fill(was.template(), before), fill(is.template(), after));
+    let here = effects(&filled_before, &filled_after, tags_differ);
     if !here.iter().any(|effect| is_nested(&effect.kind)) {
         return (here, BTreeSet::new());
     }
@@ -226,7 +223,8 @@ fn outlives(tree: &Tree, place: &str) -> bool {
     match place.split_once('/') {
         Some((name, rest)) => tree.nested.get(name).is_some_and(|nested| outlives(nested, rest)),
         None => {
-            let entry = tree.template.resources().get(place);
+            let made = tree.template.processed_by_default();
+            let entry = made.template().resources().get(place);
             let policy = entry.and_then(|entry| entry.section.get("UpdateReplacePolicy"));
             policy.and_then(Value::as_str) == Some("Retain")
         }
@@ -272,7 +270,13 @@ fn text(given: Given) -> String {
 /// The parameters on whose values it depends which resources are there, which properties change, and
 /// what they cost, in nested stacks too.
 fn deciding(package: &Package) -> BTreeSet<String> {
-    let template = &package.template;
+    let made = package.template.processed_by_default();
+    // Other values make other resources.
+    if made.hangs_on_parameters() {
+        let asked = ["AWS::AccountId".to_owned(), "AWS::Region".to_owned()];
+        return package.template.parameters().keys().cloned().chain(asked).collect();
+    }
+    let template = made.template();
     let mut names = BTreeSet::new();
     for (name, nested) in &package.nested {
         let entry = template.resources().get(name);

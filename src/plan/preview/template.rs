@@ -1,6 +1,6 @@
 //! What differs between two templates, and what of it touches protected resources.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
@@ -139,9 +139,10 @@ pub(super) fn protected_notes(
 /// A warning about protected resources that go when a stack of this service is deleted.
 pub(super) fn lost_note(service: &Service) -> Option<String> {
     let kept = |policy: Option<&str>| policy.is_some_and(|policy| policy.starts_with("Retain"));
-    let is_kept = |package: &Package, name: &str| match package.template.resources().get(name) {
-        Some(resource) => kept(resource.deletion_policy.as_deref()),
-        None => false,
+    let is_kept = |package: &Package, name: &str| {
+        let made = package.template.processed_by_default();
+        let resource = made.template().resources().get(name);
+        resource.is_some_and(|resource| kept(resource.deletion_policy.as_deref()))
     };
     // What is in a nested stack that is kept is kept with it.
     let is_on_its_way = |way: &[&str]| {
@@ -154,7 +155,7 @@ pub(super) fn lost_note(service: &Service) -> Option<String> {
     };
     let all = service.package.all();
     let lost = all.iter().filter(|(way, _)| is_on_its_way(way)).flat_map(|(way, package)| {
-        let made = package.template.processed(&BTreeMap::new());
+        let made = package.template.processed_by_default();
         let resources = made.template().resources().iter();
         resources
             .filter(|(_, resource)| {
@@ -165,7 +166,7 @@ pub(super) fn lost_note(service: &Service) -> Option<String> {
                 let place = [way.as_slice(), &[name.as_str()]].concat().join("/");
                 format!("{place} ({})", resource.kind)
             })
-            .collect::<Vec<_>>()
+            .collect::<Vec<String>>()
     });
     let words: Vec<String> = lost.collect();
     Some(format!("takes with it {}", named(&words)?))

@@ -85,6 +85,11 @@ impl Processed<'_> {
 }
 
 impl Template {
+    /// The same for parameters that all have their defaults.
+    pub fn processed_by_default(&self) -> Processed<'_> {
+        self.processed(&BTreeMap::new())
+    }
+
     /// The template as the macros leave it that are known here, for these parameters; those that are
     /// missing have the template's defaults. It is the template itself, and no copy, where it has
     /// none of them, and what is made is kept where no parameter matters.
