@@ -3,11 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::artifacts::contents::Contents;
 use crate::artifacts::error::ArtifactError;
+use crate::artifacts::on_disk::place;
 use crate::aws::{Aws, AwsError, Objects, Stored};
 use crate::ids::{Digest, Region};
 use crate::package::{Blob, Built, BuiltAt, MAX_CODE_BYTES, Origin, Packed, archive, filled};
@@ -147,16 +148,8 @@ impl Output<'_> {
     }
 
     fn on_disk(&self, path: &str) -> Result<PathBuf, ArtifactError> {
-        let path = Path::new(path);
-        if path.is_absolute() {
-            return Ok(path.to_owned());
-        }
-        let folder = self.making.contents.folder().ok_or_else(|| {
-            self.missing(
-                "the fleet is fetched and lies in no folder of this machine, so nothing is",
-            )
-        })?;
-        Ok(folder.join(path))
+        let folder = self.making.contents.folder();
+        place(folder.as_deref(), path).map_err(|why| self.missing(why))
     }
 
     /// Where an object is, and what S3 says of it. Builds may lie in a bucket of any region.

@@ -18,14 +18,9 @@ pub fn wrong_on_disk(folder: Option<&Path>, path: &str, built: &Built) -> Option
         from: built.from.clone(),
         why: why.to_owned(),
     };
-    let at = match (Path::new(from), folder) {
-        (from, _) if from.is_absolute() => from.to_owned(),
-        (from, Some(folder)) => folder.join(from),
-        (_, None) => {
-            return Some(missing(
-                "the fleet is fetched and lies in no folder of this machine, so nothing is",
-            ));
-        }
+    let at = match place(folder, from) {
+        Ok(at) => at,
+        Err(why) => return Some(missing(why)),
     };
     match digest(&at) {
         Ok((found, bytes)) if bytes <= MAX_CODE_BYTES => {
@@ -42,6 +37,17 @@ pub fn wrong_on_disk(folder: Option<&Path>, path: &str, built: &Built) -> Option
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Some(missing("there is no file")),
         Err(error) => Some(missing(&format!("no file can be read ({error})"))),
+    }
+}
+
+/// Where a file is that a build left; else why it can be nowhere, with the place behind it.
+pub(super) fn place(folder: Option<&Path>, from: &str) -> Result<PathBuf, &'static str> {
+    match (Path::new(from), folder) {
+        (from, _) if from.is_absolute() => Ok(from.to_owned()),
+        (from, Some(folder)) => Ok(folder.join(from)),
+        (_, None) => {
+            Err("the fleet is fetched and lies in no folder of this machine, so nothing is")
+        }
     }
 }
 

@@ -182,3 +182,27 @@ fn what_aws_cannot_write_is_compared_as_aws_gives_it_back() {
         Vec::<String>::new()
     );
 }
+
+#[test]
+fn a_sam_child_is_seen_through_unless_a_part_of_it_is_known_to_nobody() {
+    let sam = |resources: &str| format!("Transform: AWS::Serverless-2016-10-31\n{resources}");
+    let table =
+        "Resources:\n  T: { Type: AWS::Serverless::SimpleTable, Properties: { TableName: one } }\n";
+    let other = "  G: { Type: AWS::Serverless::GraphQLApi, Properties: { SchemaInline: x } }\n";
+    let of = |old: &str, new: &str| {
+        let around = |text: &str| {
+            let child_tree = tree(&sam(text), &[]);
+            tree(&text_of_root(), &[("Child", child_tree)])
+        };
+        between(&around(old), &around(new))
+    };
+    let renamed = table.replace("one", "two");
+    assert_eq!(of(table, table), Vec::<String>::new());
+    assert_eq!(of(table, &renamed), ["Child/T Modify Always"]);
+    let hidden = of(&format!("{table}{other}"), &format!("{renamed}{other}"));
+    assert!(hidden.contains(&"Child unseen".to_owned()), "{hidden:?}");
+}
+
+fn text_of_root() -> String {
+    text(&child("Child", ""), "x")
+}
