@@ -24,7 +24,10 @@ const MAX_LINKS: usize = 8;
 /// Endings of the files that are read: documents, templates, and what templates include. All else is
 /// code, of which only the content's id is wanted.
 const TEXTS: [&str; 8] = [".yaml", ".yml", ".json", ".template", ".tmpl", ".tpl", ".txt", ".cfn"];
-/// Folders that other people's code is installed into, beside those that are hidden.
+/// Endings of files that may be documents.
+const DOCUMENTS: [&str; 2] = [".yaml", ".yml"];
+/// Folders that other people's code is installed into: their data is not read. Documents are: nobody is
+/// to be missed because of the name of a folder.
 const INSTALLED: [&str; 2] = ["node_modules", "site-packages"];
 /// Names what stays out of the zip of its folder, in the words of `.gitignore`.
 pub const IGNORE_FILE: &str = ".driftlessignore";
@@ -33,14 +36,19 @@ pub const IGNORE_FILE: &str = ".driftlessignore";
 pub fn is_text(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     let name = name.to_ascii_lowercase();
-    name == IGNORE_FILE || (!is_foreign(path) && TEXTS.iter().any(|ending| name.ends_with(ending)))
+    let ends = |endings: &[&str]| endings.iter().any(|ending| name.ends_with(ending));
+    let is_installed = || folders(path).any(|folder| INSTALLED.contains(&folder));
+    name == IGNORE_FILE
+        || (!is_hidden(path) && (ends(&DOCUMENTS) || (ends(&TEXTS) && !is_installed())))
 }
 
-/// Whether a path is in a folder that holds no documents: a hidden one, which belongs to a tool, or one
-/// of installed code.
-pub fn is_foreign(path: &str) -> bool {
-    let folders = path.rsplit_once('/').map_or("", |(folders, _)| folders);
-    folders.split('/').any(|folder| folder.starts_with('.') || INSTALLED.contains(&folder))
+/// Whether a path is in a hidden folder, which belongs to a tool and holds no documents.
+pub fn is_hidden(path: &str) -> bool {
+    folders(path).any(|folder| folder.starts_with('.'))
+}
+
+fn folders(path: &str) -> impl Iterator<Item = &str> {
+    path.rsplit_once('/').map_or("", |(folders, _)| folders).split('/')
 }
 
 /// The id that git gives to a content: the same in every commit and in files as they lie.
@@ -282,6 +290,22 @@ mod tests {
         ] {
             let error = snapshot.read(path).expect_err(path);
             assert!(error.to_string().contains(why), "{error}");
+        }
+    }
+
+    #[test]
+    fn documents_are_read_wherever_they_lie_but_in_hidden_folders() {
+        for (path, is_read) in [
+            ("a/node_modules/x/tenant.yaml", true),
+            ("a/site-packages/t.yml", true),
+            ("a/node_modules/x/package.json", false),
+            ("a/package.json", true),
+            ("a/.b/tenant.yaml", false),
+            ("a/.b/.driftlessignore", true),
+            ("a/T.YAML", true),
+            ("a/app.py", false),
+        ] {
+            assert_eq!(is_text(path), is_read, "{path}");
         }
     }
 

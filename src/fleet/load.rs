@@ -17,7 +17,7 @@ use crate::fleet::{Documents, Finding, Fleet, Gaps, Service, Severity, Source, T
 use crate::ids::{AccountId, DocumentName};
 use crate::package::Packaged;
 use crate::snapshot::{
-    Entry, MAX_FILE_BYTES, MAX_FILES, MAX_TOTAL_BYTES, Snapshot, Unread, is_foreign, join,
+    Entry, MAX_FILE_BYTES, MAX_FILES, MAX_TOTAL_BYTES, Snapshot, Unread, is_hidden, join,
 };
 use crate::template::line_starts;
 
@@ -129,7 +129,7 @@ impl<'s> Loading<'s> {
     }
 
     fn entry(&mut self, path: &str, entry: &Entry) {
-        if is_foreign(path) {
+        if is_hidden(path) {
             return;
         }
         match entry {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use git2::{Commit, ErrorCode, Odb, Oid, Repository, Tree, TreeEntry};
 
 use crate::git::error::GitError;
-use crate::git::tally::{CACHE_MARK, Tally, is_left_out};
+use crate::git::tally::{Tally, is_left_out};
 use crate::ids::Revision;
 use crate::moment::Moment;
 use crate::snapshot::{ContentId, Entry, Snapshot, Unread, is_text};
@@ -366,12 +366,7 @@ impl Reading<'_> {
                 self.tally.enter(&path)?;
                 let what = format!("the folder `{path}`");
                 let tree = self.repository.find_tree(entry.id());
-                let tree = tree.map_err(self.committed.damaged(&what))?;
-                match tree.get_name(CACHE_MARK) {
-                    // The work tree is read without it too.
-                    Some(_) => Ok(()),
-                    None => self.tree(&tree, &format!("{path}/")),
-                }
+                self.tree(&tree.map_err(self.committed.damaged(&what))?, &format!("{path}/"))
             }
             MODE_SUBMODULE => self.tally.add(path, Entry::Submodule),
             MODE_LINK => {

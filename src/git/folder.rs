@@ -10,13 +10,17 @@ use std::time::UNIX_EPOCH;
 use git2::{ObjectType, Oid};
 
 use crate::git::error::GitError;
-use crate::git::tally::{CACHE_MARK, Tally, is_left_out};
+use crate::git::tally::{Tally, is_left_out};
 use crate::ids::{Digest, Revision};
 use crate::snapshot::{ContentId, Entry, MAX_FILES, Snapshot};
 
 /// How often files that change while they are read are read again: saving a file takes less than the
 /// first two, and a checkout of thousands of files must say so instead of keeping us busy.
 const ATTEMPTS: usize = 3;
+
+/// The file that marks a folder of build results, such as cargo's `target`:
+/// <https://bford.info/cachedir/>. What is committed is read all the same.
+const CACHE_MARK: &str = "CACHEDIR.TAG";
 
 /// A plain folder.
 #[derive(Clone, Debug)]

@@ -13,10 +13,6 @@ use crate::snapshot::{
 /// objects are enough for a trillion of them.
 const MAX_DEPTH: usize = 64;
 
-/// The file that marks a folder of build results, such as cargo's `target`, which is no part of a fleet:
-/// <https://bford.info/cachedir/>.
-pub(crate) const CACHE_MARK: &str = "CACHEDIR.TAG";
-
 /// Folders that are no part of a fleet, committed or not, by their paths in it: hidden ones at its top,
 /// which belong to tools and editors, and those of git and of our own state anywhere. Hidden ones below
 /// may be code. The same rule everywhere keeps `--worktree` and the commit alike.

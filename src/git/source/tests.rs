@@ -459,16 +459,15 @@ fn a_name_that_leads_elsewhere_is_refused() {
 }
 
 #[test]
-fn folders_of_build_results_stay_out_of_the_commit_as_of_the_work_tree() {
+fn a_folder_of_build_results_that_somebody_committed_is_read_with_its_documents() {
     let (root, repository) = repository();
     write(root.path(), "fleet.yaml", "x");
-    write(root.path(), "s/cache/CACHEDIR.TAG", "Signature: 8a477f597d28d172789f06886806bc55");
-    write(root.path(), "s/cache/a.py", "1");
+    write(root.path(), "s/CACHEDIR.TAG", "Signature: 8a477f597d28d172789f06886806bc55");
+    write(root.path(), "s/tenant.yaml", "a tenant");
     commit(&repository);
     let committed = open(root.path()).read().unwrap();
-    let lying = worktree(root.path()).read().unwrap();
-    assert_eq!(paths(&committed), ["fleet.yaml"]);
-    assert_eq!(paths(&lying), paths(&committed));
+    assert_eq!(paths(&committed), ["fleet.yaml", "s/CACHEDIR.TAG", "s/tenant.yaml"]);
+    assert_eq!(text(&committed, "s/tenant.yaml"), "a tenant");
 }
 
 #[test]
